@@ -1,0 +1,327 @@
+"""The command line: parse → options → jobs. torch and PyAV are imported inside the commands, so ``--help`` is instant.
+
+Every option can also come from ``COLORIZE_MEDIA_<NAME>`` and from the config file, under the same name: flag before
+environment before file. Human text goes to standard error, JSON lines and tables to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from colorize_media import __version__
+from colorize_media.errors import BadOption, ColorizeError
+from colorize_media.options import SMOOTHING, ColorizeOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT = "colorize"
+INTERRUPTED = 130
+DEFAULTS = ColorizeOptions()
+PATH = click.Path(path_type=Path)  # existence is checked by the job, which can go on with the other inputs
+
+
+class DefaultGroup(click.Group):
+    """A group whose default command needs no name: ``colorize-media film.mp4``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command's name in front unless a command or the group's own option stands there."""
+        own = {"--help", "-h", "--version"}
+        if args and args[0] not in self.commands and args[0] not in own:
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The default command's help, then the other commands."""
+        command = self.commands[DEFAULT]
+        inner = click.Context(command, info_name=ctx.info_name)
+        formatter.write_usage(ctx.command_path, "INPUT... [-o OUT]")
+        command.format_help_text(inner, formatter)
+        command.format_options(inner, formatter)
+        others = [(name, command) for name, command in sorted(self.commands.items()) if name != DEFAULT]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(70)) for name, command in others])
+
+
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """A click option that also reads ``COLORIZE_MEDIA_<NAME>``."""
+    long = next(name for name in names if name.startswith("--"))
+    envvar = "COLORIZE_MEDIA_" + long.lstrip("-").split("/")[0].replace("-", "_").upper()
+    return click.option(*names, envvar=envvar, **settings)
+
+
+def _add(options: list[Callable[[Any], Any]]) -> Callable[[F], F]:
+    """Several options as one decorator."""
+
+    def decorate(function: F) -> F:
+        for add in reversed(options):
+            function = add(function)
+        return function
+
+    return decorate
+
+
+device_option = option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+threads_option = option("--threads", type=click.IntRange(0, 1024), default=0, help="CPU threads; 0 is PyTorch's choice.")
+
+COLORIZE_OPTIONS = [
+    option("-o", "--output", type=PATH, help="Output file or folder; default: beside the input, as NAME.color.EXT."),
+    option("-y", "--overwrite", is_flag=True, help="Replace outputs that are already there."),
+    option("-n", "--dry-run", is_flag=True, help="Show what would be done, and do nothing."),
+    option("--force", is_flag=True, help="Colour inputs that already have colour."),
+    option("--model", default=DEFAULTS.model, show_default=True, help="A shipped model, a weights file or a run folder."),
+    device_option,
+    option("--vividness", type=float, default=DEFAULTS.vividness, show_default=True, help="0 is grey, 2 the most colour."),
+    option("--smoothing", type=click.Choice(SMOOTHING), default=DEFAULTS.smoothing, show_default=True,
+           help="Steady colours over time in films."),
+    option("--working-size", type=int, default=DEFAULTS.working_size, show_default=True,
+           help="Short side, in pixels, of what the network sees."),
+    option("--batch-size", type=int, default=DEFAULTS.batch_size, help="Frames per pass; 0 lets the device decide."),
+    option("--quality", type=int, default=DEFAULTS.quality, show_default=True, help="Of JPEG and WebP photographs, 1 to 100."),
+    option("--encoder", default=DEFAULTS.encoder, help="FFmpeg's name of the video encoder; default by container and depth."),
+    option("--crf", type=int, default=None, help="Constant quality of the video encoder; smaller is better."),
+    option("--preset", default=DEFAULTS.preset, help="Speed preset of the video encoder."),
+    option("--max-pixels", type=int, default=DEFAULTS.max_pixels, help="Refuse larger pictures."),
+    threads_option,
+    option("-q", "--quiet", is_flag=True, help="Only errors and warnings."),
+    option("-v", "--verbose", count=True, help="More; -vv shows tracebacks."),
+    option("--json", "json_lines", is_flag=True, help="JSON lines on standard output: plan, events, summary."),
+    option("--config", type=PATH, help="Config file (TOML); default: config.toml in the user's config folder."),
+]  # fmt: skip
+
+
+@click.group(cls=DefaultGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="colorize-media")
+def cli() -> None:
+    """Colour for black-and-white photographs, films and archives."""
+
+
+@cli.command(DEFAULT, hidden=True)
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
+@_add(COLORIZE_OPTIONS)
+@click.pass_context
+def colorize(
+    context: click.Context,
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    overwrite: bool,
+    dry_run: bool,
+    quiet: bool,
+    verbose: int,
+    json_lines: bool,
+    config: Path | None,
+    threads: int,
+    **values: Any,
+) -> int:
+    """Colour black-and-white photographs, films and folders.
+
+    Originals are never changed. What has colour already is left alone. Outputs that exist are skipped, so an interrupted
+    run goes on where it was. Everything that is not picture (sound, subtitles, metadata) is kept.
+    """
+    options = ColorizeOptions(**values)
+    from colorize_media.archive import make_plan, run_plan
+    from colorize_media.console import make_reporter, plan_lines
+    from colorize_media.device import choose_device, describe_device
+
+    plan = make_plan(inputs, output, overwrite=overwrite)
+    if dry_run and not json_lines:
+        click.echo("\n".join(plan_lines(plan)))
+        return 0
+    device = choose_device(options.device)
+    _use_threads(threads)
+    reporter = make_reporter(quiet=quiet, verbose=verbose, json_lines=json_lines)
+
+    def make_colorizer() -> Any:
+        from colorize_media.colorizer import Colorizer
+
+        if not quiet:
+            click.echo(f"{options.model} on {describe_device(device)}", err=True)
+        return Colorizer(options.model, options.device, batch_size=options.batch_size)
+
+    try:
+        if json_lines:
+            for item in plan:
+                reporter(item)
+        if dry_run:
+            return 0
+        tell = click.echo if verbose > 1 else (lambda *_, **__: None)
+        return run_plan(plan, make_colorizer, options, reporter, lambda text: tell(text, err=True))
+    finally:
+        reporter.close()
+
+
+@cli.command()
+@click.argument("data", type=PATH)
+@option("-o", "--output", "run_folder", type=PATH, required=True, help="Folder of the run.")
+@option("--recipe", default="scenes", show_default=True, help="A shipped recipe (scenes, regression) or a TOML file.")
+@option("--val", type=PATH, help="Validation pictures; default: val*.tar beside the training tars, else a part of DATA.")
+@option("--steps", type=click.IntRange(1), help="Replace the recipe's number of steps.")
+@option("--batch", type=click.IntRange(2), help="Replace the recipe's batch size.")
+@option("--limit", type=click.IntRange(0), default=0, help="Use only the first N pictures; 0 is all.")
+@option("--val-limit", type=click.IntRange(1), default=128, show_default=True, help="Validation pictures per evaluation.")
+@option("--evaluate-every", type=click.IntRange(0), default=500, show_default=True, help="Steps; 0 is at the end only.")
+@option("--resume", is_flag=True, help="Go on with the run in the output folder.")
+@device_option
+@threads_option
+def train(data: Path, run_folder: Path, device: str, threads: int, **settings: Any) -> int:
+    """Train a network on colour pictures: folders, tar shards, the Places205 tarball."""
+    from colorize_media.device import choose_device
+
+    chosen = choose_device(device)
+    _use_threads(threads)
+    from colorize_media.training.commands import train_command
+
+    weights = train_command(data, run_folder, chosen, lambda row: click.echo(json.dumps(row)), **settings)
+    click.echo(f"use it with: colorize-media film.mp4 --model {run_folder} ({weights})", err=True)
+    return 0
+
+
+@cli.command()
+@click.argument("data", type=PATH)
+@option("--model", "models", multiple=True, help="Models to compare; default: all shipped ones.")
+@option("--limit", type=click.IntRange(0), default=0, help="Use only the first N pictures; 0 is all.")
+@option("--size", type=click.IntRange(64, 1024), default=256, show_default=True, help="Pictures' side in pixels.")
+@option("--working-size", type=click.IntRange(64, 1024), default=DEFAULTS.working_size, show_default=True,
+        help="Side of what the network sees.")
+@option("--vividness", type=float, default=1.0, show_default=True, help="Of the default rows.")
+@option("--sheet", type=PATH, help="Write a contact sheet (PNG) of the first pictures: grey, each model, truth.")
+@option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@device_option
+@threads_option
+def evaluate(data: Path, as_json: bool, device: str, threads: int, **settings: Any) -> int:
+    """Measure models on colour pictures: the table with the grey row."""
+    from colorize_media.device import choose_device
+
+    chosen = choose_device(device)
+    _use_threads(threads)
+    from colorize_media.training.commands import evaluate_command, format_table
+
+    rows = evaluate_command(data, chosen, **settings)
+    click.echo(json.dumps(rows, indent=2) if as_json else format_table(rows))
+    return 0
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+def models(as_json: bool) -> int:
+    """List the shipped networks: what they are and what they scored."""
+    import dataclasses
+
+    from colorize_media.models import SHIPPED, read_description
+
+    found = {}
+    for file in sorted(SHIPPED.glob("*.safetensors")):
+        config, record = read_description(file)
+        found[file.stem] = {"config": dataclasses.asdict(config), "megabytes": round(file.stat().st_size / 1e6, 1), **record}
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return 0
+    for name, facts in found.items():
+        scores = facts.get("scores", {})
+        told = ", ".join(f"{key} {value:.4g}" for key, value in scores.items() if isinstance(value, (int, float)))
+        click.echo(f"{name}: {facts['megabytes']} MB; {told or 'no scores recorded'}")
+    return 0
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+def doctor(as_json: bool) -> int:
+    """Check this installation: libraries, devices, weights, codecs."""
+    from colorize_media.doctor import examine
+
+    facts, problems = examine()
+    if as_json:
+        click.echo(json.dumps({"facts": facts, "problems": problems}, indent=2))
+    else:
+        width = max(map(len, facts))
+        click.echo("\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()))
+        click.echo("\n".join(f"problem: {text}" for text in problems) if problems else "all is well")
+    return 3 if problems else 0
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; returns the exit code. Renders errors; nothing below exits or prints."""
+    from colorize_media.console import show_error
+
+    if not arguments:
+        with click.Context(cli, info_name="colorize-media") as context:
+            click.echo(cli.get_help(context), err=True)
+        return 2
+    try:
+        result = cli.main(
+            arguments, prog_name="colorize-media", standalone_mode=False, default_map=read_config(arguments)
+        )
+    except ColorizeError as error:
+        show_error(error)
+        if "-vv" in arguments:
+            raise
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; what was finished stays, the rest can be done by the same command", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # no second complaint when Python flushes at exit
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def read_config(arguments: list[str]) -> dict[str, Any]:
+    """click's default map from the config file: the one that --config names, else config.toml in the user's folder.
+
+    Keys are option names, with dashes or underscores; they stand for the default command, tables for the others. Raises
+    BadOption for a file that is not TOML or names an option that does not exist.
+    """
+    named = _named_config(arguments)
+    path = named or Path(click.get_app_dir("colorize-media")) / "config.toml"
+    if named is None and not path.is_file():
+        return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadOption("cannot read the config file", path=path, why=str(error), hint="correct it, or name another with --config") from error
+    tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+    tables[DEFAULT] = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    config: dict[str, Any] = {}
+    for name, table in tables.items():
+        command = cli.commands.get(name)
+        known = {parameter.name for parameter in command.params} if command else set()
+        config[name] = {key.replace("-", "_"): value for key, value in table.items()}
+        unknown = sorted(key for key in config[name] if key not in known)
+        if command is None or unknown:
+            what = f"[{name}]" if command is None else ", ".join(unknown)
+            raise BadOption("unknown name in the config file", path=path, why=what, hint="colorize-media --help lists the options")
+    return config
+
+
+def _named_config(arguments: list[str]) -> Path | None:
+    """--config must be known before click parses, because it feeds click's defaults."""
+    for place, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word == "--config" and place + 1 < len(arguments):
+            return Path(arguments[place + 1])
+        if word.startswith("--config="):
+            return Path(word.partition("=")[2])
+    named = os.environ.get("COLORIZE_MEDIA_CONFIG")
+    return Path(named) if named else None
+
+
+def _use_threads(threads: int) -> None:
+    if threads:
+        import cv2
+        import torch
+
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)

@@ -1,0 +1,104 @@
+"""Colorizer: batches of lightness in, colours on a coarse grid out. Knows the device, never a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorize_media.color import YCbCrSpec, lightness_of_luma
+from colorize_media.device import choose_device, default_batch, network_dtype
+from colorize_media.models import ColorDistribution, find_weights, load_weights
+from colorize_media.refine import decide_colors
+
+MULTIPLE = 32  # px; the network halves five times, and equal shapes batch together
+LONGEST = 4  # of the short side; panoramas and slit scans are seen squeezed beyond
+
+
+class Colorizer:
+    """A network on a device.
+
+    ``model`` as for ``--model``, ``device`` as for ``--device``, ``batch_size`` 0 for the device's default.
+    Raises UnknownModel, WeightsDamaged, BadOption, DeviceMissing.
+    """
+
+    def __init__(self, model: str = "scenes", device: str = "auto", *, batch_size: int = 0) -> None:
+        self.device = choose_device(device)
+        self.dtype = network_dtype(self.device)
+        self.batch_size = batch_size or default_batch(self.device)
+        self.weights = find_weights(model)
+        network, self.record = load_weights(self.weights)
+        self.config = network.config
+        network = network.to(self.device, self.dtype)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def distribution(self, lightness: Tensor) -> ColorDistribution:
+        """One pass. ``lightness (B, 1, H, W)`` float32, L in [0, 100], sides multiples of 32."""
+        seen = lightness.to(self.device, self.dtype, memory_format=torch.channels_last)
+        output: ColorDistribution = self._network(seen)
+        return output
+
+    def colors(self, lightness: Tensor, *, vividness: float = 1.0) -> NDArray[np.float32]:
+        """ab of any number of pictures of one shape: ``(B, 1, H, W)`` L → ``(B, H/4, W/4, 2)`` float32, on the CPU.
+
+        Works in batches of ``batch_size``. When the device's memory does not suffice, the batch is halved for good and
+        the pass repeated; a single picture that does not fit raises PyTorch's error.
+        """
+        done: list[Tensor] = []
+        start = 0
+        while start < len(lightness):
+            part = lightness[start : start + self.batch_size]
+            try:
+                done.append(self._decide(part, vividness))
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error) or len(part) == 1:
+                    raise
+                self.batch_size = max(1, len(part) // 2)
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                continue
+            start += len(part)
+        colors: NDArray[np.float32] = torch.cat(done).permute(0, 2, 3, 1).contiguous().numpy()
+        return colors
+
+    def _decide(self, lightness: Tensor, vividness: float) -> Tensor:
+        gain = vividness * self.config.chroma_gain
+        with torch.inference_mode():
+            colors = decide_colors(self.distribution(lightness), temperature=self.config.temperature, gain=gain)
+            return colors.cpu()
+
+
+def working_shape(height: int, width: int, short_side: int) -> tuple[int, int]:
+    """Size (h, w) that the network sees of an upright ``height × width`` picture: sides are multiples of 32."""
+    short = max(MULTIPLE, round(short_side / MULTIPLE) * MULTIPLE)
+    ratio = min(max(height, width) / min(height, width), LONGEST)
+    long = max(short, round(short * ratio / MULTIPLE) * MULTIPLE)
+    return (long, short) if height >= width else (short, long)
+
+
+def working_luma(luma: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Luma codes ``(H, W)`` averaged down (or interpolated up) to ``shape``, float32, still codes."""
+    height, width = shape
+    shrinking = luma.shape[0] >= height and luma.shape[1] >= width
+    interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    # OpenCV averages uint8 many times faster than float, and the rounding to a code is below any grain.
+    return cv2.resize(luma, (width, height), interpolation=interpolation).astype(np.float32)
+
+
+def lightness_batch(lumas: list[NDArray[np.float32]], spec: YCbCrSpec) -> Tensor:
+    """Working lumas of one shape, in codes, to L ``(B, 1, h, w)``."""
+    codes = torch.from_numpy(np.stack(lumas)).unsqueeze(1)
+    return lightness_of_luma(spec.luma_from_codes(codes))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CPU and MPS report it as a RuntimeError with words, CUDA with a class of its own."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text

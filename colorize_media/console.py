@@ -1,0 +1,219 @@
+"""What people and programs see of the events: a progress bar, plain lines off a terminal, JSON lines.
+
+Human text goes to standard error, JSON to standard output, so both can be had at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from colorize_media.errors import ColorizeError
+from colorize_media.events import Advanced, Done, Event, Failed, Planned, Skipped, Started, Summary, Warned, as_json
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PLAIN_EVERY = 5.0  # seconds between progress lines off a terminal
+
+
+class Reporter(Protocol):
+    """Shows events. ``close`` restores the terminal."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    def close(self) -> None:
+        """End any progress display."""
+        ...
+
+
+def make_reporter(*, quiet: bool, verbose: int, json_lines: bool) -> Reporter:
+    """The reporter for these flags and this terminal."""
+    shown: list[Reporter] = []
+    if json_lines:
+        shown.append(JsonLines(sys.stdout))
+    elif sys.stderr.isatty() and not quiet:
+        shown.append(Bar(verbose))
+    else:
+        shown.append(PlainLines(sys.stderr, quiet=quiet, verbose=verbose))
+    return shown[0]
+
+
+class JsonLines:
+    """One JSON object per event."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Event) -> None:
+        self._stream.write(json.dumps(as_json(event)) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class PlainLines:
+    """One line per happening; progress every few seconds. ``quiet`` leaves only failures and warnings."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool, verbose: int) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._verbose = verbose
+        self._pace = Pace()
+        self._told = 0.0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._pace.start(event)
+            self._told = time.monotonic()
+        if isinstance(event, Advanced):
+            now = time.monotonic()
+            if now - self._told < PLAIN_EVERY:
+                return
+            self._told = now
+            if not self._quiet:
+                self._line(f"{shown_name(event.source)}: {self._pace.text(event.frames)}")
+            return
+        for line in lines_of(event, quiet=self._quiet, verbose=self._verbose):
+            self._line(line)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def _line(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+class Bar:
+    """A rich progress bar per film, with fps and time left; lines above it for everything else."""
+
+    def __init__(self, verbose: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._verbose = verbose
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[pace]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._progress.start()
+        self._pace = Pace()
+        self._task: Any = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._end_task()
+            self._pace.start(event)
+            if event.kind == "video":
+                name = shown_name(event.source)
+                self._task = self._progress.add_task(name, total=event.frames, pace="")
+        if isinstance(event, Advanced) and self._task is not None:
+            self._progress.update(self._task, completed=event.frames, pace=f"{self._pace.fps(event.frames):.1f} fps")
+            return
+        if isinstance(event, (Done, Skipped, Failed, Summary)):
+            self._end_task()
+        for line in lines_of(event, quiet=False, verbose=self._verbose):
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+    def _end_task(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+
+class Pace:
+    """Frames per second and time left of the current film."""
+
+    def __init__(self) -> None:
+        self._begun = 0.0
+        self._total: int | None = None
+
+    def start(self, event: Started) -> None:
+        """A new film."""
+        self._begun, self._total = time.monotonic(), event.frames
+
+    def fps(self, frames: int) -> float:
+        """Mean since the start."""
+        return frames / max(time.monotonic() - self._begun, 1e-6)
+
+    def text(self, frames: int) -> str:
+        """``120 of 480 frames, 24.0 fps, 15 s left``; without the unknown parts."""
+        fps = self.fps(frames)
+        if not self._total or self._total < frames:
+            return f"{frames} frames, {fps:.1f} fps"
+        left = (self._total - frames) / max(fps, 1e-6)
+        return f"{frames} of {self._total} frames, {fps:.1f} fps, {duration_text(left)} left"
+
+
+def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
+    """The lines that tell an event to people; none for what they need not see."""
+    if isinstance(event, Failed):
+        return error_lines(event.what, event.source, event.why, event.hint)
+    if isinstance(event, Warned):
+        return [f"warning: {shown_name(event.source)}: {event.message}"]
+    if quiet:
+        return []
+    if isinstance(event, Done):
+        frames = f"{event.frames} frames, " if event.frames > 1 else ""
+        return [f"{shown_name(event.source)} → {event.target} ({frames}{duration_text(event.seconds)})"]
+    if isinstance(event, Skipped):
+        return [f"{shown_name(event.source)}: skipped, {event.reason}"]
+    if isinstance(event, Summary) and event.done + event.skipped + event.failed > 1:
+        return [f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed in {duration_text(event.seconds)}"]
+    if isinstance(event, Started) and verbose:
+        return [f"{shown_name(event.source)}: {event.note}"]
+    return []
+
+
+def plan_lines(plan: list[Planned]) -> list[str]:
+    """What ``--dry-run`` prints."""
+    words = {"colorize": "would colour", "skip": "would skip", "fail": "would fail on"}
+    lines = []
+    for item in plan:
+        line = f"{words[item.action]} {item.source}"
+        if item.action == "colorize":
+            line += f" → {item.target}"
+        lines.append(line + (f" ({item.reason})" if item.reason else ""))
+    return lines
+
+
+def error_lines(what: str, path: Path | str | None, why: str, hint: str) -> list[str]:
+    """The four parts: what, which file, why, what to do."""
+    lines = [f"error: {what}" + (f": {path}" if path is not None else "")]
+    lines += [f"  why: {why}"] if why else []
+    return lines + ([f"  do:  {hint}"] if hint else [])
+
+
+def show_error(error: ColorizeError) -> None:
+    """An error that ended the command, on standard error."""
+    sys.stderr.write("\n".join(error_lines(error.what, error.path, error.why, error.hint)) + "\n")
+
+
+def shown_name(path: Path) -> str:
+    """A file's name for one line: control characters and undecodable bytes are escaped, so no name garbles a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in path.name)
+
+
+def duration_text(seconds: float) -> str:
+    """``0.4 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 100:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

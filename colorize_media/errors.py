@@ -1,0 +1,139 @@
+"""What can go wrong, as a tree. Libraries raise these; only the command line renders them and exits.
+
+    ColorizeError
+    ├── UsageProblem        exit 2   the command was wrong; no work was done
+    │   ├── InputIsOutput
+    │   ├── OutputCollision
+    │   ├── UnknownModel
+    │   └── BadOption
+    ├── EnvironmentProblem  exit 3   this machine lacks something
+    │   ├── DeviceMissing
+    │   ├── CodecMissing
+    │   └── WeightsDamaged
+    ├── FileProblem         exit 1   one file could not be coloured; the others go on
+    │   ├── InputMissing
+    │   ├── InputUnreadable
+    │   ├── EmptyFile
+    │   ├── NoPicture
+    │   ├── Encrypted
+    │   ├── DamagedMedia
+    │   ├── UnsupportedMedia
+    │   └── OutputUnwritable
+    └── TrainingProblem     exit 1   training cannot go on (data, non-finite loss)
+
+Every error has four parts: *what* happened, to *which file*, *why*, and what to do about it (the *hint*).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ColorizeError(Exception):
+    """Base of all errors that this package raises on purpose.
+
+    Parameters: ``what`` one short clause without a full stop; ``path`` the file it is about, or None;
+    ``why`` the reason, as far as known; ``hint`` what the user can do.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, path: Path | str | None = None, why: str = "", hint: str = "") -> None:
+        self.what = what
+        self.path = None if path is None else Path(path)
+        self.why = why
+        self.hint = hint
+        super().__init__(what, path, why, hint)
+
+    def __str__(self) -> str:
+        """One line: ``what: file: why (hint)``."""
+        head = ": ".join(part for part in (self.what, "" if self.path is None else str(self.path), self.why) if part)
+        return f"{head} ({self.hint})" if self.hint else head
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.what, self.path, self.why, self.hint))
+
+
+def _rebuild(kind: type[ColorizeError], what: str, path: Path | None, why: str, hint: str) -> ColorizeError:
+    """Unpickle an error that crossed a process boundary (keyword-only arguments need this)."""
+    return kind(what, path=path, why=why, hint=hint)
+
+
+class UsageProblem(ColorizeError):
+    """The command was wrong; nothing was done."""
+
+    exit_code = 2
+
+
+class InputIsOutput(UsageProblem):
+    """The output would replace an original."""
+
+
+class OutputCollision(UsageProblem):
+    """Two inputs would write the same output."""
+
+
+class UnknownModel(UsageProblem):
+    """--model names neither a shipped model nor a file or run folder."""
+
+
+class BadOption(UsageProblem):
+    """An option's value is out of its range."""
+
+
+class EnvironmentProblem(ColorizeError):
+    """This machine lacks something that the command needs."""
+
+    exit_code = 3
+
+
+class DeviceMissing(EnvironmentProblem):
+    """A named device is not there. Never replaced silently by the CPU."""
+
+
+class CodecMissing(EnvironmentProblem):
+    """The FFmpeg inside PyAV has no such encoder, or cannot open it here."""
+
+
+class WeightsDamaged(EnvironmentProblem):
+    """A weights file is missing, cut, of another format, or does not fit its own config."""
+
+
+class FileProblem(ColorizeError):
+    """One file could not be coloured."""
+
+
+class InputMissing(FileProblem):
+    """There is no such file or folder."""
+
+
+class InputUnreadable(FileProblem):
+    """The operating system refuses to let us read it."""
+
+
+class EmptyFile(FileProblem):
+    """The file has no bytes."""
+
+
+class NoPicture(FileProblem):
+    """Nothing in the file can be decoded as a picture or video: audio only, text, or an unknown format."""
+
+
+class Encrypted(FileProblem):
+    """The picture stream is encrypted."""
+
+
+class DamagedMedia(FileProblem):
+    """The file begins like media but too much of it cannot be decoded."""
+
+
+class UnsupportedMedia(FileProblem):
+    """A known kind of media that this version refuses rather than harms."""
+
+
+class OutputUnwritable(FileProblem):
+    """The output cannot be written: permissions, a full disk, a folder in its place."""
+
+
+class TrainingProblem(ColorizeError):
+    """Training or evaluation cannot go on."""

@@ -1,0 +1,115 @@
+"""What happened, as plain values. Progress bars, JSON lines and callers' callbacks all read the same ones.
+
+A job calls ``on_event(event)`` from the thread that runs the job. ``as_json`` gives the dict that ``--json`` prints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Before any work: what will be done with one input. ``action``: colorize, skip or fail."""
+
+    source: Path
+    target: Path | None
+    kind: Literal["photo", "video", "other"]
+    action: Literal["colorize", "skip", "fail"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Started:
+    """Work on one file begins. ``frames`` is the container's own estimate, None when unknown; 1 for a photo."""
+
+    source: Path
+    target: Path
+    kind: Literal["photo", "video"]
+    frames: int | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """``frames`` frames of this file are done so far; ``time`` is the position in the source in seconds."""
+
+    source: Path
+    frames: int
+    time: Fraction
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something was not carried over or had to be guessed; the work goes on."""
+
+    source: Path
+    message: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """One output is whole and under its final name. ``seconds`` is wall time, ``damaged`` counts corrupt frames."""
+
+    source: Path
+    target: Path
+    frames: int
+    seconds: float
+    damaged: int = 0
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Nothing was done, on purpose."""
+
+    source: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One file could not be coloured. No output was left."""
+
+    source: Path
+    what: str
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The last event of a run."""
+
+    done: int
+    skipped: int
+    failed: int
+    seconds: float
+
+
+Event: TypeAlias = Planned | Started | Advanced | Warned | Done | Skipped | Failed | Summary
+OnEvent: TypeAlias = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The default callback."""
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """A dict of JSON types with the event's name under ``event``; times as seconds, paths as text.
+
+    A file name that is not valid UTF-8 keeps its bytes as surrogate escapes, which ``json.dumps`` writes as ``\\udcXX``.
+    """
+    out: dict[str, Any] = {"event": type(event).__name__.lower()}
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, Path):
+            value = str(value)
+        elif isinstance(value, Fraction):
+            value = float(value)
+        out[field.name] = value
+    return out

@@ -1,0 +1,63 @@
+"""Every option of a colouring job: one frozen dataclass with defaults and ranges.
+
+The command line, the environment, the config file and the Python API all build this same object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from colorize_media.errors import BadOption
+
+Smoothing = Literal["off", "fast"]
+SMOOTHING: tuple[Smoothing, ...] = ("off", "fast")
+
+
+@dataclass(frozen=True)
+class ColorizeOptions:
+    """How to colour. Raises BadOption for a value out of range.
+
+    model       a shipped model's name, a .safetensors file, or a training run's folder
+    device      auto, cpu, cuda, cuda:N or mps
+    vividness   chroma gain; 1 is the calibrated default, 0 grey, 2 the most
+    smoothing   colours over time in videos: off (each frame alone) or fast (causal, along the motion)
+    batch_size  frames that go through the network together; 0 lets the device decide
+    working_size  short side, in pixels, of the picture the network sees
+    force       colour inputs that already have colour
+    quality     of JPEG, WebP and AVIF photographs, 1 to 100
+    encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
+    crf         the encoder's constant quality, smaller is better; None is the encoder's default below
+    preset      the encoder's speed preset; empty is the encoder's own default
+    max_pixels  larger photographs and frames are refused
+    """
+
+    model: str = "scenes"
+    device: str = "auto"
+    vividness: float = 1.0
+    smoothing: Smoothing = "fast"
+    batch_size: int = 0
+    working_size: int = 256
+    force: bool = False
+    quality: int = 95
+    encoder: str = ""
+    crf: int | None = None
+    preset: str = ""
+    max_pixels: int = 500_000_000
+
+    def __post_init__(self) -> None:
+        self._require("vividness", 0.0 <= self.vividness <= 2.0, "0 to 2")
+        self._require("smoothing", self.smoothing in SMOOTHING, " or ".join(SMOOTHING))
+        self._require("batch_size", 0 <= self.batch_size <= 1024, "0 (automatic) to 1024")
+        self._require("working_size", 64 <= self.working_size <= 1024, "64 to 1024 pixels")
+        self._require("quality", 1 <= self.quality <= 100, "1 to 100")
+        self._require("crf", self.crf is None or 0 <= self.crf <= 63, "0 to 63")
+        self._require("max_pixels", self.max_pixels > 0, "positive")
+
+    def _require(self, name: str, holds: bool, allowed: str) -> None:
+        if not holds:
+            raise BadOption(
+                f"bad value for {name}",
+                why=f"{getattr(self, name)!r} is not {allowed}",
+                hint=f"give {name} as {allowed}",
+            )

@@ -1,0 +1,300 @@
+"""Write coloured photographs: the source's own luma joined with chroma, strip by strip, in the format the name asks for.
+
+Pixels first, metadata spliced in after: see metadata.py. The file appears whole under its name or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, features
+
+from colorize_media.errors import InputIsOutput, OutputUnwritable, UnsupportedMedia
+from colorize_media.metadata import PhotoMetadata, embed_in_jpeg, embed_in_png, for_output, tiff_directory
+from colorize_media.photo import FORMAT_SUFFIXES, Photo, quiet_pillow, strips
+
+ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
+"""``chroma(top, bottom)`` gives Cb and Cr codes ``(bottom − top, W, 2)`` of these upright rows, in codes of Photo.spec."""
+
+
+@dataclass(frozen=True)
+class _Container:
+    """What an output format can hold. ``bits`` per channel; ``max_side`` in pixels; ``holds`` names PhotoMetadata fields."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    bits: int
+    alpha: bool
+    max_side: int
+    holds: frozenset[str]
+
+
+_RICH = frozenset({"exif", "icc", "xmp"})
+_CONTAINERS = (
+    _Container(
+        "JPEG", 8, False, 65500, _RICH | {"extended_xmp", "photoshop", "comment"}
+    ),
+    _Container("PNG", 16, True, 1_000_000, _RICH | {"text", "gamma"}),  # libpng's default limit
+    _Container("TIFF", 16, True, 0x7FFFFFFF, _RICH | {"photoshop"}),
+    _Container("WEBP", 8, True, 16383, _RICH),
+    _Container("AVIF", 8, True, 65535, _RICH),
+    _Container("BMP", 8, False, 65535, frozenset()),
+    _Container("JPEG2000", 8, True, 0x7FFFFFFF, frozenset()),
+    _Container("PPM", 8, False, 0x7FFFFFFF, frozenset()),
+)
+OUTPUT_SUFFIXES: tuple[str, ...] = tuple(suffix for container in _CONTAINERS for suffix in container.suffixes)
+
+
+def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
+    """Warnings about what the output format chosen by ``suffix`` (like ``.jpg``) would lose of the pixels; none if nothing.
+
+    Raises UnsupportedMedia for an extension that is no writable picture format.
+    """
+    container = _container(Path(f"x{suffix}"))
+    lost = []
+    if bits > container.bits:
+        lost.append(f"{container.name} holds {container.bits} bits per channel: the source's {bits} are rounded")
+    if alpha and not container.alpha:
+        lost.append(f"{container.name} has no transparency: the picture becomes opaque")
+    return tuple(lost)
+
+
+def _container(target: Path) -> _Container:
+    suffix = target.suffix.lower()
+    for container in _CONTAINERS:
+        if suffix in container.suffixes and (container.name != "AVIF" or features.check("avif")):
+            return container
+    why = {".gif": "GIF holds only 256 colours", ".pgm": "PGM holds only grey"}.get(
+        suffix, f"{suffix!r} is not an extension of a picture format that can be written" if suffix else "no extension"
+    )
+    raise UnsupportedMedia(
+        "the output's format cannot be written", path=target, why=why, hint="use .jpg, .png, .tif or .webp"
+    )
+
+
+def write_photo(
+    photo: Photo, chroma: ChromaRows | NDArray[np.float32], target: Path, *, quality: int, tool: str
+) -> tuple[str, ...]:
+    """Join the photograph's own luma with colour and write it; returns warnings about what the format could not hold.
+
+    ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W, 2).
+    ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``.
+    JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′ exactly;
+    colours outside the cube lose chroma. The file appears whole under its name or not at all.
+
+    Raises OutputUnwritable, UnsupportedMedia (extension, size), InputIsOutput; whatever ``chroma`` raises passes through.
+    """
+    container = _container(target)
+    _refuse_original(photo, target)
+    if max(photo.size) > container.max_side:
+        raise UnsupportedMedia(
+            "the picture is too large for the output's format",
+            path=target,
+            why=f"{container.name} holds at most {container.max_side} pixels a side",
+            hint="use .png or .tif",
+        )
+    rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
+    metadata, lost = for_output(
+        photo.metadata, container.holds, container.name, photo.size, photo.path.name, tool
+    )
+    try:
+        with _whole_or_absent(target) as file:
+            _ENCODERS[container.name](photo, rows, metadata, quality, file)
+    except OSError as problem:
+        raise _unwritable(target, problem) from problem
+    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
+
+
+def _refuse_original(photo: Photo, target: Path) -> None:
+    try:
+        same = os.path.samefile(photo.path, target)
+    except (OSError, ValueError):
+        return
+    if same:
+        raise InputIsOutput(
+            "the output would replace the original", path=target, hint="give another name or folder with -o"
+        )
+
+
+def _unwritable(target: Path, problem: OSError) -> OutputUnwritable:
+    why = problem.strerror or str(problem)
+    hint = "check the folder's permissions"
+    if problem.errno in (errno.ENOENT, errno.ENOTDIR):
+        hint = "create the folder first"
+    elif problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "free some space on the disk"
+    elif problem.errno == errno.ENAMETOOLONG:
+        hint = "choose a shorter name"
+    elif problem.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
+        hint = "a folder has this name: choose another"
+    return OutputUnwritable("cannot write the output", path=target, why=why, hint=hint)
+
+
+@contextmanager
+def _whole_or_absent(target: Path) -> Iterator[BinaryIO]:
+    """A file that takes the target's name only if everything went well. Honours the umask, as any new file does."""
+    part = target.parent / f".colorize-media-{os.getpid()}-{secrets.token_hex(4)}.part"
+    handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _rgb_rows(photo: Photo, chroma: ChromaRows, bits: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    """(top, R′G′B′ or R′G′B′A strip ``(n, W, 3 or 4)``) in ``bits``, whose rounded BT.601 luma is the luma of the source."""
+    dtype = np.uint8 if bits == 8 else np.uint16
+    height, width = photo.luma.shape
+    for top, bottom in strips(height, width):
+        rgb = rgb_of_luma(_to_bits(photo.luma[top:bottom], bits), _differences(photo, chroma, top, bottom), bits)
+        if photo.alpha is None:
+            yield top, rgb
+        else:
+            alpha = _to_bits(photo.alpha[top:bottom], bits).astype(dtype)
+            yield top, np.concatenate((rgb, alpha[..., None]), axis=2)
+
+
+def _to_bits(codes: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Full-range codes at another depth, rounded."""
+    have = codes.dtype.itemsize * 8
+    if have == bits:
+        return codes
+    if bits == 16:
+        return codes.astype(np.uint16) * np.uint16(257)
+    return ((codes.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _differences(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
+    """Cb and Cr of a strip in [−0.5, 0.5]."""
+    codes = np.asarray(chroma(top, bottom), np.float32)
+    expected = (bottom - top, photo.luma.shape[1], 2)
+    if codes.shape != expected:
+        raise ValueError(f"chroma rows {top} to {bottom} have shape {codes.shape}, not {expected}")
+    return (codes - np.float32(photo.spec.chroma_mid)) / np.float32(photo.spec.chroma_scale)
+
+
+def rgb_of_luma(luma: NDArray[Any], differences: NDArray[np.float32], bits: int) -> NDArray[Any]:
+    """Integer R′G′B′ ``(n, W, 3)`` whose BT.601 luma, rounded, equals ``luma`` ``(n, W)`` exactly.
+
+    ``differences`` are Cb and Cr in [−0.5, 0.5]. Where the colour leaves the cube, the differences shrink together. Red and
+    blue are rounded first and green is chosen last, from the luma that they leave: its rounding error of half a code is
+    0.29 codes of luma, and rounding three channels independently would allow 0.5 and fail.
+    """
+    largest = (1 << bits) - 1
+    y = luma.astype(np.float64)
+    red = differences[..., 1] * (2 * (1 - 0.299) * largest)
+    blue = differences[..., 0] * (2 * (1 - 0.114) * largest)
+    green = -(0.299 * red + 0.114 * blue) / 0.587
+    share = np.ones_like(y)
+    for channel in (red, green, blue):
+        room = np.where(channel > 0, largest - y, y)
+        size = np.abs(channel)
+        np.minimum(share, np.divide(room, size, out=np.ones_like(y), where=size > room), out=share)
+    r = np.rint(y + share * red).astype(np.int32)
+    b = np.rint(y + share * blue).astype(np.int32)
+    rest = 1000 * luma.astype(np.int32) - 299 * r - 114 * b
+    g = (2 * rest + 587) // (2 * 587)
+    return np.clip(np.stack((r, g, b), axis=2), 0, largest).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def _assembled(photo: Photo, chroma: ChromaRows) -> Image.Image:
+    """The 8-bit picture as Pillow's, filled strip by strip."""
+    image = Image.new("RGB" if photo.alpha is None else "RGBA", photo.size)
+    for top, strip in _rgb_rows(photo, chroma, 8):
+        image.paste(Image.fromarray(strip), (0, top))
+    return image
+
+
+def _write_jpeg(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    image = Image.new("YCbCr", photo.size)
+    height, width = photo.luma.shape
+    for top, bottom in strips(height, width):
+        planes = np.empty((bottom - top, width, 3), np.uint8)
+        planes[..., 0] = _to_bits(photo.luma[top:bottom], 8)
+        planes[..., 1:] = np.clip(np.rint(_differences(photo, chroma, top, bottom) * 255.0 + 128.0), 0, 255)
+        image.paste(Image.frombytes("YCbCr", (width, bottom - top), planes.tobytes()), (0, top))
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=quality, subsampling=0, **_dpi(metadata))
+    file.write(embed_in_jpeg(encoded.getvalue(), metadata))
+
+
+def _write_png(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    if photo.spec.bits == 8:
+        memory = io.BytesIO()
+        _assembled(photo, chroma).save(memory, "PNG")
+        file.write(embed_in_png(memory.getvalue(), metadata))
+        return
+    order = [2, 1, 0] if photo.alpha is None else [2, 1, 0, 3]  # OpenCV's B, G, R
+    picture = np.empty((*photo.luma.shape, len(order)), np.uint16)
+    for top, strip in _rgb_rows(photo, chroma, 16):
+        picture[top : top + len(strip)] = strip[..., order]
+    done, encoded = cv2.imencode(".png", picture)
+    if not done:
+        raise OSError("the PNG encoder failed")
+    file.write(embed_in_png(encoded.tobytes(), metadata))
+
+
+def _write_tiff(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    """Deflated strips with horizontal prediction, then the directory: written here because Pillow has no 16-bit R′G′B′."""
+    bits, channels = photo.spec.bits, 3 if photo.alpha is None else 4
+    file.write(b"II*\0" + bytes(4))
+    offsets, lengths, rows = [], [], 0
+    for _, strip in _rgb_rows(photo, chroma, bits):
+        rows = rows or len(strip)
+        delta = strip.astype("<u2" if bits == 16 else "u1")
+        delta[:, 1:] -= strip[:, :-1]
+        packed = zlib.compress(delta.tobytes(), 6)
+        offsets.append(file.tell())
+        lengths.append(len(packed))
+        file.write(packed + b"\0" * (len(packed) % 2))
+        if file.tell() > 0xF0000000:  # offsets have 32 bits
+            raise OSError(errno.EFBIG, "TIFF files cannot exceed 4 GB")
+    width, height = photo.size
+    storage = {256: width, 257: height, 258: (bits,) * channels, 259: 8, 262: 2, 277: channels}
+    storage |= {278: rows, 279: tuple(lengths), 284: 1, 317: 2}
+    if channels == 4:
+        storage[338] = 2  # unassociated alpha
+    start = file.tell()
+    file.write(tiff_directory(metadata, storage, tuple(offsets), start))
+    file.seek(4)
+    file.write(struct.pack("<L", start))
+
+
+def _write_with_pillow(
+    name: str, photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO
+) -> None:
+    options: dict[str, Any] = {}
+    if name in ("WEBP", "AVIF"):
+        options = {"quality": quality, "icc_profile": metadata.icc or None}
+        options |= {key: value for key, value in (("exif", metadata.exif), ("xmp", metadata.xmp)) if value}
+    elif name == "BMP":
+        options = _dpi(metadata)
+    encoded = io.BytesIO()  # some encoders seek and read back, and their errors must not look like the disk's
+    _assembled(photo, chroma).save(encoded, name, **options)
+    file.write(encoded.getbuffer())
+
+
+def _dpi(metadata: PhotoMetadata) -> dict[str, Any]:
+    return {} if metadata.dpi is None else {"dpi": metadata.dpi}
+
+
+_Encoder: TypeAlias = Callable[[Photo, ChromaRows, PhotoMetadata, int, BinaryIO], None]
+_ENCODERS: dict[str, _Encoder] = {"JPEG": _write_jpeg, "PNG": _write_png, "TIFF": _write_tiff}
+_ENCODERS |= {name: partial(_write_with_pillow, name) for name in ("WEBP", "AVIF", "BMP", "JPEG2000", "PPM")}

@@ -1,0 +1,686 @@
+"""Read a film: frames with an untouched luma plane and their exact time, everything else as packets to be copied.
+
+`Reader` runs one demux loop in file order. Times are integers in the stream's own time base (a Fraction), never
+frames divided by a rate. `colorize_media.video_writer.Writer` is the other end.
+
+Names are opened as ``file:NAME`` with only the file protocol allowed, so no name is a URL or a pattern and no playlist
+inside a file can reach the network.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import av
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video.format import VideoFormat
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from colorize_media.color import Matrix, YCbCrSpec, luma_of_rgb
+from colorize_media.errors import (
+    DamagedMedia,
+    EmptyFile,
+    Encrypted,
+    FileProblem,
+    InputMissing,
+    InputUnreadable,
+    NoPicture,
+    UnsupportedMedia,
+)
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # exists in PyAV's stubs only
+
+MAX_CONSECUTIVE_FAILURES = 250
+"""Undecodable packets in a row after which the stream is given up: x264's default longest distance between key frames.
+A film cut in the middle or damaged in one place is whole again at the next key frame."""
+
+SAMPLE_SHORT_SIDE = 256
+"""Pixels of `Reader.sample` pictures: enough to tell colour from grey."""
+
+Luma: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+
+# H.273 matrix codes. What is not listed (RGB, unspecified, YCgCo, ICtCp, …) is guessed from the size, as players do.
+_MATRIX: dict[int, Matrix] = {
+    1: "bt709",
+    4: "bt601",  # FCC, nearly BT.601
+    5: "bt601",
+    6: "bt601",
+    7: "bt709",  # SMPTE 240M, nearly BT.709
+    9: "bt2020",
+    10: "bt2020",
+}
+_MATRIX_CODE: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
+_HD_LINES = 720
+_LIMITED, _FULL = 1, 2  # AVColorRange
+
+# Codecs that say nothing about range when they mean limited. FFmpeg's other grey pictures (ffv1, PNG, raw) are full.
+_LIMITED_BY_DEFAULT = frozenset({"h264", "hevc", "vvc", "av1", "libdav1d", "vp8", "vp9", "mpeg1video", "mpeg2video"})
+
+# Decoders that draw text as pictures: any .txt or .nfo file would be a film.
+_TEXT_ART = frozenset({"ansi", "bintext", "xbin", "idf"})
+_ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
+
+# First bytes of containers: tells a damaged film from a file that never was one.
+_MAGIC = re.compile(
+    rb"....(ftyp|moov|mdat|wide|free|skip)|\x1aE\xdf\xa3|RIFF....AVI |OggS|FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+    rb"|\x00\x00\x01[\xb3\xba]|GIF8[79]a|\x47.{187}\x47",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class ColorTags:
+    """H.273 numbers as FFmpeg uses them: 2 is "unspecified" (range: 0); range 1 is limited, 2 full."""
+
+    primaries: int = 2
+    transfer: int = 2
+    matrix: int = 2
+    range: int = 0
+
+
+@dataclass(frozen=True)
+class VideoGeometry:
+    """What the picture stream is, and the planes that will be written.
+
+    ``width``, ``height``       of a decoded frame in pixels, not rotated
+    ``pixel_format``            of decoded frames
+    ``spec``                    how the luma codes are meant. Matrix by the tags, else BT.709 from 720 lines, BT.601 below
+    ``chroma_width``, ``chroma_height``  of the planes to write; an odd side rounds up
+    ``output_format``           planar Y'CbCr of the same depth; 4:2:0 where the source has no such chroma of its own
+    ``rotation``                degrees clockwise (0, 90, 180, 270) that a player turns the frame by to show it upright
+    ``sample_aspect_ratio``     None when pixels are square or nothing is said
+    ``interlaced``, ``field_order``  the latter as FFmpeg's AVFieldOrder
+    ``tags``                    for the output: the source's own; an unsaid matrix is said, since the chroma depends on it
+    ``display_matrix``          nine integers as FFmpeg stores them, None when there is none
+    """
+
+    width: int
+    height: int
+    pixel_format: str
+    spec: YCbCrSpec
+    chroma_width: int
+    chroma_height: int
+    output_format: str
+    rotation: int = 0
+    sample_aspect_ratio: Fraction | None = None
+    interlaced: bool = False
+    field_order: int = 0
+    tags: ColorTags = ColorTags()
+    display_matrix: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture. ``luma`` ``(H, W)`` uint8 or uint16 holds the decoder's own codes: treat it as read-only.
+
+    The frame's time is ``pts * time_base`` seconds, exactly. ``corrupt``: the decoder says that it is damaged.
+    ``source`` gives chroma and properties; `Writer.write` reuses its buffers, so read it before.
+    """
+
+    luma: Luma
+    pts: int
+    time_base: Fraction
+    index: int
+    corrupt: bool
+    source: av.VideoFrame
+
+
+@dataclass(frozen=True)
+class Passthrough:
+    """A packet of another stream, to be copied. Muxing rewrites its timestamps: use it once."""
+
+    packet: av.Packet
+
+
+@dataclass(frozen=True)
+class OtherStream:
+    """A stream that is not the picture. ``kind``: video, audio, subtitle, data or attachment."""
+
+    index: int
+    kind: str
+    codec: str
+    language: str
+    title: str
+
+    def __str__(self) -> str:
+        extra = ", ".join(part for part in (self.codec, self.language, self.title) if part)
+        return f"{self.kind} stream {self.index}" + (f" ({extra})" if extra else "")
+
+
+class Reader:
+    """A film, read once from beginning to end: ``for item in reader`` yields `Frame` and `Passthrough` in file order.
+
+    Opening decodes one frame, because only that tells the real geometry. One thread may iterate while a `Writer` works in
+    another. Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, Encrypted, DamagedMedia or UnsupportedMedia.
+
+    ``damaged`` counts undecodable packets and frames that the decoder flags; ``warnings`` says what was guessed or is
+    missing. Both grow during iteration.
+
+    Times: a frame's own pts. A frame without one starts where its predecessor ends (duration, else the average rate), the
+    first at the stream's start. A frame that is not later than its predecessor is moved to one tick after it: containers
+    hold no two frames of one time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        _check_file(self.path)
+        self.damaged = 0
+        self.warnings: list[str] = []
+        self.geometry = self._peek()
+        self._container = _open(self.path)
+        self._stream = _picture_stream(self._container, self.path)
+        self._stream.thread_type = "AUTO"
+        self._iterated = False
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file. Not while another thread iterates."""
+        self._container.close()
+
+    @property
+    def container(self) -> InputContainer:
+        """The open container, for the Writer's templates and tags."""
+        return self._container
+
+    @property
+    def picture_index(self) -> int:
+        """The picture stream's index among the container's streams."""
+        return self._stream.index
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per tick of frame times."""
+        return self._stream.time_base or Fraction(1, av.time_base)
+
+    @property
+    def average_rate(self) -> Fraction | None:
+        """Frames per second as the container or FFmpeg's own look at the first frames has it."""
+        return self._stream.average_rate or self._stream.guessed_rate or None
+
+    @property
+    def duration(self) -> Fraction | None:
+        """Seconds, of the picture stream, else of the file; None when nobody knows."""
+        if self._stream.duration:
+            return self._stream.duration * self.time_base
+        return Fraction(self._container.duration, av.time_base) if self._container.duration else None
+
+    @property
+    def frames_estimate(self) -> int | None:
+        """The container's frame count, else duration times average rate: for progress only."""
+        if self._stream.frames:
+            return self._stream.frames
+        if self.duration and self.average_rate:
+            return round(self.duration * self.average_rate)
+        return None
+
+    @property
+    def streams(self) -> list[OtherStream]:
+        """All streams but the picture."""
+        return [
+            OtherStream(
+                index=stream.index,
+                kind=str(stream.type),
+                codec=stream.codec_context.name if stream.codec_context is not None else "",
+                language=stream.language or "",
+                title=stream.metadata.get("title", ""),
+            )
+            for stream in self._container.streams
+            if stream.index != self._stream.index
+        ]
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        """Chapters as PyAV gives them: id, start, end, time_base, metadata."""
+        return self._container.chapters()
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The container's tags. Text that is not UTF-8 keeps its bytes as surrogate escapes."""
+        return dict(self._container.metadata)
+
+    def __iter__(self) -> Iterator[Frame | Passthrough]:
+        if self._iterated:
+            raise RuntimeError("a Reader can be read only once")
+        self._iterated = True
+        clock = _Clock(self.time_base, self.average_rate, self._stream.start_time)
+        count = itertools.count()
+        failures = 0
+        lead_in: list[int] | None = []  # times of the packets up to the first frame
+        for packet in self._packets():
+            if packet is not None and packet.stream_index != self._stream.index:
+                yield Passthrough(packet)
+                continue
+            try:
+                decoded = self._stream.decode(packet)
+            except FFmpegError as error:
+                self.damaged += 1
+                failures += 1
+                if failures >= MAX_CONSECUTIVE_FAILURES:
+                    raise _damaged(self.path, f"{failures} packets in a row could not be decoded: {error}") from error
+                continue
+            if lead_in is not None and packet is not None and packet.pts is not None and not packet.is_discard:
+                lead_in.append(packet.pts)
+            for source in decoded:
+                failures = 0
+                if lead_in is not None:
+                    self._report_lead_in(lead_in, source.pts)
+                    lead_in = None
+                yield self._frame(source, clock, next(count))
+        if clock.repaired:
+            self.warnings.append(f"{clock.repaired} frames had no usable time of their own and were given one")
+
+    def sample(self, count: int) -> list[NDArray[np.uint8]]:
+        """Up to ``count`` frames spread over the film: ``(h, w, 3)`` R'G'B', upright, short side at most 256.
+
+        Opens the file a second time, so a running iteration is not disturbed. A film that cannot be sought in gives its
+        first frames. Damaged places are left out; the list may be shorter than asked, even empty.
+        """
+        with _open(self.path) as container:
+            stream = _picture_stream(container, self.path)
+            stream.thread_type = "SLICE"  # frame threads would decode several frames ahead of the one we take
+            start = (stream.start_time or 0) * self.time_base
+            pictures: list[NDArray[np.uint8]] = []
+            previous: int | None = None
+            for step in range(count):
+                time = start + (self.duration or 0) * Fraction(2 * step + 1, 2 * count)
+                try:
+                    if self.duration:
+                        container.seek(int(time / self.time_base), stream=stream)
+                    frame = next(container.decode(stream), None)
+                except (FFmpegError, OSError):
+                    continue
+                if frame is None:
+                    break
+                if previous is not None and frame.pts == previous:
+                    continue  # one key frame serves several positions: the same picture again tells nothing
+                previous = frame.pts
+                pictures.append(_thumbnail(frame, self.geometry.rotation))
+            return pictures
+
+    def _packets(self) -> Iterator[av.Packet | None]:
+        """Packets with content in file order; None once at the end, to flush the decoder.
+
+        PyAV ends with an empty packet per stream, and some files hold empty packets in the middle, which would flush the
+        decoder for good: so size decides, and one flush is made here.
+        """
+        packets = self._container.demux()
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except (FFmpegError, OSError) as error:
+                self.damaged += 1
+                self.warnings.append(f"the file ends early: {error}")
+                break
+            if packet.size:
+                yield packet
+        yield None
+
+    def _report_lead_in(self, packets: list[int], first: int | None) -> None:
+        """H.264 and others say nothing when they drop what comes before the first key frame."""
+        lost = sum(pts < first for pts in packets) if first is not None else 0
+        if lost:
+            self.damaged += lost
+            self.warnings.append(f"the first {lost} frames cannot be decoded: the film begins without a key frame")
+
+    def _frame(self, source: av.VideoFrame, clock: _Clock, index: int) -> Frame:
+        pts = clock.tick(source)
+        geometry = self.geometry
+        found = (source.width, source.height, source.format.name)
+        if found != (geometry.width, geometry.height, geometry.pixel_format):
+            raise UnsupportedMedia(
+                "the picture changes within the film",
+                path=self.path,
+                why=f"from {geometry.width}×{geometry.height} {geometry.pixel_format} to "
+                f"{found[0]}×{found[1]} {found[2]} at {float(pts * self.time_base):.2f} s",
+                hint="cut the film there and colour the parts",
+            )
+        if source.is_corrupt:
+            self.damaged += 1
+        _refuse_transparency(source, self.path)
+        luma = luma_plane(source, geometry.spec)
+        return Frame(luma, pts, self.time_base, index, source.is_corrupt, source)
+
+    def _peek(self) -> VideoGeometry:
+        """Decode the first picture on a container of its own, so that the real one starts at its beginning."""
+        failures, last = 0, ""
+        with _open(self.path) as container:
+            stream = _picture_stream(container, self.path)
+            packets = container.demux(stream)
+            packet: av.Packet | None = None
+            while failures < MAX_CONSECUTIVE_FAILURES:
+                try:
+                    packet = next(packets, None)
+                    if packet is not None and packet.size == 0:
+                        continue
+                    if packet is not None and packet.has_sidedata("encryption_info"):
+                        raise _encrypted(self.path)
+                    frames = stream.decode(packet)
+                except FFmpegError as error:
+                    failures, last = failures + 1, str(error)
+                    if packet is None:
+                        break
+                    continue
+                if frames:
+                    _refuse_transparency(frames[0], self.path)
+                    return _geometry(frames[0], stream, self.path)
+                if packet is None:
+                    break
+        raise _damaged(self.path, last or "the picture stream has no decodable frame")
+
+
+class _Clock:
+    """Gives each frame its time by the rule in `Reader`."""
+
+    def __init__(self, time_base: Fraction, rate: Fraction | None, start: int | None) -> None:
+        self._default = max(1, round(1 / (rate * time_base))) if rate else 1
+        self._next = start or 0
+        self._last: int | None = None
+        self.repaired = 0
+
+    def tick(self, source: av.VideoFrame) -> int:
+        pts = source.pts
+        if pts is None or (self._last is not None and pts <= self._last):
+            self.repaired += 1
+            pts = self._next if pts is None else (self._last or 0) + 1
+        self._last = pts
+        self._next = pts + (source.duration or self._default)
+        return pts
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a pixel format keeps its luma. ``kind`` direct: in plane 0, every ``step``-th item from ``first``."""
+
+    kind: str  # direct, planar (convert to planar Y'CbCr first) or rgb
+    bits: int
+    step: int = 1
+    first: int = 0
+    shift: int = 0
+    big_endian: bool = False
+    alpha: bool = False
+    subsampling: str = "420"
+
+
+@cache
+def _layout(name: str) -> _Layout:
+    form = VideoFormat(name, 64, 64)
+    components = form.components
+    alpha = any(part.is_alpha for part in components)
+    first = components[0]
+    if re.search(r"f(16|32)", name):
+        raise ValueError("floating point samples")
+    if form.is_rgb or form.has_palette or form.is_bit_stream or form.is_bayer or name.startswith("xyz"):
+        return _Layout(
+            "rgb", max(8, max((part.bits for part in components if not part.is_alpha), default=8)), alpha=alpha
+        )
+    wide, high = (form.chroma_width(64), form.chroma_height(64)) if len(components) > 2 else (32, 32)
+    subsampling = {(64, 64): "444", (32, 64): "422"}.get((wide, high), "420")
+    common: dict[str, Any] = {"bits": first.bits, "alpha": alpha, "subsampling": subsampling}
+    packed = {"yuyv422": 0, "yvyu422": 0, "uyvy422": 1, "ya8": 0, "ya16le": 0, "ya16be": 0}
+    if name in packed:
+        return _Layout("direct", step=2, first=packed[name], big_endian=form.is_big_endian, **common)
+    if any(part.plane == 0 for part in components[1:]):
+        return _Layout("planar", **common)
+    # P010 and relatives keep their bits at the top of 16.
+    shift = 16 - first.bits if re.match(r"p[024]1[0-6]", name) or "msb" in name else 0
+    return _Layout("direct", shift=shift, big_endian=form.is_big_endian, **common)
+
+
+def luma_plane(frame: av.VideoFrame, spec: YCbCrSpec) -> Luma:
+    """The luma of a decoded frame, ``(H, W)`` uint8, or uint16 above 8 bits; a copy without row padding.
+
+    Y'CbCr and grey, planar, semi-planar or 4:2:2 packed: the decoder's codes as they are. Other packed Y'CbCr is unpacked
+    by swscale. R'G'B' and palettes: luma by ``spec.matrix`` in full range, so that R' = G' = B' keeps its code exactly.
+    """
+    layout = _layout(frame.format.name)
+    if layout.kind == "rgb":
+        return _luma_of_rgb(frame, spec)
+    if layout.kind == "planar":
+        frame = frame.reformat(format=planar_format(layout.subsampling, layout.bits))
+        layout = _layout(frame.format.name)
+    plane = frame.planes[0]
+    kind = np.dtype(np.uint8) if layout.bits <= 8 else np.dtype(">u2" if layout.big_endian else "<u2")
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
+    if plane.line_size < 0:
+        rows = rows[::-1]
+    used = rows[:, : frame.width * layout.step * kind.itemsize]
+    codes = np.ascontiguousarray(used).view(kind)[:, layout.first :: layout.step]
+    native = np.array(codes, dtype=kind.newbyteorder("="), order="C")
+    if layout.shift:
+        native >>= layout.shift
+    return native
+
+
+def _luma_of_rgb(frame: av.VideoFrame, spec: YCbCrSpec) -> Luma:
+    deep = spec.bits > 8
+    whole = frame.reformat(format="rgb48le" if deep else "rgb24")
+    plane = whole.planes[0]
+    rows = np.frombuffer(plane, np.dtype("<u2") if deep else np.uint8).reshape(plane.height, -1)
+    rgb = rows[:, : frame.width * 3].reshape(frame.height, frame.width, 3)
+    channels = torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)
+    luma = luma_of_rgb(channels, spec.matrix)[0].numpy()
+    if not deep:
+        return np.rint(luma).astype(np.uint8)
+    return np.rint(luma * np.float32(spec.max_code / 65535)).astype(np.uint16)
+
+
+def planar_format(subsampling: str, bits: int) -> str:
+    """FFmpeg's name of planar Y'CbCr: ``planar_format("420", 10)`` is ``yuv420p10le``."""
+    return f"yuv{subsampling}p" + ("" if bits == 8 else f"{bits}le")
+
+
+def _geometry(frame: av.VideoFrame, stream: VideoStream, path: Path) -> VideoGeometry:
+    name = frame.format.name
+    try:
+        layout = _layout(name)
+    except ValueError as error:
+        raise UnsupportedMedia(
+            "this pixel format is not handled",
+            path=path,
+            why=f"{name}: {error}",
+            hint="convert the film to 10-bit or 12-bit video first",
+        ) from error
+    matrix = _MATRIX.get(frame.colorspace) or ("bt709" if frame.height >= _HD_LINES else "bt601")
+    said = frame.color_range
+    grey = len([part for part in frame.format.components if not part.is_alpha]) == 1
+    full = (
+        layout.kind == "rgb"
+        or said == _FULL
+        or (said != _LIMITED and name.startswith("yuvj"))
+        or (said != _LIMITED and grey and stream.codec_context.name not in _LIMITED_BY_DEFAULT)
+    )
+    shape = VideoFormat(planar_format(layout.subsampling, 8))
+    display = _display_matrix(frame)
+    aspect = stream.sample_aspect_ratio
+    return VideoGeometry(
+        width=frame.width,
+        height=frame.height,
+        pixel_format=name,
+        spec=YCbCrSpec(matrix, full, layout.bits),
+        chroma_width=shape.chroma_width(frame.width),
+        chroma_height=shape.chroma_height(frame.height),
+        output_format=planar_format(layout.subsampling, layout.bits),
+        rotation=rotation_of(frame),
+        sample_aspect_ratio=aspect if aspect and aspect != 1 else None,
+        interlaced=frame.interlaced_frame,
+        field_order=stream.codec_context.field_order if frame.interlaced_frame else 0,
+        tags=ColorTags(
+            frame.color_primaries,
+            frame.color_trc,
+            frame.colorspace if frame.colorspace in _MATRIX else _MATRIX_CODE[matrix],
+            _FULL if full else said,
+        ),
+        display_matrix=display,
+    )
+
+
+def rotation_of(frame: av.VideoFrame) -> int:
+    """Degrees clockwise (0, 90, 180, 270) that show the frame upright; FFmpeg's angle is counter-clockwise."""
+    return round(-frame.rotation / 90) * 90 % 360
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")  # type: ignore[attr-defined]
+    except (KeyError, ValueError):  # PyAV refuses the whole list when it does not know one entry's type
+        data = None
+    if data is None:
+        return None
+    return tuple(int(value) for value in np.frombuffer(data, np.int32)[:9])
+
+
+def _thumbnail(frame: av.VideoFrame, rotation: int) -> NDArray[np.uint8]:
+    scale = min(1.0, SAMPLE_SHORT_SIDE / min(frame.width, frame.height))
+    width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
+    return np.ascontiguousarray(np.rot90(rgb, -(rotation // 90)))
+
+
+def _refuse_transparency(frame: av.VideoFrame, path: Path) -> None:
+    """Transparent pixels would be lost; a wholly opaque alpha channel, as GIF and screen recordings have, is nothing."""
+    if not _layout_has_alpha(frame.format.name):
+        return
+    alpha = frame.reformat(format="yuva444p").planes[3]
+    rows = np.frombuffer(alpha, np.uint8).reshape(alpha.height, -1)[:, : frame.width]
+    if rows.min() < 255:
+        raise _transparent(path)
+
+
+def _layout_has_alpha(name: str) -> bool:
+    return any(part.is_alpha for part in VideoFormat(name, 64, 64).components)
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        return av.open(
+            f"file:{path}", "r", container_options={"protocol_whitelist": "file"}, metadata_errors="surrogateescape"
+        )
+    except (FFmpegError, OSError, ValueError) as error:
+        raise _open_problem(path, error) from error
+
+
+def _open_problem(path: Path, error: Exception) -> FileProblem:
+    """What it means that FFmpeg could not open a file which is there, readable and not empty."""
+    why = str(getattr(error, "strerror", "") or error)
+    if getattr(error, "errno", None) in (errno.EACCES, errno.EIO, errno.EPERM):
+        return InputUnreadable("cannot read the file", path=path, why=why, hint="check its permissions and the disk")
+    with path.open("rb") as file:
+        head = file.read(512)
+    if _MAGIC.match(head):
+        return _damaged(path, f"its beginning is that of a film, but the rest does not fit: {why}")
+    return NoPicture(
+        "not a picture or film",
+        path=path,
+        why=f"FFmpeg does not recognise the content: {why}",
+        hint="give a video or picture file",
+    )
+
+
+def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream that is no cover picture."""
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    films = [stream for stream in container.streams.video if not stream.disposition & covers]
+    films = [s for s in films if s.codec_context is None or s.codec_context.name not in _TEXT_ART]
+    if not films:
+        kinds = ", ".join(sorted({str(stream.type) for stream in container.streams})) or "nothing"
+        cover = " (a cover picture only)" if container.streams.video and "tty" not in container.format.name else ""
+        raise NoPicture(
+            "no film in the file",
+            path=path,
+            why=f"it is {container.format.long_name} with {kinds}{cover}",
+            hint="give a file with a video stream",
+        )
+    stream = films[0]
+    if stream.codec_context is None:
+        raise UnsupportedMedia(
+            "no decoder for the picture",
+            path=path,
+            why=f"the FFmpeg inside PyAV {av.__version__} does not know its codec",
+            hint="convert the film to H.264 first",
+        )
+    if stream.codec_context.codec_tag in _ENCRYPTED_TAGS:
+        raise _encrypted(path)
+    if stream.metadata.get("alpha_mode") == "1":  # Matroska: the alpha travels beside the frames and is not decoded
+        raise _transparent(path)
+    return stream
+
+
+def _check_file(path: Path) -> None:
+    """Say plainly what FFmpeg would report as "invalid data"."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputMissing(
+            "no such file", path=path, why="the path leads nowhere", hint="check the name for typing errors"
+        ) from error
+    except OSError as error:
+        raise InputUnreadable(
+            "cannot read the file", path=path, why=error.strerror or str(error), hint="check its permissions"
+        ) from error
+    if not stat.S_ISREG(status.st_mode):
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
+        raise InputUnreadable(
+            "cannot read it as a film", path=path, why=f"it is {what}, not a file", hint="give the file itself"
+        )
+    if status.st_size == 0:
+        raise EmptyFile("the file is empty", path=path, why="it has 0 bytes", hint="copy or download it again")
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise InputUnreadable(
+            "cannot read the file",
+            path=path,
+            why=error.strerror or os.strerror(error.errno or 0),
+            hint="check its permissions",
+        ) from error
+
+
+def _damaged(path: Path, why: str) -> DamagedMedia:
+    return DamagedMedia(
+        "the film is damaged", path=path, why=why, hint="get another copy, or repair it with a remuxing tool"
+    )
+
+
+def _encrypted(path: Path) -> Encrypted:
+    return Encrypted(
+        "the picture is encrypted",
+        path=path,
+        why="its packets are protected and there is no key",
+        hint="give a copy without copy protection",
+    )
+
+
+def _transparent(path: Path) -> UnsupportedMedia:
+    return UnsupportedMedia(
+        "the film has transparency",
+        path=path,
+        why="its alpha channel would be lost",
+        hint="flatten it onto a background first",
+    )

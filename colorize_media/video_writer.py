@@ -1,0 +1,606 @@
+"""Write the coloured film: the source's luma, new chroma, the source's times, and every other stream as it is.
+
+The output grows under a hidden name in the destination folder and gets its own name when it is whole. Whether a container
+can hold a stream or a tag is found out by trying it on a scratch container in memory, never by tables.
+
+Times are exact where the container allows: MP4, MOV, AVI and NUT take the source's time base as it is. Matroska and WebM
+store whole milliseconds, FLV and ASF too, MPEG-TS 1/90000 s: finer source times are rounded to the nearest tick there.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import hashlib
+import io
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from av.codec import Codec
+from av.codec.context import Flags
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.stream import Disposition, Stream
+from av.video.format import VideoFormat
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from colorize_media.errors import BadOption, CodecMissing, InputIsOutput, OutputUnwritable, UnsupportedMedia
+from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry, planar_format, rotation_of
+
+PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
+"""Tried in this order; the first that the container takes and that holds the source's bit depth is used."""
+
+DEFAULT_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
+"""Constant quality where none is asked for: about visually transparent, since a restored film is kept, not streamed."""
+
+# Tags that describe the old file or its encoding and would be untrue of the new one. Compared in lower case.
+_STALE_TAGS = ("encoder", "duration", "bps", "number_of_frames", "number_of_bytes", "_statistics_")
+_CONTAINER_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "vendor_id", "numberofframes"})
+
+_STILLS = frozenset({"image2", "image2pipe", "gif", "apng", "webp", "avif", "hls", "dash", "segment", "tee"})
+_MAX_NAME_BYTES = 255  # of one file name, on every common file system
+_MAX_TIMESCALE = 1_000_000_000  # ISO 14496-12 stores it in 32 bits
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """``encoder`` FFmpeg's name, empty chooses; ``crf`` None is `DEFAULT_CRF`; ``preset`` the encoder's own word for
+    speed; ``threads`` 0 is one per core."""
+
+    encoder: str = ""
+    crf: int | None = None
+    preset: str = ""
+    threads: int = 0
+
+
+class Writer:
+    """Encodes frames and copies packets into ``target``.
+
+    Use as a context manager: on an exception nothing is left behind; otherwise leaving the block closes and the file
+    appears under its name. Call from one thread; the `Reader` may be iterated in another, but must stay open.
+
+    Raises CodecMissing, BadOption (settings that the encoder does not know), OutputUnwritable, UnsupportedMedia (a
+    container that cannot hold film), InputIsOutput.
+
+    ``warnings`` names what could not be carried over: streams at once, tags and the like after `close`.
+    """
+
+    def __init__(self, target: Path, reader: Reader, settings: EncoderSettings | None = None) -> None:
+        self.target = Path(target)
+        self.warnings: list[str] = []
+        self._reader = reader
+        self._geometry = reader.geometry
+        self._settings = settings or EncoderSettings()
+        self._dropped: Counter[int] = Counter()
+        self._last_dts: dict[int, int] = {}  # of copied streams, in ticks of the output
+        self._start: Fraction | None = None
+        self._finished = False
+        _check_target(self.target, reader.path)
+        self._part = _part_path(self.target, os.getpid())
+        _remove_stale_parts(self.target)
+        self._container = self._create()
+        try:
+            self._format = self._container.format.name
+            self._streams = self._add_streams()
+            self._container.start_encoding()
+        except BaseException as error:
+            self.abort()
+            if isinstance(error, (FFmpegError, OSError, ValueError)):
+                raise self._problem(error) from error
+            raise
+
+    @property
+    def encoder(self) -> str:
+        """The encoder in use, FFmpeg's name."""
+        return self._encoder
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def write(self, frame: Frame, chroma: NDArray[Any]) -> None:
+        """Encode one frame. ``chroma`` ``(chroma_height, chroma_width, 2)``: Cb and Cr codes of the geometry's depth, any
+        numeric type, whole-valued. Frames come in the order of their times. ``frame.source`` is used up."""
+        picture = self._picture(frame, chroma)
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except (FFmpegError, OSError) as error:
+            raise self._problem(error) from error
+        if self._start is None:
+            self._start = frame.pts * frame.time_base
+
+    def pass_through(self, item: Passthrough) -> None:
+        """Copy a packet; one of a stream that the container cannot hold is left out (`warnings` has said so)."""
+        packet = item.packet
+        index = packet.stream_index
+        stream = self._streams.get(index)
+        if stream is None:
+            return
+        packet.stream = stream
+        if packet.dts is None:
+            packet.dts = packet.pts
+        try:
+            self._container.mux_one(packet)
+        except (av.error.ArgumentError, av.error.InvalidDataError):  # a full disk is another error
+            self._mux_late(packet, index)
+        except (FFmpegError, OSError) as error:
+            raise self._problem(error) from error
+        if packet.dts is not None:
+            self._last_dts[index] = packet.dts
+
+    def _mux_late(self, packet: av.Packet, index: int) -> None:
+        """Once more, one tick after its predecessor: broadcasts repeat times, and most containers refuse that."""
+        last = self._last_dts.get(index)
+        try:
+            if last is None or packet.dts is None or packet.dts > last:
+                raise av.error.InvalidDataError(0, "the packet itself is refused")
+            packet.dts = last + 1
+            packet.pts = max(packet.dts, packet.pts if packet.pts is not None else packet.dts)
+            self._container.mux_one(packet)
+        except (FFmpegError, OSError):
+            self._dropped[index] += 1
+
+    def close(self) -> None:
+        """Finish the file, compare its header with the source's, and give it its name. Again: does nothing."""
+        if self._finished:
+            return
+        try:
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
+            self._compare()
+            os.replace(self._part, self.target)
+        except (FFmpegError, OSError) as error:
+            self.abort()
+            raise self._problem(error) from error
+        except BaseException:
+            self.abort()
+            raise
+        self._finished = True
+
+    def abort(self) -> None:
+        """Leave nothing behind. After `close` it does nothing."""
+        if self._finished:
+            return
+        self._finished = True
+        try:
+            self._container.close()
+        except (FFmpegError, OSError, ValueError):
+            pass  # the file is thrown away; a trailer that cannot be written does not matter
+        self._part.unlink(missing_ok=True)
+
+    # --- setting up -----------------------------------------------------------------------------------------------
+
+    def _create(self) -> OutputContainer:
+        reader = self._reader
+        try:
+            with av.open(f"file:{self._part}", "w") as probe:
+                name = probe.format.name
+        except ValueError:
+            name = ""
+        if not name or name in _STILLS:
+            raise UnsupportedMedia(
+                "no container for film",
+                path=self.target,
+                why=f"{self.target.suffix or 'a name without extension'} does not name one",
+                hint="name the output .mp4, .mkv, .mov or .webm",
+            )
+        options = self._muxer_options(name)
+        container = av.open(f"file:{self._part}", "w", container_options=options, metadata_errors="surrogateescape")
+        container.metadata.update(_lasting_tags(reader.tags))
+        container.set_chapters(reader.chapters)
+        return container
+
+    def _muxer_options(self, name: str) -> dict[str, str]:
+        if name == "mpegts":
+            return {"mpegts_copyts": "1"}  # else every time moves by 1.4 s
+        if name not in ("mp4", "mov", "ipod", "3gp", "3g2", "ismv", "f4v"):
+            return {}
+        options = {"movie_timescale": str(self._movie_timescale())}
+        tags = _lasting_tags(self._reader.tags)
+        plain = _kept_tags(name, tags, options)
+        free = {**options, "movflags": "use_metadata_tags"}
+        # Free-form tags (a phone's GPS position) replace the iTunes list that most players read: only where they save
+        # something.
+        return free if len(_kept_tags(name, tags, free)) > len(plain) else options
+
+    def _movie_timescale(self) -> int:
+        """Edit lists, which hold a late start, count in this unit: the default 1/1000 s would round it."""
+        scale = _mov_timescale(self._reader.time_base)
+        for stream in self._reader.container.streams:
+            if stream.time_base and math.lcm(scale, stream.time_base.denominator) < _MAX_TIMESCALE:
+                scale = math.lcm(scale, stream.time_base.denominator)
+        return scale
+
+    def _add_streams(self) -> dict[int, Stream]:
+        """All streams in the source's order. Returns the copied ones by the source's index."""
+        copied: dict[int, Stream] = {}
+        refused, extra = [], []
+        described = {other.index: str(other) for other in self._reader.streams}
+        for source in self._reader.container.streams:
+            if source.index == self._reader.picture_index:
+                self._stream = self._add_picture(source)
+            elif not _can_hold(self._format, source):
+                refused.append(described[source.index])
+            else:
+                copied[source.index] = _add_copy(self._container, source)
+                if source.type == "video" and not source.disposition & Disposition.attached_pic:
+                    extra.append(described[source.index])
+        if refused:
+            self.warnings.append(f"{self.target.suffix} cannot hold, left out: {'; '.join(refused)}")
+        if extra:
+            self.warnings.append(f"only the first picture is coloured, copied as it is: {'; '.join(extra)}")
+        return copied
+
+    def _add_picture(self, source: Stream) -> VideoStream:
+        geometry, reader = self._geometry, self._reader
+        self._encoder, self._encoder_format = self._choose()
+        stream: VideoStream = self._container.add_stream(  # type: ignore[assignment]
+            self._encoder, rate=reader.average_rate or 25, options=self._encoder_options(), time_base=reader.time_base
+        )
+        self._set_up(stream, self._encoder_format)
+        stream.metadata.update(_lasting_tags(source.metadata))
+        stream.disposition = source.disposition
+        if geometry.display_matrix is not None:
+            stream.set_display_matrix(geometry.display_matrix)
+        elif geometry.rotation:
+            stream.set_display_rotation(-geometry.rotation)
+        wanted = {name: value for name, value in self._encoder_options().items()}
+        try:
+            stream.codec_context.open()
+        except (FFmpegError, ValueError) as error:
+            raise _codec_missing(
+                f"the encoder {self._encoder} does not start", self.target, str(error), self._format
+            ) from error
+        unknown = wanted.keys() & stream.codec_context.options.keys()
+        if (self._settings.crf is not None and "crf" in unknown) or (self._settings.preset and "preset" in unknown):
+            name = "crf" if "crf" in unknown and self._settings.crf is not None else "preset"
+            raise BadOption(
+                f"{self._encoder} has no {name}",
+                path=self.target,
+                why="the encoder does not know this option",
+                hint=f"leave {name} out, or choose another encoder",
+            )
+        return stream
+
+    def _set_up(self, stream: VideoStream, pixel_format: str) -> None:
+        geometry, context = self._geometry, stream.codec_context
+        context.width, context.height, context.pix_fmt = geometry.width, geometry.height, pixel_format
+        context.color_primaries = geometry.tags.primaries
+        context.color_trc = geometry.tags.transfer
+        context.colorspace = geometry.tags.matrix
+        context.color_range = geometry.tags.range
+        if geometry.sample_aspect_ratio:
+            context.sample_aspect_ratio = geometry.sample_aspect_ratio
+        context.thread_type = "AUTO"  # PyAV's default makes x264 cut each frame in slices, which costs quality
+        context.thread_count = self._settings.threads
+        context.flags |= Flags.frame_duration
+        if geometry.interlaced:
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+            context.field_order = geometry.field_order
+        if self._format in ("avi", "asf"):
+            context.max_b_frames = 0  # their packets have one time only, so none may be decoded out of order
+
+    def _encoder_options(self) -> dict[str, str]:
+        options: dict[str, str] = {}
+        crf = self._settings.crf if self._settings.crf is not None else DEFAULT_CRF.get(self._encoder)
+        if crf is not None:
+            options["crf"] = str(crf)
+        if self._settings.preset:
+            options["preset"] = self._settings.preset
+        if self._encoder == "libx265":
+            options["x265-params"] = "log-level=error"  # it writes to stderr by itself
+        if self._encoder == "libvpx-vp9":
+            options.update({"row-mt": "1", "cpu-used": "4", "deadline": "good"})
+        return options
+
+    def _choose(self) -> tuple[str, str]:
+        """The encoder, and the pixel format that it is given."""
+        geometry, asked = self._geometry, self._settings.encoder
+        for name in (asked,) if asked else PREFERRED_ENCODERS:
+            try:
+                codec = Codec(name, "w")
+            except ValueError as error:
+                if asked:
+                    raise _codec_missing(f"no encoder {name}", self.target, str(error), self._format) from error
+                continue
+            if not _takes(self._format, name):
+                if asked:
+                    raise _codec_missing(
+                        f"{self.target.suffix} cannot hold {name}",
+                        self.target,
+                        "the container refuses it",
+                        self._format,
+                    )
+                continue
+            found = _closest_format(geometry, [form.name for form in codec.video_formats or ()], any_depth=bool(asked))
+            if found is None:
+                continue
+            if found != geometry.output_format:
+                self.warnings.append(f"{name} cannot hold {geometry.output_format}: written as {found}, luma unchanged")
+            return name, found
+        what = f"{asked} cannot hold" if asked else f"{self.target.suffix} has no encoder here for"
+        raise _codec_missing(
+            f"{what} {geometry.spec.bits}-bit video",
+            self.target,
+            f"the source is {geometry.pixel_format}, and its depth is never lowered",
+            self._format,
+        )
+
+    # --- frames ---------------------------------------------------------------------------------------------------
+
+    def _picture(self, frame: Frame, chroma: NDArray[Any]) -> av.VideoFrame:
+        geometry, source = self._geometry, frame.source
+        wanted = (geometry.chroma_height, geometry.chroma_width, 2)
+        if chroma.shape != wanted or frame.luma.shape != (geometry.height, geometry.width):
+            raise ValueError(f"luma {frame.luma.shape}, chroma {chroma.shape}: chroma must be {wanted}")
+        if source.format.name == geometry.output_format:
+            # Its own buffers keep the field order, captions and mastering data that a new frame would lack.
+            source.make_writable()
+            picture = source
+        elif source.interlaced_frame:
+            picture = source.reformat(format=geometry.output_format)
+        else:
+            picture = av.VideoFrame(geometry.width, geometry.height, geometry.output_format)
+        for plane, codes in zip(picture.planes, (frame.luma, chroma[..., 0], chroma[..., 1]), strict=True):
+            _fill(plane, codes, geometry.spec.bits)
+        picture.color_range = geometry.tags.range
+        picture.colorspace = geometry.tags.matrix
+        picture.color_primaries = geometry.tags.primaries
+        picture.color_trc = geometry.tags.transfer
+        if self._encoder_format != geometry.output_format:
+            picture = picture.reformat(format=self._encoder_format)
+        picture.pict_type = 0  # else the encoder repeats the source's I, P and B frames
+        picture.duration = source.duration
+        picture.time_base = frame.time_base
+        picture.pts = frame.pts
+        return picture
+
+    # --- at the end -----------------------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        """Say what the finished file lacks of the source's header."""
+        lost: list[str] = []
+        with av.open(f"file:{self._part}", metadata_errors="surrogateescape") as written:
+            if len(written.chapters()) < len(self._reader.chapters):
+                lost.append("chapters")
+            lost += _lost_tags("tag", _lasting_tags(self._reader.tags), written.metadata)
+            lost += self._lost_of_streams(written)
+            first = _first_frame(written)
+        if first is not None and self._start is not None:
+            if rotation_of(first) != self._geometry.rotation:
+                lost.append(f"rotation by {self._geometry.rotation} degrees")
+            moved = first.pts * first.time_base - self._start
+            if abs(moved) > Fraction(1, 1000):
+                self.warnings.append(f"{self.target.suffix} begins {float(moved):.3f} s later, all streams alike")
+        if lost:
+            self.warnings.append(f"{self.target.suffix} did not keep: {', '.join(lost)}")
+        for index, count in sorted(self._dropped.items()):
+            self.warnings.append(f"{count} damaged or misplaced packets of stream {index} were left out")
+
+    def _lost_of_streams(self, written: InputContainer) -> list[str]:
+        lost: list[str] = []
+        kept = [index for index in sorted([*self._streams, self._reader.picture_index])]
+        if len(written.streams) < len(kept):
+            lost.append(f"{len(kept) - len(written.streams)} empty streams")
+            return lost
+        for index, stream in zip(kept, written.streams, strict=False):
+            source = self._reader.container.streams[index]
+            lost += _lost_tags(f"stream {index}'s", _lasting_tags(source.metadata), stream.metadata)
+        return lost
+
+    def _problem(self, error: BaseException) -> Exception:
+        code = getattr(error, "errno", None)
+        why = str(getattr(error, "strerror", "") or error)
+        if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            hint = "make room on the disk, or choose another folder with -o"
+        elif code in (errno.EACCES, errno.EPERM, errno.EROFS):
+            hint = "check the folder's permissions, or choose another one with -o"
+        else:
+            hint = "try another container: .mkv holds nearly everything"
+        return OutputUnwritable("cannot write the film", path=self.target, why=why, hint=hint)
+
+
+def _fill(plane: av.video.plane.VideoPlane, codes: NDArray[Any], bits: int) -> None:
+    kind = np.dtype(np.uint8) if bits <= 8 else np.dtype("<u2")
+    rows = np.frombuffer(plane, kind).reshape(plane.height, -1)  # type: ignore[arg-type]
+    rows[:, : plane.width] = codes
+
+
+def _closest_format(geometry: VideoGeometry, offered: list[str], *, any_depth: bool) -> str | None:
+    """The wanted format, else another chroma grid of the same depth, else (limited range only: there a code of more bits
+    is the same code shifted) more depth. Never less depth."""
+    if not offered or geometry.output_format in offered:
+        return geometry.output_format
+    bits = geometry.spec.bits
+    own = geometry.output_format[3:6]
+    depths = [bits]
+    if any_depth and not geometry.spec.full_range:
+        depths += range(bits + 1, 17)
+    for depth in depths:
+        for subsampling in (own, "422", "444", "420"):
+            if planar_format(subsampling, depth) in offered:
+                return planar_format(subsampling, depth)
+    return None
+
+
+def _takes(container: str, encoder: str) -> bool:
+    """Whether a scratch container of this format accepts the encoder's codec."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container) as scratch:
+            stream: Any = scratch.add_stream(encoder, rate=25)
+            stream.width, stream.height = 64, 64
+            offered = Codec(encoder, "w").video_formats
+            stream.pix_fmt = offered[0].name if offered else "yuv420p"
+            scratch.start_encoding()
+    except (FFmpegError, OSError, ValueError):
+        return False
+    return True
+
+
+def _can_hold(container: str, source: Stream) -> bool:
+    """Whether a scratch container of this format writes its header with a copy of the stream in it."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container, metadata_errors="surrogateescape") as scratch:
+            _add_copy(scratch, source)
+            scratch.start_encoding()
+    except (FFmpegError, OSError, ValueError):
+        return False
+    return True
+
+
+def _add_copy(container: OutputContainer, source: Stream) -> Stream:
+    stream = container.add_stream_from_template(source, opaque=True)
+    stream.metadata.clear()
+    stream.metadata.update(_lasting_tags(source.metadata))
+    stream.disposition = source.disposition
+    return stream
+
+
+def _kept_tags(container: str, tags: dict[str, str], options: dict[str, str]) -> set[str]:
+    """The tags that come back from a scratch file of this format."""
+    if not tags:
+        return set()
+    memory = io.BytesIO()
+    with av.open(
+        memory, "w", format=container, container_options=options, metadata_errors="surrogateescape"
+    ) as scratch:
+        scratch.metadata.update(tags)
+        stream: Any = scratch.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 16
+        for packet in [*stream.encode(av.VideoFrame(16, 16)), *stream.encode(None)]:
+            scratch.mux(packet)
+    memory.seek(0)
+    with av.open(memory, metadata_errors="surrogateescape") as written:
+        return set(tags) - set(_lost_tags("", tags, written.metadata))
+
+
+def _lost_tags(owner: str, wanted: dict[str, str], written: dict[str, str]) -> list[str]:
+    have = {name.lower() for name in written}
+    return [
+        f"{owner} {name}".strip()
+        for name, value in wanted.items()
+        if name.lower() not in have
+        and (name, value) != ("language", "und")  # MOV says "undetermined" by saying nothing
+    ]
+
+
+def _lasting_tags(tags: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in tags.items()
+        if name.lower() not in _CONTAINER_OWN_TAGS and not name.lower().startswith(_STALE_TAGS)
+    }
+
+
+def _first_frame(written: InputContainer) -> av.VideoFrame | None:
+    stream = next((s for s in written.streams.video if not s.disposition & Disposition.attached_pic), None)
+    return next(written.decode(stream), None) if stream is not None else None
+
+
+def _mov_timescale(time_base: Fraction) -> int:
+    """The tick rate that FFmpeg's MP4 muxer derives from a time base (it doubles small ones)."""
+    scale = time_base.denominator
+    while scale < 10_000:
+        scale *= 2
+    return scale
+
+
+def _codec_missing(what: str, path: Path, why: str, container: str) -> CodecMissing:
+    there = [name for name in PREFERRED_ENCODERS if _is_encoder(name) and _takes(container, name)]
+    return CodecMissing(
+        what,
+        path=path,
+        why=why,
+        hint=f"for this container there are {', '.join(there)}; .mkv holds all depths" if there else "use .mkv or .mp4",
+    )
+
+
+def _is_encoder(name: str) -> bool:
+    try:
+        Codec(name, "w")
+    except ValueError:
+        return False
+    return True
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def _check_target(target: Path, source: Path) -> None:
+    if target.exists() and os.path.samefile(target, source):
+        raise InputIsOutput(
+            "the output is the input",
+            path=target,
+            why="originals are never changed",
+            hint="give another name or folder with -o",
+        )
+    if target.is_dir():
+        raise OutputUnwritable(
+            "cannot write the film", path=target, why="a folder has this name", hint="give another name with -o"
+        )
+    folder = target.parent
+    if not folder.is_dir():
+        raise OutputUnwritable(
+            "cannot write the film", path=target, why=f"there is no folder {folder}", hint="make the folder first"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputUnwritable(
+            "cannot write the film",
+            path=target,
+            why=f"no permission to write in {folder}",
+            hint="check the folder's permissions, or choose another one with -o",
+        )
+
+
+def _part_affixes(target: Path) -> tuple[str, str]:
+    before, after = f".{target.name}.colorize-media-", f".part{target.suffix}"
+    if len(os.fsencode(before + after)) + 10 > _MAX_NAME_BYTES:  # 10 digits of a process id
+        before = f".{hashlib.sha1(os.fsencode(target.name), usedforsecurity=False).hexdigest()[:16]}.colorize-media-"
+    return before, after
+
+
+def _part_path(target: Path, pid: int) -> Path:
+    before, after = _part_affixes(target)
+    return target.with_name(f"{before}{pid}{after}")
+
+
+def _remove_stale_parts(target: Path) -> None:
+    """Remove what killed runs left of this very target. Parts of living processes stay."""
+    before, after = _part_affixes(target)
+    for path in _siblings(target.parent, before, after):
+        pid = path.name[len(before) : len(path.name) - len(after)]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _siblings(folder: Path, before: str, after: str) -> Iterable[Path]:
+    return folder.glob(f"{glob.escape(before)}*{glob.escape(after)}")
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # on Windows os.kill(pid, 0) would end the process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

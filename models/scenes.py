@@ -1,0 +1,95 @@
+"""The default network: a distribution over colour bins at 1/4 resolution, from local and global features.
+
+ResNet-18 sees lightness; the whole picture's mean feature is fused with the local ones at every position of the bottleneck
+(Iizuka et al. 2016: relu(b + W [global; local])); a light decoder climbs back to 1/4 with additive skips. Three heads: bin
+logits (Zhang et al. 2016), a small bounded residual in ab, and scene classes from the global feature (training only).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from colorize_media.models import bins
+from colorize_media.models.distribution import ColorDistribution
+from colorize_media.models.resnet import WIDTHS, ResNet18Encoder
+
+
+@dataclass(frozen=True)
+class ScenesConfig:
+    """How a `scenes` network is built and decoded; stored in its checkpoint.
+
+    decoder         channels of the decoder at 1/16, 1/8 and 1/4
+    residual_bound  largest residual in ab units
+    scene_classes   names of the scene head's classes, may be empty
+    temperature     of the annealed mean, chosen on validation pictures
+    chroma_gain     at vividness 1, chosen on validation pictures
+    """
+
+    kind: Literal["scenes"] = "scenes"
+    decoder: tuple[int, int, int] = (256, 128, 128)
+    global_width: int = 256
+    residual_bound: float = 8.0
+    scene_classes: tuple[str, ...] = ()
+    temperature: float = 1.0
+    chroma_gain: float = 1.0
+
+
+class Climb(nn.Module):
+    """Enlarge ×2, add the encoder's features of that size, mix with one 3×3 convolution."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.lateral = nn.Conv2d(skip, inputs, 1, bias=False)
+        self.bn_in = nn.BatchNorm2d(inputs)
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """``x (B, inputs, h, w)`` and ``skip (B, skip, H, W)`` to ``(B, outputs, H, W)``; odd sizes come from the skip."""
+        x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+        x = F.relu(self.bn_in(x + self.lateral(skip)))
+        return F.relu(self.bn(self.conv(x)))
+
+
+class ScenesNet(nn.Module):
+    """See the module's text. Input ``(B, 1, H, W)``, L in [0, 100], any size from 32×32."""
+
+    def __init__(self, config: ScenesConfig) -> None:
+        super().__init__()
+        self.config = config
+        sixteenth, eighth, quarter = config.decoder
+        self.encoder = ResNet18Encoder(4)
+        self.global_features = nn.Sequential(
+            nn.Linear(WIDTHS[3], config.global_width), nn.ReLU(inplace=True),
+            nn.Linear(config.global_width, config.global_width), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        self.fuse_local = nn.Conv2d(WIDTHS[3], sixteenth, 1, bias=False)
+        self.fuse_global = nn.Linear(config.global_width, sixteenth)
+        self.fuse_bn = nn.BatchNorm2d(sixteenth)
+        self.climb16 = Climb(sixteenth, WIDTHS[2], eighth)
+        self.climb8 = Climb(eighth, WIDTHS[1], eighth)
+        self.climb4 = Climb(eighth, WIDTHS[0], quarter)
+        self.bin_head = nn.Conv2d(quarter, bins.COUNT, 1)
+        self.residual_head = nn.Conv2d(quarter, 2, 1)
+        self.scene_head = nn.Linear(config.global_width, max(len(config.scene_classes), 1))
+        nn.init.zeros_(self.residual_head.weight)
+        assert self.residual_head.bias is not None
+        nn.init.zeros_(self.residual_head.bias)
+
+    def forward(self, lightness: Tensor) -> ColorDistribution:
+        """``(B, 1, H, W)``, L in [0, 100], to a `ColorDistribution` on the 1/4 grid."""
+        quarter, eighth, sixteenth, bottom = self.encoder((lightness - 50.0) / 50.0)
+        whole = self.global_features(bottom.mean(dim=(-2, -1)))
+        x = self.fuse_local(bottom) + self.fuse_global(whole)[:, :, None, None]
+        x = F.relu(self.fuse_bn(x))
+        x = self.climb16(x, sixteenth)
+        x = self.climb8(x, eighth)
+        x = self.climb4(x, quarter)
+        residual = self.config.residual_bound * torch.tanh(self.residual_head(x))
+        scene = self.scene_head(whole) if self.training and self.config.scene_classes else None
+        return ColorDistribution(self.bin_head(x), residual, scene)

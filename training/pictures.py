@@ -1,0 +1,169 @@
+"""Pictures decoded once into memory as uint8, and the batches cut from them.
+
+A batch is a pure function of (seed, step): which pictures, which crops, which flips. That makes ``--resume`` exact without
+storing any sampler state, and lets any step be looked at again.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from colorize_media.errors import TrainingProblem
+from colorize_media.training.sources import Picture
+
+SMALLEST_SIDE = 64  # px; smaller pictures have no scene to learn from
+LARGEST_PIXELS = 100_000_000
+
+
+@dataclass
+class PictureStore:
+    """Decoded pictures: ``pictures[i]`` is (H, W, 3) uint8 R'G'B' with short side at most ``side``; labels beside them."""
+
+    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the pixels."""
+        return sum(picture.nbytes for picture in self.pictures)
+
+    def scene_classes(self, smallest: int = 30) -> tuple[str, ...]:
+        """Labels that at least ``smallest`` pictures carry, in alphabetical order."""
+        counts = Counter(label for label in self.labels if label)
+        return tuple(sorted(label for label, count in counts.items() if count >= smallest))
+
+
+def decode(data: bytes, side: int) -> NDArray[np.uint8] | str:
+    """R'G'B' with short side at most ``side`` px, or the reason why the picture is dropped."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data)) as image:
+                if image.width * image.height > LARGEST_PIXELS:
+                    return "too large"
+                if min(image.size) < SMALLEST_SIDE:
+                    return "too small"
+                image.draft("RGB", (2 * side, 2 * side))  # JPEG: let the decoder shrink by powers of two
+                rgb = np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning):
+        return "not readable"
+    scale = side / min(rgb.shape[:2])
+    if scale < 1:
+        height, width = (max(side, round(length * scale)) for length in rgb.shape[:2])
+        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(rgb)
+
+
+def load_pictures(pictures: Iterable[Picture], side: int, *, limit: int = 0, workers: int = 4) -> PictureStore:
+    """Decode all (or the first ``limit``) pictures. What cannot be used is counted by reason in ``dropped``.
+
+    Raises TrainingProblem if nothing is left.
+    """
+    store = PictureStore()
+    with ThreadPoolExecutor(workers) as pool:
+        batch: list[Picture] = []
+        for picture in pictures:
+            batch.append(picture)
+            if len(batch) == 256:
+                _decode_into(store, batch, side, pool)
+                batch = []
+            if limit and len(store) + len(batch) >= limit:
+                break
+        _decode_into(store, batch, side, pool)
+    if not store.pictures:
+        raise TrainingProblem(
+            "no pictures to train on", why=f"dropped: {dict(store.dropped)}", hint="give a folder or tar of colour pictures"
+        )
+    return store
+
+
+def _decode_into(store: PictureStore, batch: list[Picture], side: int, pool: ThreadPoolExecutor) -> None:
+    for picture, pixels in zip(batch, pool.map(lambda item: decode(item.data, side), batch), strict=True):
+        if isinstance(pixels, str):
+            store.dropped[pixels] += 1
+        else:
+            store.pictures.append(pixels)
+            store.names.append(picture.name)
+            store.labels.append(picture.label)
+
+
+def indices_of_step(step: int, batch: int, count: int, seed: int) -> list[int]:
+    """Which pictures step ``step`` sees: consecutive positions in one fresh permutation per epoch."""
+    chosen = []
+    for position in range(step * batch, (step + 1) * batch):
+        epoch, place = divmod(position, count)
+        chosen.append(int(_permutation(count, seed, epoch)[place]))
+    return chosen
+
+
+_last_permutation: dict[tuple[int, int, int], NDArray[np.int64]] = {}
+
+
+def _permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    key = (count, seed, epoch)
+    if key not in _last_permutation:
+        while len(_last_permutation) > 1:  # an epoch's end needs two
+            _last_permutation.pop(next(iter(_last_permutation)))
+        _last_permutation[key] = np.random.default_rng((seed, epoch, 1)).permutation(count)
+    return _last_permutation[key]
+
+
+def cut_batch(store: PictureStore, step: int, batch: int, size: int, seed: int, smallest_area: float) -> tuple[Tensor, list[str]]:
+    """The crops of one step, ``(batch, 3, size, size)`` uint8 R'G'B', and their labels.
+
+    Random crop of ``smallest_area`` to 1 of the picture, aspect 3:4 to 4:3, enlarged or reduced to ``size``; half are
+    mirrored.
+    """
+    random = np.random.default_rng((seed, step, 2))
+    out = np.empty((batch, size, size, 3), np.uint8)
+    labels = []
+    for row, index in enumerate(indices_of_step(step, batch, len(store), seed)):
+        out[row] = _random_crop(store.pictures[index], size, smallest_area, random)
+        labels.append(store.labels[index])
+    return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous(), labels
+
+
+def _random_crop(
+    picture: NDArray[np.uint8], size: int, smallest_area: float, random: np.random.Generator
+) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    area = height * width * random.uniform(smallest_area, 1.0)
+    aspect = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3)))
+    crop_w = min(width, max(1, round(float(np.sqrt(area * aspect)))))
+    crop_h = min(height, max(1, round(float(np.sqrt(area / aspect)))))
+    top, left = int(random.integers(height - crop_h + 1)), int(random.integers(width - crop_w + 1))
+    crop = picture[top : top + crop_h, left : left + crop_w]
+    if random.random() < 0.5:
+        crop = crop[:, ::-1]
+    shrinking = crop_h > size and crop_w > size
+    return cv2.resize(
+        np.ascontiguousarray(crop), (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    )
+
+
+def center_square(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Short side to ``size`` px, then the middle ``size × size``: how evaluation sees a picture."""
+    height, width = picture.shape[:2]
+    scale = size / min(height, width)
+    height, width = max(size, round(height * scale)), max(size, round(width * scale))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    resized = cv2.resize(picture, (width, height), interpolation=interpolation)
+    top, left = (height - size) // 2, (width - size) // 2
+    return np.ascontiguousarray(resized[top : top + size, left : left + size])

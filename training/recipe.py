@@ -1,0 +1,107 @@
+"""A recipe: everything that decides a training run, as a frozen dataclass read from a TOML file of one screen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from colorize_media.errors import BadOption
+from colorize_media.training.augment import FilmLook
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run.
+
+    network         scenes or regression
+    steps, batch    optimiser steps and pictures per step
+    sizes           [(from this share of the steps, picture size in px)], ascending; sizes are multiples of 32
+    smallest_area   smallest crop as a share of the picture
+    learning_rate   peak of the one-cycle schedule; warm_up is the share of steps that climb to it
+    ema             decay of the weights' running mean, which is what is evaluated and saved
+    exponent        of the rebalancing weights (0 none, 1 Zhang et al.)
+    mean_weight, scene_weight   of smooth-L1 on the mean colour and of the scene loss
+    look            probabilities of the film-look effects
+    seed            of everything random
+    """
+
+    network: Literal["scenes", "regression"] = "scenes"
+    steps: int = 4000
+    batch: int = 32
+    sizes: tuple[tuple[float, int], ...] = ((0.0, 128),)
+    smallest_area: float = 0.35
+    learning_rate: float = 2e-3
+    warm_up: float = 0.08
+    weight_decay: float = 0.02
+    ema: float = 0.998
+    exponent: float = 0.5
+    mean_weight: float = 0.15
+    scene_weight: float = 0.03
+    look: FilmLook = field(default_factory=FilmLook)
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        checks = {
+            "network": self.network in ("scenes", "regression"),
+            "steps": self.steps > 0,
+            "batch": self.batch > 1,
+            "sizes": bool(self.sizes)
+            and self.sizes[0][0] == 0.0
+            and list(self.sizes) == sorted(self.sizes)
+            and all(size % 32 == 0 and size > 0 for _, size in self.sizes),
+            "smallest_area": 0.0 < self.smallest_area <= 1.0,
+            "learning_rate": self.learning_rate > 0,
+            "ema": 0.0 <= self.ema < 1.0,
+        }
+        for name, holds in checks.items():
+            if not holds:
+                raise BadOption(f"bad value for {name} in the recipe", why=repr(getattr(self, name)), hint="see training/README.md")
+
+    def size_at(self, step: int) -> int:
+        """Picture size in px of a step."""
+        return [size for share, size in self.sizes if step >= share * self.steps][-1]
+
+    @property
+    def largest_size(self) -> int:
+        """Largest picture size in px."""
+        return max(size for _, size in self.sizes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return dict(json.loads(json.dumps(dataclasses.asdict(self))))
+
+
+def load_recipe(name: str, **changes: Any) -> Recipe:
+    """A shipped recipe by name, or a TOML file; ``changes`` replace single values. Raises BadOption."""
+    path = RECIPES / f"{name}.toml" if (RECIPES / f"{name}.toml").is_file() else Path(name)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        shipped = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+        raise BadOption("cannot read the recipe", path=path, why=str(error), hint=f"shipped recipes: {shipped}") from error
+    return recipe_from_dict(values | {key: value for key, value in changes.items() if value is not None})
+
+
+def recipe_from_dict(values: dict[str, Any]) -> Recipe:
+    """A recipe from TOML or JSON values. Raises BadOption for unknown names."""
+    known = {item.name for item in dataclasses.fields(Recipe)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise BadOption("unknown names in the recipe", why=", ".join(unknown), hint=f"known: {', '.join(sorted(known))}")
+    values = dict(values)
+    if "sizes" in values:
+        values["sizes"] = tuple((float(share), int(size)) for share, size in values["sizes"])
+    if isinstance(values.get("look"), dict):
+        values["look"] = FilmLook(**values["look"])
+    return Recipe(**values)

@@ -1,0 +1,100 @@
+"""What training leaves to look at: a JSON-lines log, a PNG of its curves, contact sheets (grey | ours | truth)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorize_media.color import fit_to_gamut, lab_to_rgb
+
+
+class JsonLog:
+    """Appends one JSON object per line; a torn last line (a kill while writing) is cut off when the log is opened again.
+
+    ``upto`` drops rows of later steps, which a resumed run writes again.
+    """
+
+    def __init__(self, path: Path, *, upto: int | None = None) -> None:
+        self.path = path
+        rows = read_log(path) if upto is not None else []
+        with path.open("w", encoding="utf-8") as file:
+            for row in rows:
+                if row.get("step", 0) <= (upto or 0):
+                    file.write(json.dumps(row) + "\n")
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one row and hand it to the operating system."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(row)) + "\n")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """All whole rows of a log; [] if there is none."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """PNG with the loss parts, the learning rate and the validation numbers over the steps."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    train = [row for row in rows if row["kind"] == "train"]
+    val = [row for row in rows if row["kind"] == "val"]
+    figure, axes = pyplot.subplots(1, 3, figsize=(15, 4))
+    for part in sorted({key for row in train for key in row["loss"]}):
+        axes[0].plot([row["step"] for row in train], [row["loss"].get(part) for row in train], label=part)
+    axes[0].set_yscale("log")
+    axes[0].set_title("loss parts")
+    axes[0].legend()
+    axes[1].plot([row["step"] for row in train], [row["learning_rate"] for row in train])
+    axes[1].set_title("learning rate")
+    for name in ("auc", "auc_rebalanced"):
+        axes[2].plot([row["step"] for row in val], [row[name] for row in val], marker="o", label=name)
+    axes[2].set_title("validation")
+    axes[2].legend()
+    for axis in axes:
+        axis.set_xlabel("step")
+        axis.grid(alpha=0.3)
+    figure.tight_layout()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part.png")
+    figure.savefig(temporary, dpi=90)
+    pyplot.close(figure)
+    os.replace(temporary, path)
+
+
+def contact_sheet(lab: Tensor, predictions: Sequence[Tensor], path: Path, *, columns: int = 4, side: int = 160) -> None:
+    """PNG with one group grey | each prediction | truth per picture, ``columns`` groups a row.
+
+    ``lab (B, 3, H, W)`` is the truth, each prediction ``(B, 2, H, W)`` ab. Gamut fitting keeps every panel's lightness.
+    """
+    lightness = lab[:, :1]
+    panels = [torch.zeros_like(lab[:, 1:]), *predictions, lab[:, 1:]]
+    shown = [lab_to_rgb(fit_to_gamut(torch.cat((lightness, ab), dim=1))) for ab in panels]
+    gap = 4
+    group_width = len(panels) * side + gap
+    rows = -(-len(lab) // columns)
+    sheet = Image.new("RGB", (columns * group_width, rows * (side + gap)), "white")
+    for index in range(len(lab)):
+        for place, picture in enumerate(shown):
+            pixels = (picture[index].permute(1, 2, 0).numpy() * 255.0 + 0.5).astype(np.uint8)
+            tile = Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS)
+            sheet.paste(tile, ((index % columns) * group_width + place * side, (index // columns) * (side + gap)))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part.png")
+    sheet.save(temporary)
+    os.replace(temporary, path)

@@ -1,0 +1,75 @@
+"""A run's state on disk: everything that ``--resume`` needs, as safetensors, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from colorize_media.errors import TrainingProblem
+from colorize_media.models import Network
+
+
+@dataclass
+class RunState:
+    """The moving parts of a run. ``step`` counts finished steps; data order and augmentation follow from it."""
+
+    network: Network
+    optimizer: torch.optim.AdamW
+    ema: dict[str, Tensor]
+    step: int = 0
+    pictures: int = 0
+
+
+def save_state(path: Path, state: RunState, notes: dict[str, Any]) -> None:
+    """Write under a temporary name and rename. ``notes`` (JSON) come back from `load_state`."""
+    tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
+    tensors |= {f"ema.{name}": value for name, value in state.ema.items()}
+    for number, moments in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{number}.{name}": value for name, value in moments.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    metadata = {"step": str(state.step), "pictures": str(state.pictures), "notes": json.dumps(notes)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, temporary, metadata)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """The notes of a saved state. Raises TrainingProblem if there is none or it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(json.loads((file.metadata() or {})["notes"]))
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise TrainingProblem(
+            "cannot resume", path=path, why=str(error), hint="start again without --resume, in a new folder"
+        ) from error
+
+
+def load_state(path: Path, state: RunState) -> None:
+    """Fill network, optimiser and mean weights exactly as they were saved."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+    state.network.load_state_dict(_below("network.", tensors), strict=True)
+    for name, value in _below("ema.", tensors).items():
+        state.ema[name].copy_(value)
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in _below("adam.", tensors).items():
+        number, _, key = name.partition(".")
+        moments.setdefault(int(number), {})[key] = value
+    state.optimizer.load_state_dict({"state": moments, "param_groups": state.optimizer.state_dict()["param_groups"]})
+    state.step, state.pictures = int(metadata["step"]), int(metadata["pictures"])
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
