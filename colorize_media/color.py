@@ -247,8 +247,9 @@ class ChromaTable:
     """`chroma_of_luma` tabulated, for whole planes on the CPU: about 20 times faster than the exact form.
 
     One bilinear look-up per pixel in an atlas of 256 luma layers, each a grid of step 5 over a and b in [−110, 110]; what
-    lies outside is clipped to the grid's edge. Error against the exact form: under one 8-bit code for 99.9 % of colours
-    (checked in tests). About 4 MB and a second to build; `chroma_table` keeps one per matrix.
+    lies outside is clipped to the grid's edge. Error against the exact form on photographs: 0.1 codes of 8 bits in the
+    mean, at most 2 for 99 % of pixels (checked in tests); a = b = 0 is exactly neutral. About 4 MB and a second to build;
+    `chroma_table` keeps one per matrix.
     """
 
     STEP = 5.0
@@ -262,6 +263,7 @@ class ChromaTable:
         b = axis.view(1, 1, size, 1).expand(self.LAYERS, 1, size, size)
         luma = torch.linspace(0.0, 1.0, self.LAYERS).view(-1, 1, 1, 1).expand(self.LAYERS, 1, size, size)
         chroma = chroma_of_luma(luma, torch.cat((a, b), dim=1), matrix)  # (LAYERS, 2, b, a)
+        chroma[:, :, size // 2, size // 2] = 0.0  # what bisection leaves would tint greys at 16 bits
         self._size = size
         self._atlas = np.ascontiguousarray(chroma.permute(0, 2, 3, 1).reshape(self.LAYERS * size, size, 2).numpy())
 

@@ -1,9 +1,9 @@
 """Optical flow between two frames' luma, warping along it, and how far the warp is to be believed.
 
 Conventions: a flow is ``(h, w, 2)`` float32 in pixels of its own grid, x first. ``optical_flow(a, b)`` says where each
-pixel of ``a`` is found in ``b``: ``a(x) ≈ b(x + flow(x))``, so ``warp(b, optical_flow(a, b))`` looks like ``a``. Luma is
-``(h, w)`` uint8. Flow and visibility are blind to exposure: one frame's luma is matched to the other's by a gain and an
-offset first. The matched luma never leaves this module.
+pixel of ``a`` is found in ``b``: ``a(x) ≈ b(x + flow(x))``, so ``warp(b, optical_flow(a, b))`` looks like ``a``. Luma
+is ``(h, w)`` uint8. Flow and visibility are blind to exposure: one frame's luma is matched to the other's by a gain and
+an offset first. The matched luma never leaves this module.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ from numpy.typing import NDArray
 
 Flow = NDArray[np.float32]
 Luma = NDArray[np.uint8]
-Preset = Literal["fast", "medium"]
+Preset = Literal["fast", "medium", "fine"]
 
-_PRESETS = {"fast": cv2.DISOPTICAL_FLOW_PRESET_FAST, "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM}
-# DIS refuses pictures whose short side is under 12 pixels, and on longish ones under 32 (16×128) it chooses its scales by
-# the width alone, runs out of rows and crashes the process (OpenCV 5.0). From 32 on its usual scales fit.
+# OpenCV's preset, and the pyramid level at which the search ends (0 is the picture's own size).
+_PRESETS = {
+    "fast": (cv2.DISOPTICAL_FLOW_PRESET_FAST, 2),
+    "medium": (cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, 1),
+    "fine": (cv2.DISOPTICAL_FLOW_PRESET_FAST, 0),
+}
+# DIS refuses pictures whose short side is under 12 pixels, and on longish ones under 32 (16×128) it chooses its scales
+# by the width alone, runs out of rows and crashes the process (OpenCV 5.0). From 32 on its usual scales fit.
 _LEAST_SIDE = 32  # pixels
 
 LEAST_NOISE = 0.04  # of white: the residual that interpolation and quantisation leave even in clean film
@@ -50,30 +55,34 @@ class Motion:
     visibility: NDArray[np.float32]
 
 
-def optical_flow(a: Luma, b: Luma, preset: Preset = "medium") -> Flow:
-    """Flow ``(h, w, 2)`` from ``a`` to ``b``, both ``(h, w)`` uint8, by dense inverse search (Kroeger et al., ECCV 2016).
+def optical_flow(a: Luma, b: Luma, preset: Preset = "fine") -> Flow:
+    """Flow ``(h, w, 2)`` from ``a`` to ``b``, both ``(h, w)`` uint8: dense inverse search (Kroeger et al., ECCV 2016).
 
-    ``medium`` searches down to half the picture's size, ``fast`` (a quarter of the time) to a quarter of it, where small
-    objects are lost. ``b``'s exposure is matched to ``a``'s first. Equal pictures give exactly 0. Pictures with a side under 32 pixels are
-    extended by their border for the search. Raises ValueError for pictures of other types or of different sizes.
+    ``fine`` searches down to the picture's own size: on grids as small as ab's the others, which stop at 1/2
+    (``medium``) and 1/4 (``fast``), see objects of a dozen pixels move half as far as they do. At 64×114 fast takes
+    0.15 ms, medium 0.65, fine 1.9. ``b``'s exposure is matched to ``a``'s first. Equal pictures give exactly 0.
+    Pictures with a side under 32 pixels are extended by their border for the search. Raises ValueError for other types
+    or different sizes.
     """
     _require_pair(a, b)
     height, width = a.shape
     b = match_exposure(b, a)
     if min(height, width) < _LEAST_SIDE:
         bottom, right = max(0, _LEAST_SIDE - height), max(0, _LEAST_SIDE - width)
-        a, b = (cv2.copyMakeBorder(luma, 0, bottom, 0, right, cv2.BORDER_REPLICATE) for luma in (a, b))
-    # A fresh object each time: DIS keeps buffers and adapts its own scales to the first picture, and is not thread-safe.
-    search = cv2.DISOpticalFlow_create(_PRESETS[preset])
-    flow: Flow = search.calc(np.ascontiguousarray(a), np.ascontiguousarray(b), None)
+        a, b = (np.pad(luma, ((0, bottom), (0, right)), mode="edge") for luma in (a, b))
+    # A fresh object each time: DIS keeps buffers, adapts its own scales to the first picture, and is not thread-safe.
+    parameters, finest_scale = _PRESETS[preset]
+    search: Any = cv2.DISOpticalFlow.create(parameters)  # the stubs refuse None for "no first guess"
+    search.setFinestScale(finest_scale)
+    flow: NDArray[Any] = search.calc(np.ascontiguousarray(a), np.ascontiguousarray(b), None)
     return flow[:height, :width]
 
 
 def warp(field: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
     """``field(x + flow(x))`` by bilinear interpolation; beyond the frame the border value is repeated.
 
-    ``field`` is ``(h, w)`` or ``(h, w, c)`` with c ≤ 4, float32, on the flow's grid. Zero flow is the identity, exactly.
-    `in_frame` tells which values were invented by the border.
+    ``field`` is ``(h, w)`` or ``(h, w, c)`` with c ≤ 4, float32, on the flow's grid. Zero flow is the identity,
+    exactly. `in_frame` tells which values were invented by the border.
     """
     across, down = _positions(flow)
     warped: NDArray[Any] = cv2.remap(field, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -103,10 +112,10 @@ def visibility(
 ) -> NDArray[np.float32]:
     """How far each pixel of ``luma_now`` is the one that ``flow_back`` finds in ``luma_prev``: ``(h, w)`` in [0, 1].
 
-    exp(−ΔL² / 2s²) · [forward-backward test]. ΔL is the difference of the lightly blurred luma (Gaussian, 1 pixel, scaled
-    to [0, 1]) and the previous one's, warped by ``flow_back`` (now → previous) and matched in exposure by a robust fit of
-    gain and offset. s is ``noise`` when given (test tolerance 0.5 px²); None takes it from this pair of frames, see
-    `noise_level` (tolerance 1 px²). ``flow_forward`` is previous → now; both flows are on the luma's grid.
+    exp(−ΔL² / 2s²) · [forward-backward test]. ΔL is the difference of the lightly blurred luma (Gaussian, 1 pixel,
+    scaled to [0, 1]) and the previous one's, warped by ``flow_back`` (now → previous) and matched in exposure by a
+    robust fit of gain and offset. s is ``noise`` when given (test tolerance 0.5 px²); None takes it from this pair of
+    frames, see `noise_level` (tolerance 1 px²). ``flow_forward`` is previous → now; both flows are on the luma's grid.
     Raises ValueError if sizes differ or ``noise`` is not positive.
     """
     _require_pair(luma_now, luma_prev)
@@ -124,12 +133,12 @@ def visibility(
 
 
 def noise_level(residual: NDArray[np.float32]) -> float:
-    """s of `visibility`: three median absolute deviations of a warped luma residual in [−1, 1], kept in [0.04, 0.12]."""
+    """s of `visibility`: 3 median absolute deviations of a warped luma residual in [−1, 1], kept in [0.04, 0.12]."""
     middle = np.median(residual)
     return float(np.clip(DEVIATIONS * np.median(np.abs(residual - middle)), LEAST_NOISE, MOST_NOISE))
 
 
-def motion_back(luma_now: Luma, luma_prev: Luma, preset: Preset = "medium") -> Motion:
+def motion_back(luma_now: Luma, luma_prev: Luma, preset: Preset = "fine") -> Motion:
     """The motion that brings a field of ``luma_prev``'s frame to ``luma_now``'s; the noise level is estimated.
 
     Time has no say in it: with the two swapped it is the motion that a filter running backward needs.
@@ -144,9 +153,10 @@ def resize_motion(motion: Motion, height: int, width: int) -> Motion:
     old_height, old_width = motion.visibility.shape
     if (old_height, old_width) == (height, width):
         return motion
-    flow = cv2.resize(motion.flow, (width, height), interpolation=cv2.INTER_AREA)
-    flow *= np.float32([width / old_width, height / old_height])
-    return Motion(flow, cv2.resize(motion.visibility, (width, height), interpolation=cv2.INTER_AREA))
+    flow: NDArray[Any] = cv2.resize(motion.flow, (width, height), interpolation=cv2.INTER_AREA)
+    flow *= np.array([width / old_width, height / old_height], np.float32)
+    visible: NDArray[Any] = cv2.resize(motion.visibility, (width, height), interpolation=cv2.INTER_AREA)
+    return Motion(flow, visible)
 
 
 def match_exposure(luma: Luma, reference: Luma) -> Luma:
@@ -160,7 +170,7 @@ def match_exposure(luma: Luma, reference: Luma) -> Luma:
         return luma
     gain = float(np.clip(wanted_deviation / max(deviation, 1.0), *_GAIN_LIMITS))
     codes = np.clip(np.rint((np.arange(256) - mean) * gain + wanted_mean), 0, 255).astype(np.uint8)
-    matched: Luma = cv2.LUT(luma, codes)
+    matched: NDArray[Any] = cv2.LUT(luma, codes)
     return matched
 
 
@@ -200,15 +210,15 @@ def _fit_exposure(
 
 
 def _blurred(luma: Luma) -> NDArray[np.float32]:
-    blurred: NDArray[np.float32] = cv2.GaussianBlur(luma.astype(np.float32), (0, 0), BLUR)
+    blurred: NDArray[Any] = cv2.GaussianBlur(luma.astype(np.float32), (0, 0), BLUR)
     blurred *= np.float32(1.0 / 255.0)
     return blurred
 
 
 def _positions(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     height, width = flow.shape[:2]
-    across = flow[..., 0] + np.arange(width, dtype=np.float32)
-    down = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    across: NDArray[Any] = flow[..., 0] + np.arange(width, dtype=np.float32)
+    down: NDArray[Any] = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
     return across, down
 
 

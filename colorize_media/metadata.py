@@ -1,11 +1,11 @@
-"""What a photograph carries beside its pixels: EXIF, XMP, IPTC, ICC, resolution, text, and the mark that it was coloured.
+"""What a photograph carries beside its pixels: EXIF, XMP, IPTC, ICC, resolution, text, and its provenance.
 
-Read with Pillow and a walk over the file's own segments; written by splicing segments or chunks into an encoded picture,
-so that no encoder can drop them. EXIF is edited in place, byte by byte, never re-serialised for JPEG, PNG and WebP: offsets
-inside maker notes stay true. Pixel data never passes through here.
+Read with Pillow and a walk over the file's own segments; written by splicing segments or chunks into an encoded
+picture, so that no encoder can drop them. EXIF is edited in place, byte by byte, never re-serialised for JPEG, PNG and
+WebP: offsets inside maker notes stay true. Pixel data never passes through here.
 
-Sources: EXIF 2.32 (JEITA CP-3451E), TIFF 6.0, ICC.1:2010 §10, XMP part 3 (ISO 16684-2, storage in files), Photoshop File
-Formats ("Image resource blocks"), PNG third edition.
+Sources: EXIF 2.32 (JEITA CP-3451E), TIFF 6.0, ICC.1:2010 §10, XMP part 3 (ISO 16684-2, storage in files), Photoshop
+File Formats ("Image resource blocks"), PNG third edition.
 """
 
 from __future__ import annotations
@@ -34,7 +34,32 @@ _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC, _STRIP_OFFSETS = 700, 33723, 
 # TIFF tags that describe how the pixels are stored (TIFF 6.0, its supplements, and Photoshop's layer data 37724). They
 # belong to the source's pixels, not to the photograph.
 _STORAGE_TAGS = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293}
+    {
+        254,
+        255,
+        256,
+        257,
+        258,
+        259,
+        262,
+        263,
+        264,
+        265,
+        266,
+        273,
+        277,
+        278,
+        279,
+        280,
+        281,
+        284,
+        288,
+        289,
+        290,
+        291,
+        292,
+        293,
+    }
     | {301, 317, 318, 319, 320, 321, *range(322, 326), 326, 327, 328, 330, *range(332, 344), 347, *range(512, 522)}
     | {529, 530, 531, 532, _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC, 37724, 50341}
 )
@@ -77,6 +102,12 @@ class PhotoMetadata:
         return dataclasses.replace(self, icc=b"", gamma=None)
 
 
+def tiff_orientation(image: Image.Image) -> int:
+    """Orientation of a TIFF that is open but not loaded: Pillow turns it when it loads, and forgets the tag."""
+    found = getattr(image, "tag_v2", {}).get(_ORIENTATION, 1)
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
 def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple[str, ...]]:
     """Everything that is known about the picture, and warnings about what had to be left out.
 
@@ -85,7 +116,8 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
     warnings: list[str] = []
     info = image.info
     exif, xmp = _bytes(info.get("exif")).removeprefix(_EXIF_HEAD), _bytes(info.get("xmp"))
-    photoshop, extended = b"", ()
+    photoshop = b""
+    extended: tuple[bytes, ...] = ()
     if image.format in ("JPEG", "MPO"):
         photoshop, extended = _read_jpeg_segments(data, warnings)
     elif image.format == "TIFF":
@@ -111,8 +143,6 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
     if "icc_profile" in info and len(_bytes(info["icc_profile"])) and not profile_space(_bytes(info["icc_profile"])):
         warnings.append("the colour profile is damaged and is not carried over")
     icc = _bytes(info.get("icc_profile"))
-    if image.format == "TIFF":
-        orientation = int(getattr(image, "tag_v2", {}).get(_ORIENTATION, orientation))
     return (
         PhotoMetadata(
             exif=exif,
@@ -122,7 +152,7 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
             photoshop=photoshop,
             comment=_bytes(info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
             text=_png_text(image),
-            dpi=_resolution(info.get("dpi")),
+            dpi=_resolution(image),
             gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not icc else None,
             orientation=orientation if 1 <= orientation <= 8 else 1,
         ),
@@ -135,8 +165,8 @@ def for_output(
 ) -> tuple[PhotoMetadata, tuple[str, ...]]:
     """What goes into an upright, coloured picture of ``size`` (width, height), and warnings about what cannot.
 
-    ``holds`` names the fields that the output's format can hold. Orientation becomes 1, thumbnails of the grey picture go,
-    sizes are set right, and provenance is merged into the XMP: made from ``source`` (a file name) by ``tool``.
+    ``holds`` names the fields that the output's format can hold. Orientation becomes 1, thumbnails of the grey picture
+    go, sizes are set right, and provenance is merged into the XMP: made from ``source`` (a file name) by ``tool``.
     """
     warnings: list[str] = []
     exif = upright_exif(metadata.exif, size) if metadata.exif else b""
@@ -176,7 +206,7 @@ _CARRIED_NAMES: Mapping[str, str] = {
 }
 
 
-# EXIF ------------------------------------------------------------------------------------------------------------------
+# EXIF -----------------------------------------------------------------------------------------------------------------
 
 
 def exif_orientation(exif: bytes) -> int:
@@ -187,10 +217,10 @@ def exif_orientation(exif: bytes) -> int:
 
 
 def upright_exif(exif: bytes, size: tuple[int, int]) -> bytes:
-    """The same block with Orientation 1, the sizes set to ``size`` (width, height) where they are given, and no thumbnail.
+    """The same block with Orientation 1, sizes set to ``size`` (width, height) where given, and no thumbnail.
 
-    Only these bytes change and none moves, so maker notes with absolute offsets stay readable. A thumbnail at the block's
-    end (where cameras put it) is cut off, elsewhere it is blanked. Raises ValueError for a damaged structure.
+    Only these bytes change and none moves, so maker notes with absolute offsets stay readable. A thumbnail at the
+    block's end (where cameras put it) is cut off, elsewhere it is blanked. Raises ValueError for a damaged structure.
     """
     order, entries, link = _first_directory(exif)
     out = bytearray(exif)
@@ -270,19 +300,19 @@ def _blank_thumbnail(exif: bytearray, order: str, directory: int) -> None:
         exif[start : start + length] = bytes(length)
 
 
-# ICC -------------------------------------------------------------------------------------------------------------------
+# ICC ------------------------------------------------------------------------------------------------------------------
 
 
 def profile_space(icc: bytes) -> str:
-    """The colour space of the pixels that a profile is for: ``RGB``, ``GRAY``, ``CMYK``, ``Lab`` …; empty for no profile."""
+    """The colour space of the pixels that a profile is for: RGB, GRAY, CMYK, Lab …; empty for no profile."""
     return icc[16:20].decode("latin-1").strip() if len(icc) >= 128 and icc[36:40] == b"acsp" else ""
 
 
 def grey_codes_as_srgb(icc: bytes, bits: int) -> NDArray[Any]:
     """Table from the codes of a GRAY profile to full-range sRGB grey codes of the same lightness, ``(2^bits,)``.
 
-    Evaluates the profile's grey curve (ICC.1:2010 §8.4, §10.5 curveType, §10.16 parametricCurveType) in double precision,
-    so 16-bit pictures keep their depth. Raises ValueError where the profile has no such curve.
+    Evaluates the profile's grey curve (ICC.1:2010 §8.4, §10.5 curveType, §10.16 parametricCurveType) in double
+    precision, so 16-bit pictures keep their depth. Raises ValueError where the profile has no such curve.
     """
     codes = (1 << bits) - 1
     device = np.linspace(0.0, 1.0, codes + 1)
@@ -335,11 +365,11 @@ def _parametric(kind: int, given: list[float], x: NDArray[np.float64]) -> NDArra
     return np.where(x >= d, np.maximum(a * x + b, 0.0) ** g + e, c * x + f)
 
 
-# Containers ------------------------------------------------------------------------------------------------------------
+# Containers -----------------------------------------------------------------------------------------------------------
 
 
 def embed_in_jpeg(encoded: bytes, metadata: PhotoMetadata) -> bytes:
-    """``encoded`` (as Pillow writes it: SOI, JFIF, …) with the metadata's segments spliced in behind the JFIF segment."""
+    """``encoded`` (as Pillow writes it: SOI, JFIF, …) with the metadata spliced in behind the JFIF segment."""
     segments: list[tuple[int, bytes]] = []
     if metadata.exif:
         segments.append((0xE1, _EXIF_HEAD + metadata.exif))
@@ -357,7 +387,9 @@ def embed_in_jpeg(encoded: bytes, metadata: PhotoMetadata) -> bytes:
     at = 2
     if encoded[2:4] == b"\xff\xe0":
         at = 4 + struct.unpack_from(">H", encoded, 4)[0]
-    spliced = b"".join(b"\xff" + bytes((marker,)) + struct.pack(">H", len(body) + 2) + body for marker, body in segments)
+    spliced = b"".join(
+        b"\xff" + bytes((marker,)) + struct.pack(">H", len(body) + 2) + body for marker, body in segments
+    )
     return encoded[:at] + spliced + encoded[at:]
 
 
@@ -392,7 +424,7 @@ def embed_in_png(encoded: bytes, metadata: PhotoMetadata) -> bytes:
 def tiff_directory(
     metadata: PhotoMetadata, storage: Mapping[int, Any], strip_offsets: tuple[int, ...], start: int
 ) -> bytes:
-    """The last part of a little-endian TIFF file, from ``start``: the directory with ``storage`` tags and the metadata."""
+    """The end of a little-endian TIFF file, from ``start``: the directory with ``storage`` tags and metadata."""
     directory = Image.Exif()
     if metadata.exif:
         directory.load(_EXIF_HEAD + metadata.exif)
@@ -527,9 +559,11 @@ def _png_text(image: Image.Image) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, value in kept if key != _PNG_XMP_KEY and not key.startswith("Raw profile type"))
 
 
-def _resolution(dpi: Any) -> tuple[float, float] | None:
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    if image.format == "TIFF" and 282 not in getattr(image, "tag_v2", {}):
+        return None  # Pillow makes it (1, 1)
     try:
-        x, y = (float(value) for value in dpi)
+        x, y = (float(value) for value in image.info.get("dpi", ()))
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     usable = all(math.isfinite(value) and 1.0 <= value <= 100_000.0 for value in (x, y))  # dots per inch

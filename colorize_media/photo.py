@@ -1,14 +1,8 @@
-"""Read photographs: the full-resolution luma, upright, with everything the file says beside its pixels.
+"""Read and write photographs: the full-resolution luma, upright, and back with colour joined to it, strip by strip.
 
-Decoders: FFmpeg (through PyAV, from memory, never by file name) where it keeps what Pillow would lose, which is a JPEG's
-own Y plane and 16 bits per channel of PNG, TIFF and JPEG 2000; Pillow for everything else and wherever the two disagree.
-
-What counts as damaged: a picture is whole only if the strict decoder of its format reads it to its end. For JPEG that is
-libjpeg (FFmpeg fills what is missing with grey and says nothing), which is asked for the whole stream at 1/8 size; a file
-that stops before its end marker is refused even if only the last rows are missing. A colour version of half a picture
-must not look like success.
-
-What cannot be carried over is refused (animations, several pages, raw, HDR, float) or named in a warning.
+The luma is the source's own: a JPEG's Y plane, or the BT.601 luma of R′G′B′ at the file's own depth. What cannot be
+carried over is refused (animations, several pages, raw, HDR, float) or named in a warning. Decoders and what counts as
+damaged are in photo_decode.py, everything beside the pixels in metadata.py.
 """
 
 from __future__ import annotations
@@ -19,31 +13,25 @@ import os
 import secrets
 import stat
 import struct
-import threading
-import warnings as python_warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-import av
-import av.error
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError, features
+from PIL import Image, features
 
 from colorize_media.color import YCbCrSpec
 from colorize_media.errors import (
-    DamagedMedia,
     EmptyFile,
     InputIsOutput,
     InputMissing,
     InputUnreadable,
-    NoPicture,
     OutputUnwritable,
     UnsupportedMedia,
 )
@@ -56,13 +44,27 @@ from colorize_media.metadata import (
     profile_space,
     read_metadata,
     tiff_directory,
+    tiff_orientation,
+)
+from colorize_media.photo_decode import (
+    FORMAT_SUFFIXES,
+    Pixels,
+    check,
+    decode,
+    format_name,
+    grey_preview,
+    open_picture,
+    quiet_pillow,
+    strips,
+    warnings_about,
 )
 
-PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
-STRIP_PIXELS = 1 << 20  # pixels worked on at once: float64 temporaries stay under 100 MB
+ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
+"""``chroma(top, bottom)`` gives Cb and Cr of these upright rows, ``(bottom − top, W, 2)`` in codes of Photo.spec."""
+
 _BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed; no file of max_pixels needs to be larger, so no larger one is read
 _SPARE_BYTES = 64 << 20  # metadata, and small max_pixels
-_DECODERS_DIFFER = 6.0  # mean codes of 255 between FFmpeg's and libjpeg's luma at 1/8; two good decoders stay under 1
+_DEFLATE = 3  # zlib level of PNG and TIFF: on photographs a third of the time of 6, and files of about the same size
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,42 +96,22 @@ class Photo:
         return self.luma.shape[1], self.luma.shape[0]
 
 
-FORMAT_SUFFIXES: dict[str, tuple[str, ...]] = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",),
-    "AVIF": (".avif",),
-    "BMP": (".bmp", ".dib"),
-    "GIF": (".gif",),
-    "JPEG2000": (".jp2", ".j2k", ".jpx"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-}
-_FORMAT_NAMES = {"MPO": "JPEG", "DIB": "BMP"}
-_FFMPEG_DECODERS = {"JPEG": "mjpeg", "PNG": "png", "TIFF": "tiff", "JPEG2000": "jpeg2000"}
-_RAW_SUFFIXES = frozenset(
-    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .fff .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 .srf"
-    " .srw .x3f".split()
-)
-
-# Pillow's limit on pixels is a module-wide setting and its warnings go through Python's module-wide filters, so both are
-# set aside under one lock. PyAV's decoding is outside it.
-_PILLOW = threading.RLock()
-
-
 def read_photo(path: Path, *, max_pixels: int) -> Photo:
     """Decode one photograph.
 
-    Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, DamagedMedia, UnsupportedMedia. ``max_pixels`` is checked
-    against the header, before anything is decoded. No Python warning and no file descriptor is left behind.
+    Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, DamagedMedia, UnsupportedMedia. ``max_pixels`` is
+    checked against the header, before anything is decoded. No Python warning and no file descriptor is left behind.
     """
     data = _read_file(path, max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES)
-    with quiet_pillow(), _open(path, data) as image:
-        name = _FORMAT_NAMES.get(image.format or "", image.format or "")
-        _check(path, image, data, max_pixels)
-        warnings = _warnings_about(path, image, name, data)
-        pixels = _decode(path, image, name, data, warnings)
+    with quiet_pillow(), open_picture(path, data) as image:
+        name = format_name(image)
+        check(path, image, data, max_pixels)
+        warnings = warnings_about(path, image, name, data)
+        tiff_turn = tiff_orientation(image)
+        pixels = decode(path, image, name, data, warnings)
         metadata, more = read_metadata(image, data)
+        if name == "TIFF":
+            metadata = replace(metadata, orientation=tiff_turn)
         warnings += more
     pixels, metadata = _to_srgb_meaning(path, pixels, metadata, warnings)
     orientation = 1 if pixels.upright else metadata.orientation
@@ -146,25 +128,15 @@ def read_photo(path: Path, *, max_pixels: int) -> Photo:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Pixels:
-    """Decoded planes as stored. ``grey``: the file has one channel. ``upright``: the decoder has applied Orientation."""
-
-    luma: NDArray[Any]
-    preview: NDArray[np.uint8]
-    alpha: NDArray[Any] | None = None
-    grey: bool = False
-    upright: bool = False
-    converted: bool = False
-
-
 def _read_file(path: Path, max_bytes: int) -> bytes:
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             raise InputUnreadable("cannot read the input", path=path, why="it is a folder", hint="give a picture file")
         if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device could wait for ever
-            raise InputUnreadable("cannot read the input", path=path, why="it is not a regular file", hint="copy it first")
+            raise InputUnreadable(
+                "cannot read the input", path=path, why="it is not a regular file", hint="copy it first"
+            )
         if found.st_size == 0:
             raise EmptyFile("the file is empty", path=path, why="0 bytes", hint="copy it again from its source")
         if found.st_size > max_bytes:
@@ -185,313 +157,10 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
         ) from problem
 
 
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    with _PILLOW, python_warnings.catch_warnings():
-        python_warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-def _open(path: Path, data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, EOFError, OverflowError, TypeError) as e:
-        raise _unidentified(path, data) from e
-
-
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"BM", "BMP"),
-    (b"GIF8", "GIF"),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-)
-_ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": "camera raw"} | dict.fromkeys(
-    (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), "HEIC"
-)
-
-
-def _unidentified(path: Path, data: bytes) -> NoPicture | DamagedMedia | UnsupportedMedia:
-    """The error for a file that Pillow cannot open at all."""
-    if data[4:8] == b"ftyp" and data[8:12] in _ISO_BRANDS:
-        kind = _ISO_BRANDS[data[8:12]]
-        return _unsupported(path, f"{kind} pictures cannot be read whole by this version", "export it as JPEG or PNG first")
-    if path.suffix.lower() in _RAW_SUFFIXES:
-        return _unsupported(path, "it is a camera raw file", "develop it to TIFF or JPEG first")
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _damaged(path, "the WebP header cannot be read")
-    for signature, kind in _SIGNATURES:
-        if data.startswith(signature):
-            return _damaged(path, f"it begins like {kind}, but its header cannot be read")
-    if b"<svg" in data[:1024]:
-        return _unsupported(path, "it is a vector drawing (SVG)", "export it as PNG first")
-    return NoPicture(
-        "there is no picture in the file",
-        path=path,
-        why="its content is none of the known picture formats, whatever its name says",
-        hint="open it in a viewer to see what it is",
-    )
-
-
-def _damaged(path: Path, why: str) -> DamagedMedia:
-    return DamagedMedia("the picture is damaged", path=path, why=why, hint="copy it again from its source, or repair it")
-
-
-def _unsupported(path: Path, why: str, hint: str) -> UnsupportedMedia:
-    return UnsupportedMedia("this kind of picture is not supported", path=path, why=why, hint=hint)
-
-
-def _check(path: Path, image: Image.Image, data: bytes, max_pixels: int) -> None:
-    """Refuse from the header alone what is too large or would lose something."""
-    name, (width, height) = image.format or "", image.size
-    if width * height > max_pixels:
-        raise UnsupportedMedia(
-            "the picture is too large",
-            path=path,
-            why=f"{width} × {height} is more than {max_pixels} pixels",
-            hint="raise --max-pixels if the machine has the memory",
-        )
-    if width < 1 or height < 1:
-        raise _damaged(path, f"its size is {width} × {height}")
-    tags = getattr(image, "tag_v2", {})
-    if path.suffix.lower() in _RAW_SUFFIXES or 50706 in tags or data[8:10] == b"CR":  # 50706: DNGVersion; CR: Canon
-        # A raw file opens as its small embedded preview.
-        raise _unsupported(path, "it is a camera raw file", "develop it to TIFF or JPEG first")
-    if name not in FORMAT_SUFFIXES and name not in _FORMAT_NAMES:
-        raise _unsupported(path, f"it is a {name} file", "convert it to PNG or TIFF first")
-    if name != "MPO" and _other_pages(path, image, max_pixels):
-        kind = "pages" if name == "TIFF" else "frames"
-        hint = "split it into single pages first" if name == "TIFF" else "convert the animation to a video first"
-        raise _unsupported(path, f"it holds several {kind}, and only one could be written", hint)
-    deep = {"F": "floating point", "I": "32-bit integer", "LAB": "Lab"}
-    if image.mode in deep and not (name == "PPM" and image.mode == "I"):
-        raise _unsupported(path, f"its pixels are {deep[image.mode]}", "convert it to 16-bit PNG or TIFF first")
-    if name == "AVIF" and _avif_is_hdr(data):
-        raise _unsupported(path, "it is a high dynamic range picture (PQ or HLG)", "export it as a standard picture first")
-
-
-def _other_pages(path: Path, image: Image.Image, max_pixels: int) -> bool:
-    """Whether the file holds more than one picture. Reduced copies of the first page (TIFF tag 254, bit 0) do not count."""
-    try:
-        count = int(getattr(image, "n_frames", 1))
-        if count == 1 or image.format != "TIFF":
-            return count > 1
-        for page in range(1, min(count, 100)):
-            image.seek(page)
-            if not int(image.tag_v2.get(254, 0)) & 1:  # type: ignore[attr-defined]
-                return True
-        image.seek(0)
-        return count > 100
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, TypeError, KeyError) as problem:
-        raise _damaged(path, f"its pages cannot be counted: {problem}") from problem
-
-
-def _avif_bits(data: bytes) -> int:
-    """Bits per channel from the AV1 configuration box (AV1-ISOBMFF §2.3.3): high_bitdepth and twelve_bit."""
-    at = data.find(b"av1C")
-    flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
-    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
-
-
-def _avif_is_hdr(data: bytes) -> bool:
-    """Whether the colour box names the PQ (16) or HLG (18) transfer (ISO/IEC 23091-2)."""
-    at = data.find(b"colrnclx")
-    return 0 <= at < len(data) - 12 and struct.unpack_from(">H", data, at + 10)[0] in (16, 18)
-
-
-def _warnings_about(path: Path, image: Image.Image, name: str, data: bytes) -> list[str]:
-    found: list[str] = []
-    expected = next((known for known, suffixes in FORMAT_SUFFIXES.items() if path.suffix.lower() in suffixes), name)
-    if expected != name:
-        found.append(f"the file is named {path.suffix} but its content is {name}")
-    if image.format == "MPO":
-        found.append("the camera's further pictures inside the file (MPO) are not carried over")
-    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-        found.append("the reduced copies inside the file are not carried over")
-    if name == "AVIF" and _avif_bits(data) > 8:
-        found.append(f"the {_avif_bits(data)}-bit picture is read with 8 bits per channel")
-    return found
-
-
-def _decode(path: Path, image: Image.Image, name: str, data: bytes, warnings: list[str]) -> _Pixels:
-    """Planes by the best decoder for the file. Raises DamagedMedia and UnsupportedMedia."""
-    try:
-        if name == "JPEG":
-            pixels = _jpeg_planes(data, image.size)
-            if pixels is not None:
-                return pixels
-        depth = _declared_bits(image, data)
-        if depth > 8 and name in _FFMPEG_DECODERS:
-            image.load()  # the strict decoder's word that nothing is missing
-            return _deep_planes(path, image, name, data)
-        if depth > 8 and not (image.mode.startswith("I;16") or image.mode == "I"):
-            raise _unsupported(path, f"its {depth} bits per channel cannot be read", "convert it to PNG or TIFF first")
-        image.load()
-        return _pillow_planes(image, warnings)
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError, TypeError, KeyError) as problem:
-        raise _damaged(path, str(problem) or type(problem).__name__) from problem
-    except MemoryError as problem:
-        raise _unsupported(path, "there is not enough memory for it", "lower --max-pixels, or free memory") from problem
-
-
-def _declared_bits(image: Image.Image, data: bytes) -> int:
-    """Bits per channel as the file says; Pillow's mode hides that 16-bit R′G′B′ is cut to 8."""
-    if image.format == "PNG":
-        return data[24] if data[12:16] == b"IHDR" else 8
-    if image.format == "TIFF":
-        bits = image.tag_v2.get(258, 1)  # type: ignore[attr-defined]
-        return max(bits) if isinstance(bits, tuple) else int(bits)
-    if image.format == "JPEG2000":
-        at = data.find(b"\xff\x51")  # SIZ; its first component's depth − 1 is at offset 40 (T.800 A.5.1)
-        return (data[at + 40] & 0x7F) + 1 if 0 <= at < len(data) - 40 else 8
-    return 16 if image.mode.startswith("I") else 8
-
-
-def _jpeg_planes(data: bytes, size: tuple[int, int]) -> _Pixels | None:
-    """The JPEG's own Y plane; None where FFmpeg does not hand out Y′CbCr or disagrees with libjpeg. Raises OSError if cut."""
-    with Image.open(io.BytesIO(data)) as check:
-        check.draft("L", (1, 1))  # 1/8 size: the whole stream is read, only the averages are decoded
-        check.load()
-        small = np.asarray(check.convert("L"))
-    frame = _ffmpeg_frame("mjpeg", data)
-    if frame is None or (frame.width, frame.height) != size:
-        return None
-    if frame.format.name not in ("gray", "yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p", "yuvj411p"):
-        return None
-    planes = [_plane(frame, index, np.uint8) for index in range(len(frame.planes))]
-    shrunk = cv2.resize(planes[0], small.shape[::-1], interpolation=cv2.INTER_AREA)
-    if float(np.abs(shrunk.astype(np.float32) - small).mean()) > _DECODERS_DIFFER:
-        return None
-    w, h = _preview_size(*size)
-    shrunk_planes = [cv2.resize(plane, (w, h), interpolation=cv2.INTER_AREA) for plane in planes]
-    if len(planes) == 1:
-        preview = np.repeat(shrunk_planes[0][..., None], 3, axis=2)
-    else:
-        y, cb, cr = shrunk_planes
-        preview = np.ascontiguousarray(cv2.cvtColor(cv2.merge((y, cr, cb)), cv2.COLOR_YCrCb2RGB))
-    return _Pixels(planes[0].copy(), preview, grey=len(planes) == 1)
-
-
-def _deep_planes(path: Path, image: Image.Image, name: str, data: bytes) -> _Pixels:
-    """16-bit planes by FFmpeg, or by Pillow for one grey channel that FFmpeg cannot read."""
-    frame = _ffmpeg_frame(_FFMPEG_DECODERS[name], data)
-    stored = image.size
-    if name == "TIFF":  # Pillow has turned it by now
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        stored = int(tags[256]), int(tags[257])
-    channels = {"gray16": 1, "ya16": 2, "rgb48": 3, "rgba64": 4}
-    if frame is None or (frame.width, frame.height) != stored or frame.format.name[:-2] not in channels:
-        if image.mode.startswith("I;16"):
-            return _pillow_planes(image, [])
-        raise _unsupported(path, f"this layout of {name} with 16 bits cannot be read", "convert it to a plain 16-bit PNG")
-    count = channels[frame.format.name[:-2]]
-    samples = _plane(frame, 0, np.dtype(">u2" if frame.format.name.endswith("be") else "<u2"), count)
-    samples = samples.astype(np.uint16, copy=False).reshape(frame.height, frame.width, count)
-    if name == "TIFF" and count == 4 and image.tag_v2.get(338) in (1, (1,)):  # type: ignore[attr-defined]
-        raise _unsupported(path, "its 16-bit colours are multiplied by its alpha", "save it with plain (unassociated) alpha")
-    alpha = np.ascontiguousarray(samples[..., -1]) if count in (2, 4) else None
-    if count <= 2:
-        luma = np.ascontiguousarray(samples[..., 0])
-        return _Pixels(luma, _grey_preview(luma), alpha, grey=True)
-    w, h = _preview_size(frame.width, frame.height)
-    small = cv2.resize(samples[..., :3], (w, h), interpolation=cv2.INTER_AREA)
-    luma = np.empty(samples.shape[:2], np.uint16)
-    for top, bottom in strips(*luma.shape):
-        luma[top:bottom] = _luma(samples[top:bottom, :, :3])
-    return _Pixels(luma, (small >> 8).astype(np.uint8), alpha)
-
-
-def _pillow_planes(image: Image.Image, warnings: list[str]) -> _Pixels:
-    """Planes of a loaded image of any mode with 8 bits, or one channel of 16."""
-    upright = image.format == "TIFF"  # Pillow applies a TIFF's orientation when it loads
-    if image.mode.startswith("I"):
-        deep = np.ascontiguousarray(np.asarray(image)).astype(np.uint16)
-        return _Pixels(deep, _grey_preview(deep), grey=True, upright=upright)
-    converted = image.mode == "CMYK"
-    if converted:
-        image = _cmyk_to_srgb(image, warnings)
-    if image.mode in ("1", "L") and "transparency" not in image.info:
-        plain = np.asarray(image.convert("L")).copy()
-        return _Pixels(plain, _grey_preview(plain), grey=True, upright=upright)
-    grey = image.mode in ("1", "L", "LA", "La")
-    has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
-    image = image.convert("RGBA" if has_alpha else "RGB")
-    width, height = image.size
-    luma = np.empty((height, width), np.uint8)
-    alpha = np.asarray(image.getchannel("A")).copy() if has_alpha else None
-    for top, bottom in strips(height, width):
-        luma[top:bottom] = _luma(np.asarray(image.crop((0, top, width, bottom)))[..., :3])
-    small = image.convert("RGB").resize(_preview_size(width, height), Image.Resampling.BOX, reducing_gap=2.0)
-    return _Pixels(luma, np.asarray(small).copy(), alpha, grey=grey, upright=upright, converted=converted)
-
-
-def _ffmpeg_frame(decoder: str, data: bytes) -> av.VideoFrame | None:
-    """The first frame that FFmpeg's decoder makes of the bytes: no demuxer, so nothing is guessed from a name or content."""
-    try:
-        context = av.CodecContext.create(decoder, "r")
-        frames = [*context.decode(av.Packet(data)), *context.decode(None)]
-    except (av.error.FFmpegError, ValueError, MemoryError):
-        return None
-    found = [frame for frame in frames if isinstance(frame, av.VideoFrame)]
-    return found[0] if found else None
-
-
-def _plane(frame: av.VideoFrame, index: int, dtype: Any, channels: int = 1) -> NDArray[Any]:
-    """(h, w · channels) view of one plane without its row padding."""
-    plane = frame.planes[index]
-    wide = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-    return wide[:, : plane.width * channels * np.dtype(dtype).itemsize].view(dtype)
-
-
-def _luma(rgb: NDArray[Any]) -> NDArray[Any]:
-    """BT.601 luma of integer R′G′B′ ``(n, W, 3)``, rounded, in the same type. The weights add up to 1, so grey stays itself."""
-    wide = rgb.astype(np.uint32)
-    return ((wide[..., 0] * 299 + wide[..., 1] * 587 + wide[..., 2] * 114 + 500) // 1000).astype(rgb.dtype)
-
-
-def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
-    rows = max(1, STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        yield top, min(top + rows, height)
-
-
-def _preview_size(width: int, height: int) -> tuple[int, int]:
-    scale = min(1.0, PREVIEW_SIDE / min(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _grey_preview(luma: NDArray[Any]) -> NDArray[np.uint8]:
-    small = cv2.resize(luma, _preview_size(luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_AREA)
-    if small.dtype == np.uint16:
-        small = (small >> 8).astype(np.uint8)
-    return np.repeat(small[..., None], 3, axis=2)
-
-
-def _cmyk_to_srgb(image: Image.Image, warnings: list[str]) -> Image.Image:
-    profile = image.info.get("icc_profile", b"")
-    if profile_space(profile) == "CMYK":
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            out = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except ImageCms.PyCMSError:
-            out = None
-        if out is not None:
-            warnings.append("the CMYK picture was converted to sRGB with its own profile, which is not carried over")
-            return out
-    warnings.append("the CMYK picture was converted to sRGB without a usable profile: its lightness is approximate")
-    return image.convert("RGB")
-
-
 def _to_srgb_meaning(
-    path: Path, pixels: _Pixels, metadata: PhotoMetadata, warnings: list[str]
-) -> tuple[_Pixels, PhotoMetadata]:
-    """Make the luma mean what it will mean in an R′G′B′ output, and drop profiles that cannot stand on R′G′B′ pixels."""
+    path: Path, pixels: Pixels, metadata: PhotoMetadata, warnings: list[str]
+) -> tuple[Pixels, PhotoMetadata]:
+    """Make the luma mean what it will mean in R′G′B′ outputs, and drop profiles that cannot stand on R′G′B′."""
     space = profile_space(metadata.icc)
     if pixels.converted or not space or space == "RGB":
         return pixels, metadata.without_profile() if pixels.converted else metadata
@@ -502,7 +171,7 @@ def _to_srgb_meaning(
             warnings.append(f"the grey profile cannot be used ({problem}) and is not carried over")
         else:
             luma = table[pixels.luma]
-            pixels = _Pixels(luma, _grey_preview(luma), pixels.alpha, grey=True, upright=pixels.upright)
+            pixels = Pixels(luma, grey_preview(luma), pixels.alpha, grey=True, upright=pixels.upright)
     else:
         warnings.append(f"the {space} profile does not fit the picture's pixels and is not carried over")
     return pixels, metadata.without_profile()
@@ -517,3 +186,281 @@ def _upright(plane: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (3, 4, 7, 8):
         plane = plane[::-1]
     return np.ascontiguousarray(plane)
+
+
+@dataclass(frozen=True)
+class _Container:
+    """What an output format can hold: bits per channel, pixels a side, and which fields of PhotoMetadata."""
+
+    name: str
+    bits: int
+    alpha: bool
+    max_side: int
+    holds: frozenset[str]
+
+
+_RICH = frozenset({"exif", "icc", "xmp"})
+_CONTAINERS = (
+    _Container("JPEG", 8, False, 65500, _RICH | {"extended_xmp", "photoshop", "comment"}),
+    _Container("PNG", 16, True, 1_000_000, _RICH | {"text", "gamma", "comment"}),  # libpng's default limit
+    _Container("TIFF", 16, True, 0x7FFFFFFF, _RICH | {"photoshop"}),
+    _Container("WEBP", 8, True, 16383, _RICH),
+    _Container("AVIF", 8, True, 65535, _RICH),
+    _Container("BMP", 8, False, 65535, frozenset()),
+    _Container("JPEG2000", 8, True, 0x7FFFFFFF, frozenset()),
+    _Container("PPM", 8, False, 0x7FFFFFFF, frozenset()),
+)
+_NOT_WRITABLE = {  # extensions of formats that can be read, or of a grey-only kind of a format that can be written
+    ".gif": "GIF holds only 256 colours",
+    ".pgm": "PGM holds only grey",
+    ".pbm": "PBM holds only black and white",
+    ".j2k": "a bare JPEG 2000 stream has no place for its colour space",
+    ".jpx": "only the plain .jp2 kind of JPEG 2000 can be written",
+}
+OUTPUT_SUFFIXES: tuple[str, ...] = tuple(
+    suffix for container in _CONTAINERS for suffix in FORMAT_SUFFIXES[container.name] if suffix not in _NOT_WRITABLE
+)
+
+
+def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
+    """Warnings about what the output format of ``suffix`` (like ``.jpg``) would lose of the pixels.
+
+    Raises UnsupportedMedia for an extension that is no writable picture format.
+    """
+    container = _container(Path(f"x{suffix}"))
+    lost = []
+    if bits > container.bits:
+        lost.append(f"{container.name} holds {container.bits} bits per channel: the source's {bits} are rounded")
+    if alpha and not container.alpha:
+        lost.append(f"{container.name} has no transparency: the picture becomes opaque")
+    return tuple(lost)
+
+
+def _container(target: Path) -> _Container:
+    suffix = target.suffix.lower()
+    if suffix in OUTPUT_SUFFIXES:
+        container = next(known for known in _CONTAINERS if suffix in FORMAT_SUFFIXES[known.name])
+        if container.name != "AVIF" or features.check("avif"):
+            return container
+    why = "it has no extension"
+    if suffix:
+        why = _NOT_WRITABLE.get(suffix, f"{suffix} is not an extension of a picture format that can be written")
+    hint = "use .jpg, .png, .tif or .webp"
+    raise UnsupportedMedia("the output's format cannot be written", path=target, why=why, hint=hint)
+
+
+def write_photo(
+    photo: Photo, chroma: ChromaRows | NDArray[np.float32], target: Path, *, quality: int, tool: str
+) -> tuple[str, ...]:
+    """Join the photograph's own luma with colour and write it; returns warnings about what the format could not hold.
+
+    ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W,
+    2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``.
+    JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′
+    exactly; colours outside the cube lose chroma. The file appears whole under its name or not at all.
+
+    Raises OutputUnwritable, UnsupportedMedia (extension, size), InputIsOutput; whatever ``chroma`` raises passes
+    through.
+    """
+    container = _container(target)
+    _refuse_original(photo, target)
+    if max(photo.size) > container.max_side:
+        raise UnsupportedMedia(
+            "the picture is too large for the output's format",
+            path=target,
+            why=f"{container.name} holds at most {container.max_side} pixels a side",
+            hint="use .png or .tif",
+        )
+    rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
+    metadata, lost = for_output(photo.metadata, container.holds, container.name, photo.size, photo.path.name, tool)
+    try:
+        with _whole_or_absent(target) as file:
+            _ENCODERS[container.name](photo, rows, metadata, quality, file)
+    except OSError as problem:
+        raise _unwritable(target, problem) from problem
+    except MemoryError as problem:
+        raise UnsupportedMedia(
+            "the picture is too large for this machine", path=target, why="out of memory", hint="free some memory"
+        ) from problem
+    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
+
+
+def _refuse_original(photo: Photo, target: Path) -> None:
+    try:
+        same = os.path.samefile(photo.path, target)
+    except (OSError, ValueError):
+        return
+    if same:
+        raise InputIsOutput(
+            "the output would replace the original", path=target, hint="give another name or folder with -o"
+        )
+
+
+def _unwritable(target: Path, problem: OSError) -> OutputUnwritable:
+    why = problem.strerror or str(problem)
+    hint = "check the folder's permissions"
+    if problem.errno in (errno.ENOENT, errno.ENOTDIR):
+        hint = "create the folder first"
+    elif problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG):
+        hint = "free some space on the disk"
+    elif problem.errno == errno.ENAMETOOLONG:
+        hint = "choose a shorter name"
+    elif problem.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
+        hint = "a folder has this name: choose another"
+    return OutputUnwritable("cannot write the output", path=target, why=why, hint=hint)
+
+
+@contextmanager
+def _whole_or_absent(target: Path) -> Iterator[BinaryIO]:
+    """A file that takes the target's name only if everything went well. Honours the umask, as any new file does."""
+    part = target.parent / f".colorize-media-{os.getpid()}-{secrets.token_hex(4)}.part"
+    handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _rgb_rows(photo: Photo, chroma: ChromaRows, bits: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    """(top, R′G′B′ or R′G′B′A ``(n, W, 3 or 4)``) strips in ``bits``; their rounded luma is the source's."""
+    dtype = np.uint8 if bits == 8 else np.uint16
+    height, width = photo.luma.shape
+    for top, bottom in strips(height, width):
+        rgb = rgb_of_luma(_to_bits(photo.luma[top:bottom], bits), _differences(photo, chroma, top, bottom), bits)
+        if photo.alpha is None:
+            yield top, rgb
+        else:
+            alpha = _to_bits(photo.alpha[top:bottom], bits).astype(dtype)
+            yield top, np.concatenate((rgb, alpha[..., None]), axis=2)
+
+
+def _to_bits(codes: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Full-range codes at another depth, rounded."""
+    have = codes.dtype.itemsize * 8
+    if have == bits:
+        return codes
+    if bits == 16:
+        return codes.astype(np.uint16) * np.uint16(257)
+    return ((codes.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _differences(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
+    """Cb and Cr of a strip in [−0.5, 0.5]."""
+    codes = np.asarray(chroma(top, bottom), np.float32)
+    expected = (bottom - top, photo.luma.shape[1], 2)
+    if codes.shape != expected:
+        raise ValueError(f"chroma rows {top} to {bottom} have shape {codes.shape}, not {expected}")
+    return (codes - np.float32(photo.spec.chroma_mid)) / np.float32(photo.spec.chroma_scale)
+
+
+def rgb_of_luma(luma: NDArray[Any], differences: NDArray[np.float32], bits: int) -> NDArray[Any]:
+    """Integer R′G′B′ ``(n, W, 3)`` whose BT.601 luma, rounded, equals ``luma`` ``(n, W)`` exactly.
+
+    ``differences`` are Cb and Cr in [−0.5, 0.5]. Where the colour leaves the cube, the differences shrink together. Red
+    and blue are rounded first and green is chosen last, from the luma that they leave: its rounding error of half a
+    code is 0.29 codes of luma, and rounding three channels independently would allow 0.5 and fail.
+    """
+    largest = (1 << bits) - 1
+    y = luma.astype(np.float64)
+    red = differences[..., 1] * (2 * (1 - 0.299) * largest)
+    blue = differences[..., 0] * (2 * (1 - 0.114) * largest)
+    green = -(0.299 * red + 0.114 * blue) / 0.587
+    share = np.ones_like(y)
+    for channel in (red, green, blue):
+        room = np.where(channel > 0, largest - y, y)
+        size = np.abs(channel)
+        np.minimum(share, np.divide(room, size, out=np.ones_like(y), where=size > room), out=share)
+    r = np.rint(y + share * red).astype(np.int32)
+    b = np.rint(y + share * blue).astype(np.int32)
+    rest = 1000 * luma.astype(np.int32) - 299 * r - 114 * b
+    g = (2 * rest + 587) // (2 * 587)
+    return np.clip(np.stack((r, g, b), axis=2), 0, largest).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def _assembled(photo: Photo, chroma: ChromaRows) -> Image.Image:
+    """The 8-bit picture as Pillow's, filled strip by strip."""
+    image = Image.new("RGB" if photo.alpha is None else "RGBA", photo.size)
+    for top, strip in _rgb_rows(photo, chroma, 8):
+        image.paste(Image.fromarray(strip), (0, top))
+    return image
+
+
+def _write_jpeg(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    image = Image.new("YCbCr", photo.size)
+    height, width = photo.luma.shape
+    for top, bottom in strips(height, width):
+        planes = np.empty((bottom - top, width, 3), np.uint8)
+        planes[..., 0] = _to_bits(photo.luma[top:bottom], 8)
+        planes[..., 1:] = np.clip(np.rint(_differences(photo, chroma, top, bottom) * 255.0 + 128.0), 0, 255)
+        image.paste(Image.frombytes("YCbCr", (width, bottom - top), planes.tobytes()), (0, top))
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=quality, subsampling=0, **_dpi(metadata))
+    file.write(embed_in_jpeg(encoded.getvalue(), metadata))
+
+
+def _write_png(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    if photo.spec.bits == 8:
+        memory = io.BytesIO()
+        _assembled(photo, chroma).save(memory, "PNG", compress_level=_DEFLATE)
+        file.write(embed_in_png(memory.getvalue(), metadata))
+        return
+    order = [2, 1, 0] if photo.alpha is None else [2, 1, 0, 3]  # OpenCV's B, G, R
+    picture = np.empty((*photo.luma.shape, len(order)), np.uint16)
+    for top, strip in _rgb_rows(photo, chroma, 16):
+        picture[top : top + len(strip)] = strip[..., order]
+    done, encoded = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, _DEFLATE])
+    if not done:
+        raise OSError("the PNG encoder failed")
+    file.write(embed_in_png(encoded.tobytes(), metadata))
+
+
+def _write_tiff(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    """Deflated strips, then the directory: written here because Pillow has no 16-bit R′G′B′."""
+    bits, channels = photo.spec.bits, 3 if photo.alpha is None else 4
+    file.write(b"II*\0" + bytes(4))
+    offsets, lengths, rows = [], [], 0
+    for _, strip in _rgb_rows(photo, chroma, bits):
+        rows = rows or len(strip)
+        delta = strip.astype("<u2" if bits == 16 else "u1")
+        delta[:, 1:] -= strip[:, :-1]
+        packed = zlib.compress(delta.tobytes(), _DEFLATE)
+        offsets.append(file.tell())
+        lengths.append(len(packed))
+        file.write(packed + b"\0" * (len(packed) % 2))
+        if file.tell() > 0xF0000000:  # offsets have 32 bits
+            raise OSError(errno.EFBIG, "TIFF files cannot exceed 4 GB")
+    width, height = photo.size
+    storage = {256: width, 257: height, 258: (bits,) * channels, 259: 8, 262: 2, 277: channels}
+    storage |= {278: rows, 279: tuple(lengths), 284: 1, 317: 2}
+    if channels == 4:
+        storage[338] = 2  # unassociated alpha
+    start = file.tell()
+    file.write(tiff_directory(metadata, storage, tuple(offsets), start))
+    file.seek(4)
+    file.write(struct.pack("<L", start))
+
+
+def _write_with_pillow(
+    name: str, photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO
+) -> None:
+    options: dict[str, Any] = {}
+    if name in ("WEBP", "AVIF"):
+        options = {"quality": quality, "icc_profile": metadata.icc or None}
+        options |= {key: value for key, value in (("exif", metadata.exif), ("xmp", metadata.xmp)) if value}
+    elif name == "BMP":
+        options = _dpi(metadata)
+    encoded = io.BytesIO()  # some encoders seek and read back, and their errors must not look like the disk's
+    _assembled(photo, chroma).save(encoded, name, **options)
+    file.write(encoded.getbuffer())
+
+
+def _dpi(metadata: PhotoMetadata) -> dict[str, Any]:
+    return {} if metadata.dpi is None else {"dpi": metadata.dpi}
+
+
+_Encoder: TypeAlias = Callable[[Photo, ChromaRows, PhotoMetadata, int, BinaryIO], None]
+_ENCODERS: dict[str, _Encoder] = {"JPEG": _write_jpeg, "PNG": _write_png, "TIFF": _write_tiff}
+_ENCODERS |= {name: partial(_write_with_pillow, name) for name in ("WEBP", "AVIF", "BMP", "JPEG2000", "PPM")}

@@ -91,12 +91,14 @@ def colorize_video(
                 why=f"{geometry.width}×{geometry.height} is more than {options.max_pixels:,} pixels",
                 hint="raise --max-pixels if you trust the file",
             )
-        verdict = decide(reader.sample(SAMPLES))
-        if verdict.kind == "color" and not options.force:
+        samples = reader.sample(SAMPLES)  # none, if the film is damaged in all those places
+        verdict = decide(samples) if samples else None
+        if verdict and verdict.kind == "color" and not options.force:
             return Skipped(source, f"already in colour: {verdict.reason}")
+        note = f"{verdict.kind}: {verdict.reason}" if verdict else "no frame to judge by"
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         with Writer(target, reader, settings) as writer:
-            on_event(Started(source, target, "video", reader.frames_estimate, f"{verdict.kind}: {verdict.reason}"))
+            on_event(Started(source, target, "video", reader.frames_estimate, note))
             loop = _FilmLoop(reader, writer, colorizer, options, on_event)
             loop.run()
         for message in (*reader.warnings, *writer.warnings):

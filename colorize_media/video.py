@@ -27,8 +27,9 @@ import numpy as np
 import torch
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.stream import Discard, Disposition, Stream
 from av.video.format import VideoFormat
+from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -51,6 +52,12 @@ MAX_CONSECUTIVE_FAILURES = 250
 """Undecodable packets in a row after which the stream is given up: x264's default longest distance between key frames.
 A film cut in the middle or damaged in one place is whole again at the next key frame."""
 
+MISSING_SECONDS = 2
+"""Seconds that the picture may be shorter than the file says without a warning: sound often lasts a little longer."""
+
+SAMPLE_SEARCH = 100
+"""Frames decoded at most for one sample, where several samples fall between two key frames."""
+
 SAMPLE_SHORT_SIDE = 256
 """Pixels of `Reader.sample` pictures: enough to tell colour from grey."""
 
@@ -69,6 +76,7 @@ _MATRIX: dict[int, Matrix] = {
 _MATRIX_CODE: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 _HD_LINES = 720
 _LIMITED, _FULL = 1, 2  # AVColorRange
+_TS_DISCONT = 0x0200  # AVFMT_TS_DISCONT: times may start again within a file (MPEG transport and program streams)
 
 # Codecs that say nothing about range when they mean limited. FFmpeg's other grey pictures (ffv1, PNG, raw) are full.
 _LIMITED_BY_DEFAULT = frozenset({"h264", "hevc", "vvc", "av1", "libdav1d", "vp8", "vp9", "mpeg1video", "mpeg2video"})
@@ -101,13 +109,13 @@ class VideoGeometry:
 
     ``width``, ``height``       of a decoded frame in pixels, not rotated
     ``pixel_format``            of decoded frames
-    ``spec``                    how the luma codes are meant. Matrix by the tags, else BT.709 from 720 lines, BT.601 below
+    ``spec``                    what the luma codes mean. Matrix by the tags, else BT.709 from 720 lines, BT.601 below
     ``chroma_width``, ``chroma_height``  of the planes to write; an odd side rounds up
     ``output_format``           planar Y'CbCr of the same depth; 4:2:0 where the source has no such chroma of its own
     ``rotation``                degrees clockwise (0, 90, 180, 270) that a player turns the frame by to show it upright
     ``sample_aspect_ratio``     None when pixels are square or nothing is said
     ``interlaced``, ``field_order``  the latter as FFmpeg's AVFieldOrder
-    ``tags``                    for the output: the source's own; an unsaid matrix is said, since the chroma depends on it
+    ``tags``                    for the output: the source's own, and the matrix if unsaid, since chroma depends on it
     ``display_matrix``          nine integers as FFmpeg stores them, None when there is none
     """
 
@@ -167,15 +175,15 @@ class OtherStream:
 class Reader:
     """A film, read once from beginning to end: ``for item in reader`` yields `Frame` and `Passthrough` in file order.
 
-    Opening decodes one frame, because only that tells the real geometry. One thread may iterate while a `Writer` works in
-    another. Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, Encrypted, DamagedMedia or UnsupportedMedia.
+    Opening decodes one frame, because only that tells the real geometry. One thread may iterate while a `Writer` works
+    in another. Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, Encrypted, DamagedMedia or UnsupportedMedia.
 
     ``damaged`` counts undecodable packets and frames that the decoder flags; ``warnings`` says what was guessed or is
     missing. Both grow during iteration.
 
-    Times: a frame's own pts. A frame without one starts where its predecessor ends (duration, else the average rate), the
-    first at the stream's start. A frame that is not later than its predecessor is moved to one tick after it: containers
-    hold no two frames of one time.
+    Times: a frame's own pts. A frame without one starts where its predecessor ends (duration, else the average rate),
+    the first at the stream's start. A frame that is not later than its predecessor is moved to one tick after it:
+    containers hold no two frames of one time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -188,6 +196,31 @@ class Reader:
         self._stream = _picture_stream(self._container, self.path)
         self._stream.thread_type = "AUTO"
         self._iterated = False
+        # Read now: FFmpeg's memory behind these is gone once the file is closed.
+        stream = self._stream
+        self.picture_index: int = stream.index
+        """The picture stream's index among the container's streams."""
+        self.time_base: Fraction = stream.time_base or Fraction(1, av.time_base)
+        """Seconds per tick of frame times."""
+        self.average_rate: Fraction | None = stream.average_rate or stream.guessed_rate or None
+        """Frames per second as the container or FFmpeg's own look at the first frames has it."""
+        self.duration: Fraction | None = _duration(self._container, stream)
+        """Seconds, of the picture stream, else of the file; None when nobody knows."""
+        self.frames_estimate: int | None = stream.frames or None
+        """The container's frame count, else duration times average rate: for progress only."""
+        if self.frames_estimate is None and self.duration and self.average_rate:
+            self.frames_estimate = round(self.duration * self.average_rate)
+        self.streams: list[OtherStream] = [
+            _describe(one)
+            for one in self._container.streams
+            if one.index != stream.index and one.discard != Discard.all
+        ]
+        """All streams but the picture, and but the text track that MP4 keeps chapters in (see `chapters`)."""
+        self._span = ((stream.start_time or 0) * self.time_base, stream.frames)
+        self.chapters: list[Chapter] = self._container.chapters()
+        """Chapters as PyAV gives them: id, start, end, time_base, metadata."""
+        self.tags: dict[str, str] = dict(self._container.metadata)
+        """The container's tags. Text that is not UTF-8 keeps its bytes as surrogate escapes."""
 
     def __enter__(self) -> Reader:
         return self
@@ -206,74 +239,19 @@ class Reader:
         """The open container, for the Writer's templates and tags."""
         return self._container
 
-    @property
-    def picture_index(self) -> int:
-        """The picture stream's index among the container's streams."""
-        return self._stream.index
-
-    @property
-    def time_base(self) -> Fraction:
-        """Seconds per tick of frame times."""
-        return self._stream.time_base or Fraction(1, av.time_base)
-
-    @property
-    def average_rate(self) -> Fraction | None:
-        """Frames per second as the container or FFmpeg's own look at the first frames has it."""
-        return self._stream.average_rate or self._stream.guessed_rate or None
-
-    @property
-    def duration(self) -> Fraction | None:
-        """Seconds, of the picture stream, else of the file; None when nobody knows."""
-        if self._stream.duration:
-            return self._stream.duration * self.time_base
-        return Fraction(self._container.duration, av.time_base) if self._container.duration else None
-
-    @property
-    def frames_estimate(self) -> int | None:
-        """The container's frame count, else duration times average rate: for progress only."""
-        if self._stream.frames:
-            return self._stream.frames
-        if self.duration and self.average_rate:
-            return round(self.duration * self.average_rate)
-        return None
-
-    @property
-    def streams(self) -> list[OtherStream]:
-        """All streams but the picture."""
-        return [
-            OtherStream(
-                index=stream.index,
-                kind=str(stream.type),
-                codec=stream.codec_context.name if stream.codec_context is not None else "",
-                language=stream.language or "",
-                title=stream.metadata.get("title", ""),
-            )
-            for stream in self._container.streams
-            if stream.index != self._stream.index
-        ]
-
-    @property
-    def chapters(self) -> list[Chapter]:
-        """Chapters as PyAV gives them: id, start, end, time_base, metadata."""
-        return self._container.chapters()
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The container's tags. Text that is not UTF-8 keeps its bytes as surrogate escapes."""
-        return dict(self._container.metadata)
-
     def __iter__(self) -> Iterator[Frame | Passthrough]:
         if self._iterated:
             raise RuntimeError("a Reader can be read only once")
         self._iterated = True
         clock = _Clock(self.time_base, self.average_rate, self._stream.start_time)
         count = itertools.count()
-        failures = 0
+        failures = packets = 0
         lead_in: list[int] | None = []  # times of the packets up to the first frame
         for packet in self._packets():
             if packet is not None and packet.stream_index != self._stream.index:
                 yield Passthrough(packet)
                 continue
+            packets += packet is not None
             try:
                 decoded = self._stream.decode(packet)
             except FFmpegError as error:
@@ -290,6 +268,7 @@ class Reader:
                     self._report_lead_in(lead_in, source.pts)
                     lead_in = None
                 yield self._frame(source, clock, next(count))
+        self._report_end(clock.end * self.time_base, packets)
         if clock.repaired:
             self.warnings.append(f"{clock.repaired} frames had no usable time of their own and were given one")
 
@@ -310,13 +289,11 @@ class Reader:
                 try:
                     if self.duration:
                         container.seek(int(time / self.time_base), stream=stream)
-                    frame = next(container.decode(stream), None)
+                    frame = _frame_after(container.decode(stream), previous, time / self.time_base)
                 except (FFmpegError, OSError):
                     continue
                 if frame is None:
-                    break
-                if previous is not None and frame.pts == previous:
-                    continue  # one key frame serves several positions: the same picture again tells nothing
+                    continue
                 previous = frame.pts
                 pictures.append(_thumbnail(frame, self.geometry.rotation))
             return pictures
@@ -324,10 +301,11 @@ class Reader:
     def _packets(self) -> Iterator[av.Packet | None]:
         """Packets with content in file order; None once at the end, to flush the decoder.
 
-        PyAV ends with an empty packet per stream, and some files hold empty packets in the middle, which would flush the
-        decoder for good: so size decides, and one flush is made here.
+        PyAV ends with an empty packet per stream, and some files hold empty packets in the middle, which would flush
+        the decoder for good: so size decides, and one flush is made here.
         """
         packets = self._container.demux()
+        joiner = _Joiner(bool(self._container.format.flags & _TS_DISCONT))
         while True:
             try:
                 packet = next(packets)
@@ -338,7 +316,10 @@ class Reader:
                 self.warnings.append(f"the file ends early: {error}")
                 break
             if packet.size:
+                joiner.shift(packet)
                 yield packet
+        if joiner.joints:
+            self.warnings.append(f"times start again {joiner.joints} times within the file: the parts were joined")
         yield None
 
     def _report_lead_in(self, packets: list[int], first: int | None) -> None:
@@ -347,6 +328,18 @@ class Reader:
         if lost:
             self.damaged += lost
             self.warnings.append(f"the first {lost} frames cannot be decoded: the film begins without a key frame")
+
+    def _report_end(self, end: Fraction, packets: int) -> None:
+        """A cut file ends without any error from FFmpeg. Edit lists leave samples out too, so the time must agree."""
+        start, promised = self._span
+        missing = start + self.duration - end if self.duration else Fraction(0)
+        if packets < promised and missing * (self.average_rate or 1) > 2:
+            self.damaged += promised - packets
+            self.warnings.append(f"the file ends early: {promised - packets} of {promised} frames are missing")
+        elif missing > MISSING_SECONDS:
+            self.warnings.append(
+                f"the picture ends at {float(end):.1f} s of {float(end + missing):.1f} s: perhaps it is cut"
+            )
 
     def _frame(self, source: av.VideoFrame, clock: _Clock, index: int) -> Frame:
         pts = clock.tick(source)
@@ -399,7 +392,7 @@ class _Clock:
 
     def __init__(self, time_base: Fraction, rate: Fraction | None, start: int | None) -> None:
         self._default = max(1, round(1 / (rate * time_base))) if rate else 1
-        self._next = start or 0
+        self.end = start or 0
         self._last: int | None = None
         self.repaired = 0
 
@@ -407,10 +400,49 @@ class _Clock:
         pts = source.pts
         if pts is None or (self._last is not None and pts <= self._last):
             self.repaired += 1
-            pts = self._next if pts is None else (self._last or 0) + 1
+            pts = self.end if pts is None else (self._last or 0) + 1
         self._last = pts
-        self._next = pts + (source.duration or self._default)
+        self.end = pts + (source.duration or self._default)
         return pts
+
+
+class _Joiner:
+    """Makes time go on where a broadcast or DVD file, which may be several put together, starts again.
+
+    The first stream whose decoding time steps back says by how much the new part is to be moved; the others, which step
+    back a little earlier or later in the file, follow it into that part.
+    """
+
+    STEP_BACK = Fraction(1, 10)
+    """Seconds; decoding times never go back within one part, but sloppy muxers repeat one."""
+
+    def __init__(self, active: bool) -> None:
+        self._active = active
+        self._offsets = [Fraction(0)]  # seconds, of each part
+        self._part: dict[int, int] = {}
+        self._last: dict[int, tuple[Fraction, Fraction]] = {}  # seconds of each stream in the file: time, end
+
+    @property
+    def joints(self) -> int:
+        return len(self._offsets) - 1
+
+    def shift(self, packet: av.Packet) -> None:
+        if not self._active or packet.dts is None:
+            return
+        index, base = packet.stream_index, packet.time_base
+        time = packet.dts * base
+        part = self._part.get(index, 0)
+        last, end = self._last.get(index, (time, time))
+        if time < last - self.STEP_BACK:
+            if part == self.joints:
+                self._offsets.append(self._offsets[part] + end - time)
+            part += 1
+        self._part[index] = part
+        self._last[index] = (time, time + (packet.duration or 0) * base)
+        ticks = round(self._offsets[part] / base)
+        packet.dts += ticks
+        if packet.pts is not None:
+            packet.pts += ticks
 
 
 @dataclass(frozen=True)
@@ -455,8 +487,8 @@ def _layout(name: str) -> _Layout:
 def luma_plane(frame: av.VideoFrame, spec: YCbCrSpec) -> Luma:
     """The luma of a decoded frame, ``(H, W)`` uint8, or uint16 above 8 bits; a copy without row padding.
 
-    Y'CbCr and grey, planar, semi-planar or 4:2:2 packed: the decoder's codes as they are. Other packed Y'CbCr is unpacked
-    by swscale. R'G'B' and palettes: luma by ``spec.matrix`` in full range, so that R' = G' = B' keeps its code exactly.
+    Y'CbCr and grey, planar, semi-planar or 4:2:2 packed: the decoder's codes as they are. Other packed Y'CbCr is
+    unpacked by swscale. R'G'B' and palettes: luma by ``spec.matrix`` in full range, so R' = G' = B' keeps its code.
     """
     layout = _layout(frame.format.name)
     if layout.kind == "rgb":
@@ -464,25 +496,27 @@ def luma_plane(frame: av.VideoFrame, spec: YCbCrSpec) -> Luma:
     if layout.kind == "planar":
         frame = frame.reformat(format=planar_format(layout.subsampling, layout.bits))
         layout = _layout(frame.format.name)
-    plane = frame.planes[0]
-    kind = np.dtype(np.uint8) if layout.bits <= 8 else np.dtype(">u2" if layout.big_endian else "<u2")
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
-    if plane.line_size < 0:
-        rows = rows[::-1]
-    used = rows[:, : frame.width * layout.step * kind.itemsize]
-    codes = np.ascontiguousarray(used).view(kind)[:, layout.first :: layout.step]
-    native = np.array(codes, dtype=kind.newbyteorder("="), order="C")
+    rows = plane_rows(frame.planes[0], ("u1" if layout.bits <= 8 else ">u2" if layout.big_endian else "<u2"))
+    codes = rows[:, layout.first : frame.width * layout.step : layout.step]
+    luma: Luma = np.array(codes, dtype=codes.dtype.newbyteorder("="), order="C")
     if layout.shift:
-        native >>= layout.shift
-    return native
+        luma >>= luma.dtype.type(layout.shift)
+    return luma
+
+
+def plane_rows(plane: VideoPlane, kind: str) -> NDArray[Any]:
+    """A view of a plane ``(height, items in a padded line)``, top row first; ``kind`` is NumPy's name of an item."""
+    items: NDArray[Any] = np.frombuffer(plane, kind)  # type: ignore[call-overload]  # PyAV's stubs forget the buffer
+    rows = items.reshape(plane.height, -1)
+    return rows[::-1] if plane.line_size < 0 else rows
 
 
 def _luma_of_rgb(frame: av.VideoFrame, spec: YCbCrSpec) -> Luma:
     deep = spec.bits > 8
     whole = frame.reformat(format="rgb48le" if deep else "rgb24")
-    plane = whole.planes[0]
-    rows = np.frombuffer(plane, np.dtype("<u2") if deep else np.uint8).reshape(plane.height, -1)
-    rgb = rows[:, : frame.width * 3].reshape(frame.height, frame.width, 3)
+    rgb = plane_rows(whole.planes[0], "<u2" if deep else "u1")[:, : frame.width * 3].reshape(
+        frame.height, frame.width, 3
+    )
     channels = torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)
     luma = luma_of_rgb(channels, spec.matrix)[0].numpy()
     if not deep:
@@ -545,9 +579,39 @@ def rotation_of(frame: av.VideoFrame) -> int:
     return round(-frame.rotation / 90) * 90 % 360
 
 
+def _frame_after(
+    frames: Iterator[av.VideoFrame], previous: int | None, target: Fraction | float
+) -> av.VideoFrame | None:
+    """The first frame behind a seek; where that is not later than the previous sample, one nearer to the target."""
+    frame = None
+    for frame in itertools.islice(frames, SAMPLE_SEARCH):
+        if previous is None or frame.pts is None or (frame.pts > previous and frame.pts >= target):
+            return frame
+        if frame.key_frame and frame.pts > previous:
+            return frame
+    return frame if frame is not None and previous is not None and (frame.pts or 0) > previous else None
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    return Fraction(container.duration, av.time_base) if container.duration else None
+
+
+def _describe(stream: Stream) -> OtherStream:
+    return OtherStream(
+        index=stream.index,
+        kind=str(stream.type),
+        codec=stream.codec_context.name if stream.codec_context is not None else "",
+        language=stream.language or "",
+        title=stream.metadata.get("title", ""),
+    )
+
+
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    data: Any
     try:
-        data = frame.side_data.get("DISPLAYMATRIX")  # type: ignore[attr-defined]
+        data = frame.side_data.get("DISPLAYMATRIX")
     except (KeyError, ValueError):  # PyAV refuses the whole list when it does not know one entry's type
         data = None
     if data is None:
@@ -563,12 +627,11 @@ def _thumbnail(frame: av.VideoFrame, rotation: int) -> NDArray[np.uint8]:
 
 
 def _refuse_transparency(frame: av.VideoFrame, path: Path) -> None:
-    """Transparent pixels would be lost; a wholly opaque alpha channel, as GIF and screen recordings have, is nothing."""
+    """Transparent pixels would be lost; a wholly opaque alpha channel, as GIF and screen grabs have, is nothing."""
     if not _layout_has_alpha(frame.format.name):
         return
-    alpha = frame.reformat(format="yuva444p").planes[3]
-    rows = np.frombuffer(alpha, np.uint8).reshape(alpha.height, -1)[:, : frame.width]
-    if rows.min() < 255:
+    alpha = plane_rows(frame.reformat(format="yuva444p").planes[3], "u1")[:, : frame.width]
+    if alpha.min() < 255:
         raise _transparent(path)
 
 

@@ -1,14 +1,16 @@
 """Write the coloured film: the source's luma, new chroma, the source's times, and every other stream as it is.
 
-The output grows under a hidden name in the destination folder and gets its own name when it is whole. Whether a container
-can hold a stream or a tag is found out by trying it on a scratch container in memory, never by tables.
+The output grows under a hidden name in the destination folder and gets its own name when it is whole. Whether a
+container can hold a stream or a tag is found out by trying it on a scratch container in memory, never by tables.
 
-Times are exact where the container allows: MP4, MOV, AVI and NUT take the source's time base as it is. Matroska and WebM
-store whole milliseconds, FLV and ASF too, MPEG-TS 1/90000 s: finer source times are rounded to the nearest tick there.
+Times are exact where the container allows: MP4 and MOV take the source's time base as it is. Matroska, WebM, FLV and
+ASF store whole milliseconds, MPEG-TS 1/90000 s: finer source times are rounded to the nearest tick there. AVI has one
+fixed rate: steady film only, anything else ends in an error that names a better container.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import hashlib
@@ -24,21 +26,30 @@ from types import TracebackType
 from typing import Any
 
 import av
-import numpy as np
 from av.codec import Codec
 from av.codec.context import Flags
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.stream import Disposition, Stream
-from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_media.errors import BadOption, CodecMissing, InputIsOutput, OutputUnwritable, UnsupportedMedia
-from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry, planar_format, rotation_of
+from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry, planar_format, plane_rows, rotation_of
 
 PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
 """Tried in this order; the first that the container takes and that holds the source's bit depth is used."""
+
+_OLD_CONTAINERS = {
+    # One time per packet: FFmpeg guesses the other one for H.264 and shifts the film by a frame.
+    "avi": ("mpeg4", "ffv1"),
+    "asf": ("mpeg4",),
+    # H.264 comes back from these without times.
+    "mpeg": ("mpeg2video",),
+    "vob": ("mpeg2video",),
+    "dvd": ("mpeg2video",),
+    "svcd": ("mpeg2video",),
+}
 
 DEFAULT_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 """Constant quality where none is asked for: about visually transparent, since a restored film is kept, not streamed."""
@@ -47,8 +58,16 @@ DEFAULT_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 _STALE_TAGS = ("encoder", "duration", "bps", "number_of_frames", "number_of_bytes", "_statistics_")
 _CONTAINER_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "vendor_id", "numberofframes"})
 
-_STILLS = frozenset({"image2", "image2pipe", "gif", "apng", "webp", "avif", "hls", "dash", "segment", "tee"})
+_NO_FILM = frozenset(
+    {"mxf", "gxf", "image2", "image2pipe", "gif", "apng", "webp", "avif", "hls", "dash", "segment", "tee"}
+)
 _MAX_NAME_BYTES = 255  # of one file name, on every common file system
+_LAMBDA = 118  # FFmpeg's quality unit per step of the MPEG-4 quantiser; step 2 is the finest useful one
+_OTHER_CONTAINER = "try another container: .mkv holds nearly everything"
+_NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS: bare streams such as .h264
+# Sound from an MP4 starts a little before zero. FFmpeg would move the whole film for it, but these can do without.
+_BEFORE_ZERO = frozenset({"matroska", "webm", "asf", "avi"})
+_ROUNDING = Fraction(1, 1000)  # seconds; the coarsest tick of a container
 _MAX_TIMESCALE = 1_000_000_000  # ISO 14496-12 stores it in 32 bits
 
 
@@ -81,6 +100,8 @@ class Writer:
         self._reader = reader
         self._geometry = reader.geometry
         self._settings = settings or EncoderSettings()
+        self._packets = 0
+        self._stream_tags = {stream.index: dict(stream.metadata) for stream in reader.container.streams}
         self._dropped: Counter[int] = Counter()
         self._last_dts: dict[int, int] = {}  # of copied streams, in ticks of the output
         self._start: Fraction | None = None
@@ -116,11 +137,14 @@ class Writer:
             self.abort()
 
     def write(self, frame: Frame, chroma: NDArray[Any]) -> None:
-        """Encode one frame. ``chroma`` ``(chroma_height, chroma_width, 2)``: Cb and Cr codes of the geometry's depth, any
-        numeric type, whole-valued. Frames come in the order of their times. ``frame.source`` is used up."""
+        """Encode one frame. Frames come in the order of their times; ``frame.source`` is used up.
+
+        ``chroma`` ``(chroma_height, chroma_width, 2)``: Cb and Cr codes of the geometry's depth, whole-valued, any
+        numeric type. Raises ValueError for another shape, OutputUnwritable.
+        """
         picture = self._picture(frame, chroma)
         try:
-            self._container.mux(self._stream.encode(picture))
+            self._mux_picture(self._stream.encode(picture))
         except (FFmpegError, OSError) as error:
             raise self._problem(error) from error
         if self._start is None:
@@ -145,6 +169,10 @@ class Writer:
         if packet.dts is not None:
             self._last_dts[index] = packet.dts
 
+    def _mux_picture(self, packets: list[av.Packet[VideoStream]]) -> None:
+        self._container.mux(packets)
+        self._packets += len(packets)
+
     def _mux_late(self, packet: av.Packet, index: int) -> None:
         """Once more, one tick after its predecessor: broadcasts repeat times, and most containers refuse that."""
         last = self._last_dts.get(index)
@@ -162,7 +190,11 @@ class Writer:
         if self._finished:
             return
         try:
-            self._container.mux(self._stream.encode(None))
+            last = self._stream.encode(None)
+            if self._encoder == "libx265" and self._packets + len(last) <= 2:
+                for packet in last:  # x265 leaves decoding times unset in films shorter than its delay
+                    packet.dts = packet.pts
+            self._mux_picture(last)
             self._container.close()
             self._compare()
             os.replace(self._part, self.target)
@@ -179,10 +211,8 @@ class Writer:
         if self._finished:
             return
         self._finished = True
-        try:
+        with contextlib.suppress(FFmpegError, OSError, ValueError):  # a trailer that cannot be written does not matter
             self._container.close()
-        except (FFmpegError, OSError, ValueError):
-            pass  # the file is thrown away; a trailer that cannot be written does not matter
         self._part.unlink(missing_ok=True)
 
     # --- setting up -----------------------------------------------------------------------------------------------
@@ -191,10 +221,10 @@ class Writer:
         reader = self._reader
         try:
             with av.open(f"file:{self._part}", "w") as probe:
-                name = probe.format.name
+                name = "" if probe.format.flags & _NO_TIMESTAMPS else probe.format.name
         except ValueError:
             name = ""
-        if not name or name in _STILLS:
+        if not name or name in _NO_FILM:
             raise UnsupportedMedia(
                 "no container for film",
                 path=self.target,
@@ -210,7 +240,9 @@ class Writer:
     def _muxer_options(self, name: str) -> dict[str, str]:
         if name == "mpegts":
             return {"mpegts_copyts": "1"}  # else every time moves by 1.4 s
-        if name not in ("mp4", "mov", "ipod", "3gp", "3g2", "ismv", "f4v"):
+        if name in _BEFORE_ZERO:
+            return {"avoid_negative_ts": "disabled"}
+        if name not in ("mp4", "mov", "ipod", "3gp", "3g2"):
             return {}
         options = {"movie_timescale": str(self._movie_timescale())}
         tags = _lasting_tags(self._reader.tags)
@@ -236,8 +268,11 @@ class Writer:
         for source in self._reader.container.streams:
             if source.index == self._reader.picture_index:
                 self._stream = self._add_picture(source)
+            elif source.index not in described:
+                continue
             elif not _can_hold(self._format, source):
-                refused.append(described[source.index])
+                if not self._has_timecode(source):
+                    refused.append(described[source.index])
             else:
                 copied[source.index] = _add_copy(self._container, source)
                 if source.type == "video" and not source.disposition & Disposition.attached_pic:
@@ -248,11 +283,19 @@ class Writer:
             self.warnings.append(f"only the first picture is coloured, copied as it is: {'; '.join(extra)}")
         return copied
 
+    def _has_timecode(self, source: Stream) -> bool:
+        """Whether the stream is a time code that the picture's own tag says too: from that the muxer makes it anew."""
+        code = source.metadata.get("timecode")
+        return code is not None and code == self._stream_tags[self._reader.picture_index].get("timecode")
+
     def _add_picture(self, source: Stream) -> VideoStream:
         geometry, reader = self._geometry, self._reader
         self._encoder, self._encoder_format = self._choose()
+        rate = reader.average_rate or Fraction(25)
+        steady = self._encoder == "mpeg2video" or self._format == "avi"  # they count frames of one fixed rate
+        time_base = 1 / rate if steady else reader.time_base
         stream: VideoStream = self._container.add_stream(  # type: ignore[assignment]
-            self._encoder, rate=reader.average_rate or 25, options=self._encoder_options(), time_base=reader.time_base
+            self._encoder, rate=rate, options=self._encoder_options(), time_base=time_base
         )
         self._set_up(stream, self._encoder_format)
         stream.metadata.update(_lasting_tags(source.metadata))
@@ -261,22 +304,20 @@ class Writer:
             stream.set_display_matrix(geometry.display_matrix)
         elif geometry.rotation:
             stream.set_display_rotation(-geometry.rotation)
-        wanted = {name: value for name, value in self._encoder_options().items()}
         try:
             stream.codec_context.open()
         except (FFmpegError, ValueError) as error:
             raise _codec_missing(
                 f"the encoder {self._encoder} does not start", self.target, str(error), self._format
             ) from error
-        unknown = wanted.keys() & stream.codec_context.options.keys()
-        if (self._settings.crf is not None and "crf" in unknown) or (self._settings.preset and "preset" in unknown):
-            name = "crf" if "crf" in unknown and self._settings.crf is not None else "preset"
-            raise BadOption(
-                f"{self._encoder} has no {name}",
-                path=self.target,
-                why="the encoder does not know this option",
-                hint=f"leave {name} out, or choose another encoder",
-            )
+        for name, asked in (("crf", self._settings.crf is not None), ("preset", bool(self._settings.preset))):
+            if asked and name in stream.codec_context.options:  # what the encoder did not take stays there
+                raise BadOption(
+                    f"{self._encoder} has no {name}",
+                    path=self.target,
+                    why="the encoder does not know this option",
+                    hint=f"leave {name} out, or choose another encoder",
+                )
         return stream
 
     def _set_up(self, stream: VideoStream, pixel_format: str) -> None:
@@ -294,8 +335,8 @@ class Writer:
         if geometry.interlaced:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
             context.field_order = geometry.field_order
-        if self._format in ("avi", "asf"):
-            context.max_b_frames = 0  # their packets have one time only, so none may be decoded out of order
+        if self._format in _OLD_CONTAINERS:
+            context.max_b_frames = 0
 
     def _encoder_options(self) -> dict[str, str]:
         options: dict[str, str] = {}
@@ -306,6 +347,10 @@ class Writer:
             options["preset"] = self._settings.preset
         if self._encoder == "libx265":
             options["x265-params"] = "log-level=error"  # it writes to stderr by itself
+        if self._encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only; there is no option for it
+        if self._encoder in ("mpeg4", "mpeg2video"):
+            options.update({"flags": "+qscale", "global_quality": str(2 * _LAMBDA)})
         if self._encoder == "libvpx-vp9":
             options.update({"row-mt": "1", "cpu-used": "4", "deadline": "good"})
         return options
@@ -313,7 +358,7 @@ class Writer:
     def _choose(self) -> tuple[str, str]:
         """The encoder, and the pixel format that it is given."""
         geometry, asked = self._geometry, self._settings.encoder
-        for name in (asked,) if asked else PREFERRED_ENCODERS:
+        for name in (asked,) if asked else _OLD_CONTAINERS.get(self._format, PREFERRED_ENCODERS):
             try:
                 codec = Codec(name, "w")
             except ValueError as error:
@@ -359,7 +404,8 @@ class Writer:
         else:
             picture = av.VideoFrame(geometry.width, geometry.height, geometry.output_format)
         for plane, codes in zip(picture.planes, (frame.luma, chroma[..., 0], chroma[..., 1]), strict=True):
-            _fill(plane, codes, geometry.spec.bits)
+            if picture is not source or codes is not frame.luma:  # its own buffers hold its luma already
+                _fill(plane, codes, geometry.spec.bits)
         picture.color_range = geometry.tags.range
         picture.colorspace = geometry.tags.matrix
         picture.color_primaries = geometry.tags.primaries
@@ -382,27 +428,41 @@ class Writer:
                 lost.append("chapters")
             lost += _lost_tags("tag", _lasting_tags(self._reader.tags), written.metadata)
             lost += self._lost_of_streams(written)
-            first = _first_frame(written)
+            first = next(written.decode(_film(written)), None) if self._start is not None else None
         if first is not None and self._start is not None:
             if rotation_of(first) != self._geometry.rotation:
                 lost.append(f"rotation by {self._geometry.rotation} degrees")
-            moved = first.pts * first.time_base - self._start
-            if abs(moved) > Fraction(1, 1000):
+            moved = (first.pts or 0) * (first.time_base or 0) - self._start
+            if abs(moved) > _ROUNDING:
                 self.warnings.append(f"{self.target.suffix} begins {float(moved):.3f} s later, all streams alike")
         if lost:
             self.warnings.append(f"{self.target.suffix} did not keep: {', '.join(lost)}")
+        if self._dropped:
+            self._count_pictures()
         for index, count in sorted(self._dropped.items()):
             self.warnings.append(f"{count} damaged or misplaced packets of stream {index} were left out")
 
+    def _count_pictures(self) -> None:
+        """A muxer's error can be about an earlier packet in its queue: make sure that it was no picture."""
+        with av.open(f"file:{self._part}", metadata_errors="surrogateescape") as written:
+            found = sum(packet.size > 0 for packet in written.demux(_film(written)))
+        if found != self._packets:
+            raise OutputUnwritable(
+                "the container refused a part of the film",
+                path=self.target,
+                why=f"{self._packets - found} of {self._packets} pictures are not in it",
+                hint=_OTHER_CONTAINER,
+            )
+
     def _lost_of_streams(self, written: InputContainer) -> list[str]:
         lost: list[str] = []
-        kept = [index for index in sorted([*self._streams, self._reader.picture_index])]
+        kept = sorted([*self._streams, self._reader.picture_index])
         if len(written.streams) < len(kept):
             lost.append(f"{len(kept) - len(written.streams)} empty streams")
             return lost
         for index, stream in zip(kept, written.streams, strict=False):
-            source = self._reader.container.streams[index]
-            lost += _lost_tags(f"stream {index}'s", _lasting_tags(source.metadata), stream.metadata)
+            wanted = {name: value for name, value in self._stream_tags[index].items() if name != "creation_time"}
+            lost += _lost_tags(f"stream {index}'s", _lasting_tags(wanted), stream.metadata)
         return lost
 
     def _problem(self, error: BaseException) -> Exception:
@@ -413,19 +473,19 @@ class Writer:
         elif code in (errno.EACCES, errno.EPERM, errno.EROFS):
             hint = "check the folder's permissions, or choose another one with -o"
         else:
-            hint = "try another container: .mkv holds nearly everything"
+            hint = _OTHER_CONTAINER
         return OutputUnwritable("cannot write the film", path=self.target, why=why, hint=hint)
 
 
 def _fill(plane: av.video.plane.VideoPlane, codes: NDArray[Any], bits: int) -> None:
-    kind = np.dtype(np.uint8) if bits <= 8 else np.dtype("<u2")
-    rows = np.frombuffer(plane, kind).reshape(plane.height, -1)  # type: ignore[arg-type]
-    rows[:, : plane.width] = codes
+    plane_rows(plane, "<u2" if bits > 8 else "u1")[:, : plane.width] = codes
 
 
 def _closest_format(geometry: VideoGeometry, offered: list[str], *, any_depth: bool) -> str | None:
-    """The wanted format, else another chroma grid of the same depth, else (limited range only: there a code of more bits
-    is the same code shifted) more depth. Never less depth."""
+    """The wanted format, else another chroma grid of the same depth, else more depth. Never less depth.
+
+    More depth in limited range only: there a code of more bits is the same code shifted.
+    """
     if not offered or geometry.output_format in offered:
         return geometry.output_format
     bits = geometry.spec.bits
@@ -441,25 +501,27 @@ def _closest_format(geometry: VideoGeometry, offered: list[str], *, any_depth: b
 
 
 def _takes(container: str, encoder: str) -> bool:
-    """Whether a scratch container of this format accepts the encoder's codec."""
+    """Whether this format accepts the encoder's codec. It is not opened: x265 and SVT-AV1 would write to stderr."""
     try:
         with av.open(io.BytesIO(), "w", format=container) as scratch:
-            stream: Any = scratch.add_stream(encoder, rate=25)
-            stream.width, stream.height = 64, 64
-            offered = Codec(encoder, "w").video_formats
-            stream.pix_fmt = offered[0].name if offered else "yuv420p"
-            scratch.start_encoding()
-    except (FFmpegError, OSError, ValueError):
+            return isinstance(scratch.add_stream(encoder, rate=25), VideoStream)
+    except (FFmpegError, ValueError):
         return False
-    return True
 
 
 def _can_hold(container: str, source: Stream) -> bool:
-    """Whether a scratch container of this format writes its header with a copy of the stream in it."""
+    """Whether a scratch container of this format can be finished with a copy of the stream in it.
+
+    A data stream is given a packet: the MOV muxer finds out only in the end that it cannot write a time code track.
+    """
     try:
         with av.open(io.BytesIO(), "w", format=container, metadata_errors="surrogateescape") as scratch:
-            _add_copy(scratch, source)
+            copy = _add_copy(scratch, source)
             scratch.start_encoding()
+            if source.type == "data":
+                packet = av.Packet(bytes(4))
+                packet.stream, packet.pts, packet.dts, packet.duration, packet.is_keyframe = copy, 0, 0, 1, True
+                scratch.mux(packet)
     except (FFmpegError, OSError, ValueError):
         return False
     return True
@@ -478,17 +540,19 @@ def _kept_tags(container: str, tags: dict[str, str], options: dict[str, str]) ->
     if not tags:
         return set()
     memory = io.BytesIO()
-    with av.open(
-        memory, "w", format=container, container_options=options, metadata_errors="surrogateescape"
-    ) as scratch:
-        scratch.metadata.update(tags)
-        stream: Any = scratch.add_stream("mpeg4", rate=25)
-        stream.width = stream.height = 16
-        for packet in [*stream.encode(av.VideoFrame(16, 16)), *stream.encode(None)]:
-            scratch.mux(packet)
-    memory.seek(0)
-    with av.open(memory, metadata_errors="surrogateescape") as written:
-        return set(tags) - set(_lost_tags("", tags, written.metadata))
+    try:
+        with av.open(
+            memory, "w", format=container, container_options=options, metadata_errors="surrogateescape"
+        ) as scratch:
+            scratch.metadata.update(tags)
+            stream: Any = scratch.add_stream("mpeg4", rate=25)
+            stream.width = stream.height = 16
+            scratch.mux([*stream.encode(av.VideoFrame(16, 16)), *stream.encode(None)])
+        memory.seek(0)
+        with av.open(memory, metadata_errors="surrogateescape") as written:
+            return set(tags) - {name for name in tags if name.lower() not in {key.lower() for key in written.metadata}}
+    except (FFmpegError, ValueError):
+        return set()
 
 
 def _lost_tags(owner: str, wanted: dict[str, str], written: dict[str, str]) -> list[str]:
@@ -496,9 +560,13 @@ def _lost_tags(owner: str, wanted: dict[str, str], written: dict[str, str]) -> l
     return [
         f"{owner} {name}".strip()
         for name, value in wanted.items()
-        if name.lower() not in have
-        and (name, value) != ("language", "und")  # MOV says "undetermined" by saying nothing
+        if name.lower() not in have and not _is_nothing(name, value)
     ]
+
+
+def _is_nothing(name: str, value: str) -> bool:
+    """Whether nobody misses the tag: MP4's bookkeeping, and "undetermined", which MOV says by saying nothing."""
+    return name == "handler_name" or (name, value) == ("language", "und")
 
 
 def _lasting_tags(tags: dict[str, str]) -> dict[str, str]:
@@ -509,9 +577,8 @@ def _lasting_tags(tags: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _first_frame(written: InputContainer) -> av.VideoFrame | None:
-    stream = next((s for s in written.streams.video if not s.disposition & Disposition.attached_pic), None)
-    return next(written.decode(stream), None) if stream is not None else None
+def _film(written: InputContainer) -> VideoStream:
+    return next(stream for stream in written.streams.video if not stream.disposition & Disposition.attached_pic)
 
 
 def _mov_timescale(time_base: Fraction) -> int:

@@ -1,7 +1,7 @@
-"""XMP packets: read the orientation, set sizes right, and say where a coloured picture came from. Nothing else is touched.
+"""XMP packets: read the orientation, set sizes right, say where a coloured picture came from, keep the rest.
 
-A packet is parsed with expat without namespace processing, so every prefix and every unknown property is written back as it
-was; names are resolved here, by scope. Entities cannot expand: XMP forbids document types, and one is refused.
+A packet is parsed with expat without namespace processing, so every prefix and every unknown property is written back
+as it was; names are resolved here, by scope. Entities cannot expand: XMP forbids document types, and one is refused.
 
 Sources: XMP part 1 and 3 (ISO 16684), IPTC Photo Metadata 2023.1 (digital source type).
 """
@@ -32,8 +32,8 @@ def provenance_xmp(packet: bytes, *, size: tuple[int, int], source: str, tool: s
     """``packet`` (or a new one) that says where the picture came from; everything else in it stays.
 
     Written: ``Iptc4xmpExt:DigitalSourceType``, ``xmpMM:DerivedFrom`` with the source's file name, ``xmp:CreatorTool``.
-    Set right where present: orientation and sizes. Removed: thumbnails. Raises ValueError for a packet that is not XMP or
-    that has a document type (entities could expand without bound).
+    Set right where present: orientation and sizes. Removed: thumbnails. Raises ValueError for a packet that is not XMP
+    or that has a document type (entities could expand without bound).
     """
     tree = Packet(packet or _EMPTY_PACKET)
     tree.set_right(size)
@@ -41,7 +41,9 @@ def provenance_xmp(packet: bytes, *, size: tuple[int, int], source: str, tool: s
     return tree.to_bytes()
 
 
-_EMPTY_PACKET = f'<x:xmpmeta xmlns:x="{_NAMESPACES["x"]}"><rdf:RDF xmlns:rdf="{_NAMESPACES["rdf"]}"/></x:xmpmeta>'.encode()
+_EMPTY_PACKET = (
+    f'<x:xmpmeta xmlns:x="{_NAMESPACES["x"]}"><rdf:RDF xmlns:rdf="{_NAMESPACES["rdf"]}"/></x:xmpmeta>'.encode()
+)
 
 
 class Packet:
@@ -179,5 +181,8 @@ def _name(written: str, scope: Mapping[str, str]) -> tuple[str, str]:
 
 def _xml_text(text: str) -> str:
     """Replace what XML 1.0 cannot hold: control characters, and the surrogates of file names that are not UTF-8."""
-    return "".join(c if c in "\t\n" or (" " <= c and not "\ud800" <= c <= "\udfff" and c < "\ufffe") or c > "\uffff"
-                   else "\ufffd" for c in text)  # fmt: skip
+    return "".join(character if _is_xml(ord(character)) else "\ufffd" for character in text)
+
+
+def _is_xml(code: int) -> bool:
+    return code in (0x9, 0xA, 0xD) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code > 0xFFFF

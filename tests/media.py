@@ -64,16 +64,14 @@ def make_video(
 ) -> Path:
     """Write a film and return its path.
 
-    ``size`` is width, height; ``pts`` (in ``time_base``) makes it variable; ``audio`` is a number of tracks; ``rotation``
-    is degrees clockwise to be turned by a player; ``color`` sets codec attributes such as ``color_range``; ``languages``
-    are of the streams in order; ``chapters`` are (start, end, title) in milliseconds; ``subtitle`` a codec without encoder
-    packets, written as one event.
+    ``size`` is width, height; ``pts`` (in ``time_base``) makes it variable; ``audio`` is a number of tracks;
+    ``rotation`` is degrees clockwise to be turned by a player; ``color`` sets codec attributes such as ``color_range``;
+    ``languages`` are of the streams in order; ``chapters`` are (start, end, title) in milliseconds; ``subtitle`` is a
+    codec's name, for one event of text.
     """
     rate = Fraction(rate)
     base = time_base or 1 / rate
-    with av.open(
-        f"file:{path}", "w", format=format, container_options={k: v for k, v in (container_options or {}).items()}
-    ) as container:
+    with av.open(f"file:{path}", "w", format=format, container_options=container_options or {}) as container:
         container.metadata.update(tags or {})
         if chapters:
             container.set_chapters(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -37,10 +38,12 @@ def chroma_for(reader: Reader, cb: int = 90, cr: int = 160) -> NDArray[np.float3
     return plane
 
 
-def recolor(source: Path, target: Path, settings: EncoderSettings = LOSSLESS) -> tuple[list[Frame], list[str], Reader]:
+def recolor(
+    source: Path, target: Path, settings: EncoderSettings = LOSSLESS, chroma: NDArray[Any] | None = None
+) -> tuple[list[Frame], list[str], Reader]:
     frames = []
     with Reader(source) as reader:
-        chroma = chroma_for(reader)
+        chroma = chroma_for(reader) if chroma is None else chroma
         with Writer(target, reader, settings) as writer:
             for item in reader:
                 if isinstance(item, Passthrough):
@@ -105,7 +108,9 @@ def test_luma_is_taken_directly_from_other_layouts(pix_fmt: str) -> None:
     assert np.array_equal(got, np.frombuffer(plane, kind).reshape(plane.height, -1)[:, :66])
 
 
-@pytest.mark.parametrize(("pix_fmt", "bits"), [("rgb24", 8), ("bgra", 8), ("gbrp", 8), ("rgb48le", 16), ("gbrp10le", 10)])
+@pytest.mark.parametrize(
+    ("pix_fmt", "bits"), [("rgb24", 8), ("bgra", 8), ("gbrp", 8), ("rgb48le", 16), ("gbrp10le", 10)]
+)
 def test_the_luma_of_grey_rgb_is_its_code(pix_fmt: str, bits: int) -> None:
     deep = bits > 8
     codes = np.arange(1024, dtype=np.uint32).reshape(32, 32) * ((1 << bits) - 1) // 1023
@@ -115,7 +120,8 @@ def test_the_luma_of_grey_rgb_is_its_code(pix_fmt: str, bits: int) -> None:
             np.frombuffer(plane, np.uint16 if deep else np.uint8).reshape(32, -1)[:, :32] = codes
     else:
         frame = av.VideoFrame.from_ndarray(
-            np.repeat(codes[..., None], 3, axis=2).astype(np.uint16 if deep else np.uint8), "rgb48le" if deep else "rgb24"
+            np.repeat(codes[..., None], 3, axis=2).astype(np.uint16 if deep else np.uint8),
+            "rgb48le" if deep else "rgb24",
         ).reformat(format=pix_fmt)
     assert np.array_equal(luma_plane(frame, YCbCrSpec("bt601", True, bits)), codes)
 
@@ -147,11 +153,9 @@ def test_an_encoder_of_more_bits_keeps_the_codes_shifted(tmp_path: Path) -> None
 
 def test_chroma_of_a_wrong_shape_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=1)
-    with Reader(source) as reader, pytest.raises(ValueError, match="chroma must be"):
-        with Writer(tmp_path / "out.mkv", reader, LOSSLESS) as writer:
-            for item in reader:
-                assert isinstance(item, Frame)
-                writer.write(item, np.zeros((48, 64, 2), np.float32))
+    wrong = np.zeros((48, 64, 2), np.float32)
+    with pytest.raises(ValueError, match="chroma must be"):
+        recolor(source, tmp_path / "out.mkv", chroma=wrong)
     assert os.listdir(tmp_path) == ["in.mkv"]
 
 
@@ -218,15 +222,19 @@ def test_interlaced_film_stays_interlaced(tmp_path: Path) -> None:
 VARIABLE = [0, 1001, 2002, 5005, 5006, 9000, 20020, 60000]
 
 
-@pytest.mark.parametrize("settings", [FAST, LOSSLESS, EncoderSettings("libx265", preset="ultrafast")], ids=lambda s: s.encoder)
+@pytest.mark.parametrize("encoder", ["libx264", "libx265"])
 @pytest.mark.parametrize("start", [0, 7007])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
-def test_variable_times_are_exact(tmp_path: Path, suffix: str, start: int, settings: EncoderSettings) -> None:
-    if settings.encoder == "ffv1" and suffix == ".mp4":
-        suffix = ".nut"
+def test_variable_times_are_exact(tmp_path: Path, suffix: str, start: int, encoder: str) -> None:
     times = [start + time for time in VARIABLE]
-    source = make_video(tmp_path / f"in{suffix}", pts=times, time_base=Fraction(1, 30000), frames=8)
-    frames, warnings, _ = recolor(source, tmp_path / f"out{suffix}", settings)
+    source = make_video(
+        tmp_path / "in.mp4",
+        pts=times,
+        time_base=Fraction(1, 30000),
+        frames=8,
+        container_options={"movie_timescale": "30000"},
+    )
+    frames, warnings, _ = recolor(source, tmp_path / f"out{suffix}", EncoderSettings(encoder, preset="ultrafast"))
     wanted = [one.time for one in decode(source)]
     assert wanted == [Fraction(time, 30000) for time in times]
     assert [frame.pts * frame.time_base for frame in frames] == wanted
@@ -241,16 +249,20 @@ def test_matroska_rounds_to_the_nearest_millisecond(tmp_path: Path) -> None:
         assert abs(before.time - after.time) <= Fraction(1, 2000)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".wmv", ".flv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".wmv", ".flv", ".mpg", ".vob"])
 def test_every_container_keeps_count_and_times_of_a_steady_film(tmp_path: Path, suffix: str) -> None:
-    source = make_video(tmp_path / "in.mp4", frames=20, options={"bf": "3"}, audio=1, audio_codec="aac")
-    settings = EncoderSettings() if suffix == ".webm" else FAST
-    frames, _, _ = recolor(source, tmp_path / f"out{suffix}", settings)
+    source = make_video(tmp_path / "in.mp4", frames=20, size=(176, 144), options={"bf": "3"}, audio=1)
+    settings = EncoderSettings() if suffix in (".webm", ".avi", ".wmv", ".mpg", ".vob") else FAST
+    frames, warnings, _ = recolor(source, tmp_path / f"out{suffix}", settings)
     back = decode(tmp_path / f"out{suffix}")
     assert len(back) == len(frames) == 20
     offset = back[0].time - frames[0].pts * frames[0].time_base
     assert [one.time - offset for one in back] == [frame.pts * frame.time_base for frame in frames]
-    assert offset <= Fraction(1, 10)
+    if suffix in (".ts", ".flv", ".mpg", ".vob"):  # cannot hold decoding times before zero, or begin half a second late
+        assert 0 <= offset < Fraction(3, 5)
+        assert any("later, all streams alike" in text for text in warnings)
+    else:
+        assert offset == 0
 
 
 def test_frames_without_times_follow_their_predecessors(tmp_path: Path) -> None:
@@ -262,7 +274,34 @@ def test_frames_without_times_follow_their_predecessors(tmp_path: Path) -> None:
         raw.mux(stream.encode(None))
     frames, _, _ = recolor(tmp_path / "in.h264", tmp_path / "out.mkv", FAST)
     times = [frame.pts * frame.time_base for frame in frames]
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == [Fraction(1, 25)] * 4
+    assert [b - a for a, b in pairwise(times)] == [Fraction(1, 25)] * 4
+
+
+def test_times_that_start_again_go_on(tmp_path: Path) -> None:
+    part = make_video(tmp_path / "part.ts", codec="mpeg2video", frames=30, audio=1, audio_codec="mp2").read_bytes()
+    (tmp_path / "in.ts").write_bytes(part * 3)
+    frames, _, reader = recolor(tmp_path / "in.ts", tmp_path / "out.mp4", FAST)
+    times = [frame.pts * frame.time_base for frame in frames]
+    steps = [b - a for a, b in pairwise(times)]
+    assert all(step == Fraction(1, 25) for number, step in enumerate(steps) if number not in (29, 59))
+    assert all(Fraction(1, 50) < steps[number] < Fraction(1, 10) for number in (29, 59))  # the sound is a bit longer
+    assert any("2 times" in text and "joined" in text for text in reader.warnings)
+    assert [one.time for one in decode(tmp_path / "out.mp4")] == times
+    sound = packets(tmp_path / "out.mp4", 1)
+    assert len(sound) == len(packets(tmp_path / "in.ts", 1))
+    assert abs(sound[-1][0] - times[-1]) < Fraction(1, 5)
+
+
+def test_a_time_code_track_is_made_anew(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mov", frames=3, tags={"timecode": "01:02:03:04"})
+    _, warnings, reader = recolor(source, tmp_path / "out.mov", FAST)
+    assert [one.kind for one in reader.streams] == ["data"]
+    assert warnings == []
+    with av.open(str(tmp_path / "out.mov")) as back:
+        assert [(s.type, s.metadata["timecode"]) for s in back.streams] == [
+            ("video", "01:02:03:04"),
+            ("data", "01:02:03:04"),
+        ]
 
 
 # --- everything else --------------------------------------------------------------------------------------------------
@@ -303,15 +342,20 @@ def test_mp4_keeps_audio_subtitles_chapters_and_free_tags(tmp_path: Path) -> Non
         frames=50,
         audio=1,
         subtitle="mov_text",
-        tags={"title": "T", "com.apple.quicktime.make": "Apple", "com.apple.quicktime.location.ISO6709": "+32.0+034.8/"},
+        tags={
+            "title": "T",
+            "com.apple.quicktime.make": "Apple",
+            "com.apple.quicktime.location.ISO6709": "+32.0+034.8/",
+        },
         container_options={"movflags": "use_metadata_tags"},
         languages=["eng", "eng", "nor"],
         chapters=[(0, 800, "Anfang"), (800, 2000, "Ende ✓")],
     )
     _, warnings, _ = recolor(source, tmp_path / "out.mp4", FAST)
     assert warnings == []
-    for index in (1, 2):
-        assert packets(tmp_path / "out.mp4", index) == packets(source, index)
+    assert packets(tmp_path / "out.mp4", 1) == packets(source, 1)
+    texts = [[one for one in packets(path, 2) if one[1] != b"\0\0"] for path in (source, tmp_path / "out.mp4")]
+    assert texts[0] == texts[1] == [(Fraction(1, 25), b"\0\x05hello")]  # the muxer fills gaps with empty texts
     with av.open(str(source)) as before, av.open(str(tmp_path / "out.mp4")) as after:
         assert [s.type for s in before.streams][:3] == ["video", "audio", "subtitle"]
         assert [(s.type, s.language) for s in after.streams] == [(s.type, s.language) for s in before.streams]
@@ -364,10 +408,6 @@ def test_further_films_are_copied_and_covers_are_no_films(tmp_path: Path) -> Non
         ]
 
 
-def test_captions_in_the_picture_survive(tmp_path: Path) -> None:
-    pytest.skip("PyAV cannot attach A53 captions to a frame; seen by hand on a broadcast file")
-
-
 # --- samples ----------------------------------------------------------------------------------------------------------
 
 
@@ -383,6 +423,13 @@ def test_samples_are_upright_small_and_do_not_disturb_reading(tmp_path: Path) ->
     assert len(pictures) == 4
     assert {one.shape for one in pictures} == {(455, 256, 3)}
     assert all(one.dtype == np.uint8 for one in pictures)
+    assert len({one.tobytes() for one in pictures}) == 4
+
+
+def test_samples_between_two_key_frames_differ(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=60, options={"g": "250"})
+    with Reader(source) as reader:
+        pictures = reader.sample(4)
     assert len({one.tobytes() for one in pictures}) == 4
 
 
@@ -434,13 +481,13 @@ def test_unreadable(tmp_path: Path) -> None:
 
 
 def test_audio_only(tmp_path: Path) -> None:
-    with av.open(str(make_video(tmp_path / "both.mp4", frames=5, audio=1))) as source:
-        with av.open(str(tmp_path / "sound.mp4"), "w") as target:
-            track = target.add_stream_from_template(source.streams.audio[0])
-            for packet in source.demux(audio=0):
-                if packet.size:
-                    packet.stream = track
-                    target.mux(packet)
+    both = make_video(tmp_path / "both.mp4", frames=5, audio=1)
+    with av.open(str(both)) as source, av.open(str(tmp_path / "sound.mp4"), "w") as target:
+        track = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            if packet.size:
+                packet.stream = track
+                target.mux(packet)
     error = failing(tmp_path / "sound.mp4")
     assert type(error) is errors.NoPicture
     assert "audio" in error.why
@@ -488,16 +535,16 @@ def test_a_film_cut_behind_its_index_gives_what_is_there_and_says_so(tmp_path: P
 
 
 def test_damage_in_the_middle_is_counted_and_skipped(tmp_path: Path) -> None:
-    source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=12, size=(128, 96), options={"slicecrc": "1"})
+    source = make_video(tmp_path / "in.mkv", codec="mjpeg", pix_fmt="yuvj420p", frames=12)
     data = bytearray(source.read_bytes())
     middle = packets(source, 0)[6][1]
     place = data.find(middle)
-    data[place : place + len(middle) // 2] = bytes(len(middle) // 2)
+    data[place : place + len(middle)] = b"\x55" * len(middle)
     source.write_bytes(data)
     frames, _, reader = recolor(source, tmp_path / "out.mkv")
-    assert reader.damaged >= 1
-    assert 11 <= len(frames) <= 12
-    assert len(decode(tmp_path / "out.mkv")) == len(frames)
+    assert reader.damaged == 1
+    assert [frame.pts for frame in frames] == [40 * number for number in range(12) if number != 6]
+    assert len(decode(tmp_path / "out.mkv")) == 11
 
 
 def test_a_ruined_stream_is_given_up(tmp_path: Path) -> None:
@@ -537,13 +584,18 @@ def test_a_picture_that_changes_size_is_refused_with_its_time(tmp_path: Path) ->
 def test_abort_leaves_nothing_and_keeps_an_older_output(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", frames=5)
     (tmp_path / "out.mp4").write_bytes(b"older")
-    with pytest.raises(RuntimeError, match="the network broke"), Reader(source) as reader:
-        with Writer(tmp_path / "out.mp4", reader, FAST) as writer:
+
+    def break_down() -> None:
+        with Reader(source) as reader, Writer(tmp_path / "out.mp4", reader, FAST) as writer:
             for item in reader:
                 assert isinstance(item, Frame)
                 writer.write(item, chroma_for(reader))
+                assert len(os.listdir(tmp_path)) == 3
                 assert (tmp_path / "out.mp4").read_bytes() == b"older"
                 raise RuntimeError("the network broke")
+
+    with pytest.raises(RuntimeError, match="the network broke"):
+        break_down()
     assert sorted(os.listdir(tmp_path)) == ["in.mp4", "out.mp4"]
     assert (tmp_path / "out.mp4").read_bytes() == b"older"
     recolor(source, tmp_path / "out.mp4", FAST)
@@ -603,6 +655,8 @@ def test_destinations_that_cannot_be(tmp_path: Path) -> None:
         (tmp_path / "out.xyz", errors.UnsupportedMedia),
         (tmp_path / "out", errors.UnsupportedMedia),
         (tmp_path / "out.png", errors.UnsupportedMedia),
+        (tmp_path / "out.h264", errors.UnsupportedMedia),
+        (tmp_path / "out.mxf", errors.UnsupportedMedia),
     ]
     with Reader(source) as reader:
         for target, kind in cases:
@@ -647,6 +701,21 @@ def test_the_encoder_follows_container_and_depth(tmp_path: Path) -> None:
     assert chosen("yuv420p", ".webm") == "libvpx-vp9 yuv420p"
     assert chosen("yuv420p10le", ".webm") == "libsvtav1 yuv420p10le"
     assert chosen("yuv420p16le", ".mkv") == "ffv1 yuv420p16le"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_very_short_films(tmp_path: Path, count: int) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=count)
+    for encoder in ["libx264", *["libx265"] * 6]:  # x265 fails at random, so several times
+        recolor(source, tmp_path / "out.mp4", EncoderSettings(encoder))
+        assert [one.time for one in decode(tmp_path / "out.mp4")] == [one.time for one in decode(source)]
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1"])
+def test_encoders_say_nothing(tmp_path: Path, encoder: str, capfd: pytest.CaptureFixture[str]) -> None:
+    source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=2, size=(64, 64))
+    recolor(source, tmp_path / "out.mkv", EncoderSettings(encoder))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a file size limit")

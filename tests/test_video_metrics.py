@@ -3,11 +3,11 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
-
 from colorize_media.training.video_metrics import (
     WarpError,
     ab_distribution_consistency,
@@ -36,7 +36,7 @@ def test_warp_error_of_a_static_clip_is_the_mean_squared_change() -> None:
     luma = texture(64, 96).astype(np.uint8)
     random = np.random.default_rng(3)
     ab = [random.normal(0, 5, (64, 96, 2)).astype(np.float32) for _ in range(4)]
-    wanted = np.mean([((a - b) ** 2).sum(-1).mean() for a, b in zip(ab, ab[1:], strict=False)])
+    wanted = np.mean([((a - b) ** 2).sum(-1).mean() for a, b in pairwise(ab)])
     assert warp_error(ab, [luma] * 4) == pytest.approx(wanted, rel=1e-5)
     assert warp_error(ab[:1] * 4, [luma] * 4) == 0.0
 

@@ -59,16 +59,17 @@ def plot_curves(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure, axes = pyplot.subplots(1, 3, figsize=(15, 4))
     for part in sorted({key for row in train for key in row["loss"]}):
         axes[0].plot([row["step"] for row in train], [row["loss"].get(part) for row in train], label=part)
-    axes[0].set_yscale("log")
+    if train:
+        axes[0].set_yscale("log")
     axes[0].set_title("loss parts")
-    axes[0].legend()
     axes[1].plot([row["step"] for row in train], [row["learning_rate"] for row in train])
     axes[1].set_title("learning rate")
     for name in ("auc", "auc_rebalanced"):
         axes[2].plot([row["step"] for row in val], [row[name] for row in val], marker="o", label=name)
     axes[2].set_title("validation")
-    axes[2].legend()
     for axis in axes:
+        if axis.get_legend_handles_labels()[0]:  # nothing is logged yet before the first row of a kind
+            axis.legend()
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
     figure.tight_layout()

@@ -1,7 +1,7 @@
 """How steady a coloured video is, measured on arrays: warp error of ab, and how much colour histograms change (CDC).
 
-None of these sees whether colours are right, and grey is perfect for all of them: read them beside colourfulness and the
-error against the truth. Decoding is the caller's business: nothing here opens a file.
+None of these sees whether colours are right, and grey is perfect for all of them: read them beside colourfulness and
+the error against the truth. Decoding is the caller's business: nothing here opens a file.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class WarpError:
     """Warp error of several videos of ab over the same luma, frame by frame; the flow is computed once for all.
 
     WE = Σ M‖ab_t − W(ab_{t+1})‖² / ΣM over all pairs of frames in one shot, in squared ab units. W warps by the optical
-    flow (DIS, medium) of the grey input; M leaves out what fails the forward-backward test, leaves the frame, or lies at
-    a motion boundary. Everything is on the luma's grid: ab of another size is resized bilinearly.
+    flow (DIS, medium) of the grey input; M leaves out what fails the forward-backward test, leaves the frame, or lies
+    at a motion boundary. Everything is on the luma's grid: ab of another size is resized bilinearly.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class WarpError:
 def warp_error(
     ab: Sequence[NDArray[np.float32]], luma: Sequence[NDArray[np.uint8]], cuts: Collection[int] = ()
 ) -> float:
-    """WE of one whole video: ``ab[t]`` ``(h, w, 2)``, ``luma[t]`` ``(H, W)``; ``cuts`` are the frames that begin a shot."""
+    """WE of one whole video: ``ab[t]`` ``(h, w, 2)``, ``luma[t]`` ``(H, W)``; ``cuts``: frames that begin a shot."""
     if len(ab) != len(luma):
         raise ValueError(f"{len(ab)} frames of ab but {len(luma)} of luma")
     error = WarpError()
@@ -83,8 +83,8 @@ def motion_boundary(flow: NDArray[np.float32]) -> NDArray[np.bool_]:
 def color_distribution_consistency(rgb: Sequence[NDArray[np.uint8]]) -> float:
     """CDC of frames ``(H, W, 3)`` uint8: mean over d = 1, 2, 4 of the mean JS divergence of histograms d frames apart.
 
-    Per channel 256 bins, natural logarithm, in [0, ln 2]; 0 is steady. Distances that the video is too short for are left
-    out; nan for a single frame.
+    Per channel 256 bins, natural logarithm, in [0, ln 2]; 0 is steady. Distances that the video is too short for are
+    left out; nan for a single frame.
     """
     return _consistency([_histograms(frame, 256, (0, 256)) for frame in rgb])
 
@@ -127,5 +127,5 @@ def _histograms(picture: NDArray[Any], bins: int, limits: tuple[float, float]) -
 def _resized(field: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     if field.shape[:2] == (height, width):
         return field
-    resized: NDArray[np.float32] = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
+    resized: NDArray[Any] = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
     return resized

@@ -1,0 +1,58 @@
+"""Fixtures shared by all rooms. Media are made in memory; weights are a fresh network of the real shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from colorize_media.models import RegressionConfig, ScenesConfig, build, save_weights
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads() -> None:
+    torch.set_num_threads(2)
+    cv2.setNumThreads(2)
+
+
+@pytest.fixture(autouse=True)
+def _no_user_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No config file and no COLORIZE_MEDIA_* variable of the person who runs the tests."""
+    import os
+
+    for name in [name for name in os.environ if name.startswith("COLORIZE_MEDIA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(scope="session")
+def fresh_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `scenes` network that has learned nothing; its colours are wrong but not grey."""
+    torch.manual_seed(7)
+    network = build(ScenesConfig(scene_classes=("beach", "street")))
+    with torch.no_grad():
+        network.residual_head.bias.copy_(torch.tensor([0.6, -0.4]))
+    path = tmp_path_factory.mktemp("weights") / "fresh.safetensors"
+    save_weights(path, network, {"note": "untrained"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def fresh_regression(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `regression` network that has learned nothing."""
+    torch.manual_seed(8)
+    path = tmp_path_factory.mktemp("weights") / "regression.safetensors"
+    save_weights(path, build(RegressionConfig()), {"note": "untrained"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    """Real films and prints; skips loudly where they are not."""
+    if not (SHARED / "media").is_dir():
+        pytest.skip(f"real media are not at {SHARED / 'media'}")
+    return SHARED / "media"

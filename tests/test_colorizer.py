@@ -1,0 +1,138 @@
+"""Devices, working sizes, batches and running out of memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from colorize_media.color import YCbCrSpec
+from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
+from colorize_media.device import choose_device, describe_device, machine_facts, network_dtype
+from colorize_media.errors import BadOption, DeviceMissing
+from colorize_media.models import ColorDistribution
+from colorize_media.refine import decide_colors
+
+
+def test_auto_names_a_device_that_is_there() -> None:
+    device = choose_device("auto")
+    assert torch.zeros(1, device=device).sum().item() == 0
+    assert device.type in describe_device(device)
+    assert network_dtype(torch.device("cpu")) in (torch.float32, torch.bfloat16)
+    assert machine_facts()["auto device"] == describe_device(device)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "", "CPU", "cpu:0 "])
+def test_an_unknown_device_is_wrong_usage(name: str) -> None:
+    with pytest.raises(BadOption, match="unknown device") as caught:
+        choose_device(name)
+    assert caught.value.exit_code == 2
+    assert "cuda:N" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:99", "mps"])
+def test_a_missing_device_is_an_error_and_never_the_cpu(name: str) -> None:
+    if (name == "cuda" and torch.cuda.is_available()) or (name == "mps" and torch.backends.mps.is_available()):
+        pytest.skip(f"this machine has {name}")
+    with pytest.raises(DeviceMissing, match="missing") as caught:
+        choose_device(name)
+    assert caught.value.exit_code == 3
+    assert "--device auto" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((1080, 1920), (256, 448)), ((1920, 1080), (448, 256)), ((10, 10), (256, 256)), ((3, 4000), (256, 1024)), ((256, 256), (256, 256))],
+)
+def test_working_shape(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert working_shape(*size, 256) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_working_luma_keeps_codes(dtype: type) -> None:
+    luma = np.full((90, 130), 77, dtype)
+    for shape in ((32, 64), (256, 352)):
+        small = working_luma(luma, shape)
+        assert small.shape == shape
+        assert np.all(small == 77)
+
+
+def test_lightness_of_black_and_white_in_both_ranges() -> None:
+    for spec in (YCbCrSpec(full_range=True), YCbCrSpec(full_range=False, bits=10)):
+        ends = np.array([[spec.luma_offset, spec.luma_offset + spec.luma_scale]], np.float32)
+        assert lightness_batch([ends], spec).flatten().tolist() == pytest.approx([0, 100], abs=1e-3)
+
+
+def test_batches_equal_single_pictures(fresh_weights: Path) -> None:
+    pictures = 100 * torch.rand(5, 1, 64, 96)
+    together = Colorizer(str(fresh_weights), "cpu", batch_size=4).colors(pictures)
+    alone = Colorizer(str(fresh_weights), "cpu", batch_size=1)
+    assert together.shape == (5, 16, 24, 2)
+    assert together.dtype == np.float32
+    one_by_one = np.concatenate([alone.colors(picture[None]) for picture in pictures])
+    np.testing.assert_allclose(together, one_by_one, atol=0.6)  # bfloat16 may round in another order
+
+
+class Cramped(torch.nn.Module):
+    """The real network on a device that holds only so many pictures at once."""
+
+    def __init__(self, network: torch.nn.Module, room: int, error: Exception) -> None:
+        super().__init__()
+        self.network, self.room, self.error = network, room, error
+        self.batches: list[int] = []
+
+    def forward(self, lightness: torch.Tensor) -> ColorDistribution:
+        self.batches.append(len(lightness))
+        if len(lightness) > self.room:
+            raise self.error
+        output: ColorDistribution = self.network(lightness)
+        return output
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")],
+)
+def test_running_out_of_memory_halves_the_batch_and_loses_nothing(fresh_weights: Path, error: Exception) -> None:
+    pictures = 100 * torch.rand(11, 1, 32, 32)
+    colorizer = Colorizer(str(fresh_weights), "cpu", batch_size=8)
+    expected = colorizer.colors(pictures)
+    cramped = colorizer._network = Cramped(colorizer._network, 3, error)
+    np.testing.assert_allclose(colorizer.colors(pictures), expected, atol=0.6)
+    assert cramped.batches == [8, 4, 2, 2, 2, 2, 2, 1]
+    assert colorizer.batch_size == 2
+
+
+def test_one_picture_that_does_not_fit_is_the_callers_problem(fresh_weights: Path) -> None:
+    colorizer = Colorizer(str(fresh_weights), "cpu")
+    colorizer._network = Cramped(colorizer._network, 0, torch.OutOfMemoryError("no"))
+    with pytest.raises(torch.OutOfMemoryError):
+        colorizer.colors(torch.zeros(4, 1, 32, 32))
+
+
+def test_other_errors_are_not_taken_for_memory(fresh_weights: Path) -> None:
+    colorizer = Colorizer(str(fresh_weights), "cpu", batch_size=4)
+    cramped = colorizer._network = Cramped(colorizer._network, 1, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        colorizer.colors(torch.zeros(4, 1, 32, 32))
+    assert cramped.batches == [4]
+
+
+def test_vividness_scales_chroma_at_constant_hue(fresh_weights: Path) -> None:
+    colorizer = Colorizer(str(fresh_weights), "cpu")
+    pictures = 100 * torch.rand(1, 1, 64, 64)
+    plain = colorizer.colors(pictures)
+    assert np.abs(plain).max() > 1
+    assert np.all(colorizer.colors(pictures, vividness=0) == 0)
+    np.testing.assert_allclose(colorizer.colors(pictures, vividness=1.5), 1.5 * plain, rtol=1e-3, atol=1e-3)
+
+
+def test_colours_stay_within_reach() -> None:
+    wild = ColorDistribution(None, torch.full((1, 2, 2, 2), 90.0))
+    assert decide_colors(wild, temperature=1.0, gain=2.0).max() == 110
+
+
+def test_regression_answers_the_same_question(fresh_regression: Path) -> None:
+    assert Colorizer(str(fresh_regression), "cpu").colors(torch.zeros(2, 1, 64, 64)).shape == (2, 16, 16, 2)
