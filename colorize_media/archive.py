@@ -132,9 +132,8 @@ def _pair(inputs: Sequence[Path], output: Path | None) -> Iterator[tuple[Path, P
     single = len(inputs) == 1
     for source in inputs:
         if source.is_dir():
-            root = source.with_name(f"{source.resolve().name}-color") if output is None else output
-            if output is None and not source.name:  # "." and ".."
-                root = source.resolve().parent / f"{source.resolve().name}-color"
+            named = source if source.name not in ("", "..") else source.resolve()  # "." and ".." have no name to extend
+            root = named.with_name(f"{named.name}-color") if output is None else output
             for path in _walk(source, root):
                 kind = kind_of(path)
                 yield path, root / with_writable_suffix(path.relative_to(source), kind), kind
@@ -184,11 +183,13 @@ def _walk(folder: Path, output: Path) -> Iterator[Path]:
 
 def kind_of(path: Path) -> Kind:
     """Photo or video, by the first bytes; by the extension where they say nothing. An unreadable file is a video's worry."""
+    head = b""
     try:
-        with path.open("rb") as file:
-            head = file.read(32)
+        if path.is_file():  # opening a pipe would wait for its other end
+            with path.open("rb") as file:
+                head = file.read(32)
     except OSError:
-        head = b""
+        pass
     if head.startswith(b"GIF8"):
         return "video" if _has_several_frames(path) else "photo"
     if head[4:8] == b"ftyp":

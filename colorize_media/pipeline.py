@@ -92,7 +92,7 @@ def colorize_video(
                 hint="raise --max-pixels if you trust the file",
             )
         samples = reader.sample(SAMPLES)  # none, if the film is damaged in all those places
-        verdict = decide(samples) if samples else None
+        verdict = decide(samples, film=True) if samples else None
         if verdict and verdict.kind == "color" and not options.force:
             return Skipped(source, f"already in colour: {verdict.reason}")
         note = f"{verdict.kind}: {verdict.reason}" if verdict else "no frame to judge by"

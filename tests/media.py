@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
+import skimage.data
 from av.video.format import VideoFormat
 from numpy.typing import NDArray
 
@@ -35,6 +37,18 @@ def picture(width: int, height: int, pix_fmt: str, index: int) -> av.VideoFrame:
         ramp = np.add.outer(np.arange(rows.shape[0]) * 3, np.arange(rows.shape[1]) * 2 + 5 * index) << (bits - 8)
         rows[:] = (ramp + noise.integers(0, 24, rows.shape)) & ((1 << bits) - 1)
     return frame
+
+
+def grey_frames(count: int, size: tuple[int, int] = (64, 48), pix_fmt: str = "yuv420p") -> list[av.VideoFrame]:
+    """Photographs' lightness, drifting, without chroma."""
+    width, height = size
+    picture = cv2.resize(skimage.data.camera(), (width + 2 * count, height))
+    made = []
+    for index in range(count):
+        grey = np.ascontiguousarray(picture[:, 2 * index : 2 * index + width])
+        frame = av.VideoFrame.from_ndarray(grey, format="gray")
+        made.append(frame.reformat(format=pix_fmt, src_color_range="JPEG", dst_color_range="MPEG"))
+    return made
 
 
 def make_video(

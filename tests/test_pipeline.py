@@ -23,7 +23,7 @@ from colorize_media.events import Advanced, Done, Event, Skipped, Started
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo
 from colorize_media.pipeline import _cubic_rows, colorize_photo, colorize_video
-from media import decode, make_video, packets
+from media import decode, grey_frames, make_video, packets
 
 LOSSLESS = ColorizeOptions(encoder="ffv1")
 
@@ -31,18 +31,6 @@ LOSSLESS = ColorizeOptions(encoder="ffv1")
 @pytest.fixture(scope="module")
 def colorizer(fresh_weights: Path) -> Colorizer:
     return Colorizer(str(fresh_weights), "cpu", batch_size=4)
-
-
-def grey_frames(count: int, size: tuple[int, int] = (64, 48), pix_fmt: str = "yuv420p") -> list[av.VideoFrame]:
-    """Photographs' lightness, drifting, without chroma."""
-    width, height = size
-    picture = cv2.resize(data.camera(), (width + 2 * count, height))
-    made = []
-    for index in range(count):
-        grey = np.ascontiguousarray(picture[:, 2 * index : 2 * index + width])
-        frame = av.VideoFrame.from_ndarray(grey, format="gray")
-        made.append(frame.reformat(format=pix_fmt, src_color_range="JPEG", dst_color_range="MPEG"))
-    return made
 
 
 def same_lumas(one: Path, other: Path) -> None:

@@ -90,7 +90,9 @@ class BinLoss(nn.Module):
         evidence = F.log_softmax(output.logits.float(), dim=1).gather(1, indices)
         weights = self.bin_weights[indices[:, 0]]
         bins = -(weights * (shares * evidence).sum(dim=1)).mean()
-        mean = F.smooth_l1_loss(output.mean() / 10.0, ab / 10.0)  # in bin steps
+        # Weighted like the bins: unweighted, the residual learns to pull the vivid mean back to grey (measured: 0.46
+        # instead of 0.66 of the truth's colourfulness).
+        mean = (weights * F.smooth_l1_loss(output.mean() / 10.0, ab / 10.0, reduction="none").mean(dim=1)).mean()
         parts = {"bins": bins, "mean": mean}
         total = bins + self.mean_weight * mean
         if output.scene is not None and self.scene_weight:
