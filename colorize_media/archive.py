@@ -31,15 +31,56 @@ if TYPE_CHECKING:
 Kind = Literal["photo", "video"]
 
 PHOTO_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .tif .tiff .webp .bmp .dib .jp2 .avif .heic .heif .gif .ppm .pgm .pnm".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".bmp",
+        ".dib",
+        ".jp2",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".gif",
+        ".ppm",
+        ".pgm",
+        ".pnm",
+    ]
 )
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .wmv .flv .ogv .3gp .vob .mxf .dv .asf".split()
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".m2ts",
+        ".mts",
+        ".wmv",
+        ".flv",
+        ".ogv",
+        ".3gp",
+        ".vob",
+        ".mxf",
+        ".dv",
+        ".asf",
+    ]
 )
 # What an output can be; an input of another format gets the one on the right.
 WRITABLE_VIDEO = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
 _VIDEO_FALLBACK = ".mkv"  # holds every stream that the others hold
-WRITABLE_PHOTO = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".dib", ".jp2"})
+WRITABLE_PHOTO = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".dib", ".jp2"}
+)
 _PHOTO_FALLBACK = ".png"  # lossless, with alpha and 16 bits
 MARK = ".color"  # film.mp4 → film.color.mp4
 
@@ -82,7 +123,9 @@ def run_plan(
         if item.action == "skip":
             result = Skipped(item.source, item.reason)
         elif item.action == "fail":
-            result = InputMissing("no such file or folder", path=item.source, why="the path leads nowhere", hint="check the name")
+            result = InputMissing(
+                "no such file or folder", path=item.source, why="the path leads nowhere", hint="check the name"
+            )
         else:
             # Outside the try: a device or weights problem is every file's, not this one's.
             colorizer = colorizer or make_colorizer()
@@ -94,7 +137,10 @@ def run_plan(
             except Exception as error:  # a bug of ours or of a decoder must not cost the other files
                 on_traceback(traceback.format_exc())
                 result = ColorizeError(
-                    "unexpected error", path=item.source, why=f"{type(error).__name__}: {error}", hint="-vv shows more; please report it"
+                    "unexpected error",
+                    path=item.source,
+                    why=f"{type(error).__name__}: {error}",
+                    hint="-vv shows more; please report it",
                 )
         if isinstance(result, ColorizeError):
             failed += 1
@@ -115,7 +161,10 @@ def _colorize(item: Planned, colorizer: Colorizer, options: ColorizeOptions, on_
         item.target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputUnwritable(
-            "cannot make the output folder", path=item.target.parent, why=error.strerror or str(error), hint="check -o and permissions"
+            "cannot make the output folder",
+            path=item.target.parent,
+            why=error.strerror or str(error),
+            hint="check -o and permissions",
         ) from error
     work = colorize_photo if item.kind == "photo" else colorize_video
     return work(item.source, item.target, colorizer, options, on_event)
@@ -200,7 +249,17 @@ def kind_of(path: Path) -> Kind:
 
 
 _STILL_BRANDS = frozenset({b"heic", b"heix", b"mif1", b"msf1", b"avif", b"heim", b"heis"})
-_STILL_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"BM", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"P5", b"P6")
+_STILL_MAGIC = (
+    b"\xff\xd8\xff",
+    b"\x89PNG",
+    b"II*\0",
+    b"MM\0*",
+    b"BM",
+    b"\0\0\0\x0cjP  ",
+    b"\xff\x4f\xff\x51",
+    b"P5",
+    b"P6",
+)
 
 
 def _has_several_frames(path: Path) -> bool:

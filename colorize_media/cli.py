@@ -67,7 +67,9 @@ def _add(options: list[Callable[[Any], Any]]) -> Callable[[F], F]:
 
 
 device_option = option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-threads_option = option("--threads", type=click.IntRange(0, 1024), default=0, help="CPU threads; 0 is PyTorch's choice.")
+threads_option = option(
+    "--threads", type=click.IntRange(0, 1024), default=0, help="CPU threads; 0 is PyTorch's choice."
+)
 
 COLORIZE_OPTIONS = [
     option("-o", "--output", type=PATH, help="Output file or folder; default: beside the input, as NAME.color.EXT."),
@@ -159,11 +161,15 @@ def colorize(
 @click.argument("data", type=PATH)
 @option("-o", "--output", "run_folder", type=PATH, required=True, help="Folder of the run.")
 @option("--recipe", default="scenes", show_default=True, help="A shipped recipe (scenes, regression) or a TOML file.")
-@option("--val", type=PATH, help="Validation pictures; default: val*.tar beside the training tars, else a part of DATA.")
+@option(
+    "--val", type=PATH, help="Validation pictures; default: val*.tar beside the training tars, else a part of DATA."
+)
 @option("--steps", type=click.IntRange(1), help="Replace the recipe's number of steps.")
 @option("--batch", type=click.IntRange(2), help="Replace the recipe's batch size.")
 @option("--limit", type=click.IntRange(0), default=0, help="Use only the first N pictures; 0 is all.")
-@option("--val-limit", type=click.IntRange(1), default=128, show_default=True, help="Validation pictures per evaluation.")
+@option(
+    "--val-limit", type=click.IntRange(1), default=128, show_default=True, help="Validation pictures per evaluation."
+)
 @option("--evaluate-every", type=click.IntRange(0), default=500, show_default=True, help="Steps; 0 is at the end only.")
 @option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @device_option
@@ -186,8 +192,13 @@ def train(data: Path, run_folder: Path, device: str, threads: int, **settings: A
 @option("--model", "models", multiple=True, help="Models to compare; default: all shipped ones.")
 @option("--limit", type=click.IntRange(0), default=0, help="Use only the first N pictures; 0 is all.")
 @option("--size", type=click.IntRange(64, 1024), default=256, show_default=True, help="Pictures' side in pixels.")
-@option("--working-size", type=click.IntRange(64, 1024), default=DEFAULTS.working_size, show_default=True,
-        help="Side of what the network sees.")
+@option(
+    "--working-size",
+    type=click.IntRange(64, 1024),
+    default=DEFAULTS.working_size,
+    show_default=True,
+    help="Side of what the network sees.",
+)
 @option("--vividness", type=float, default=1.0, show_default=True, help="Of the default rows.")
 @option("--sheet", type=PATH, help="Write a contact sheet (PNG) of the first pictures: grey, each model, truth.")
 @option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
@@ -217,7 +228,11 @@ def models(as_json: bool) -> int:
     found = {}
     for file in sorted(SHIPPED.glob("*.safetensors")):
         config, record = read_description(file)
-        found[file.stem] = {"config": dataclasses.asdict(config), "megabytes": round(file.stat().st_size / 1e6, 1), **record}
+        found[file.stem] = {
+            "config": dataclasses.asdict(config),
+            "megabytes": round(file.stat().st_size / 1e6, 1),
+            **record,
+        }
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return 0
@@ -268,7 +283,9 @@ def run(arguments: list[str]) -> int:
         click.echo("interrupted; what was finished stays, the rest can be done by the same command", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # no second complaint when Python flushes at exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # no second complaint when Python flushes at exit
         return 1
     return result if isinstance(result, int) else 0
 
@@ -290,7 +307,9 @@ def read_config(arguments: list[str]) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadOption("cannot read the config file", path=path, why=str(error), hint="correct it, or name another with --config") from error
+        raise BadOption(
+            "cannot read the config file", path=path, why=str(error), hint="correct it, or name another with --config"
+        ) from error
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
     tables[DEFAULT] = {name: value for name, value in values.items() if not isinstance(value, dict)}
     config: dict[str, Any] = {}
@@ -301,7 +320,9 @@ def read_config(arguments: list[str]) -> dict[str, Any]:
         unknown = sorted(key for key in config[name] if key not in known)
         if command is None or unknown:
             what = f"[{name}]" if command is None else ", ".join(unknown)
-            raise BadOption("unknown name in the config file", path=path, why=what, hint="colorize-media --help lists the options")
+            raise BadOption(
+                "unknown name in the config file", path=path, why=what, hint="colorize-media --help lists the options"
+            )
     return config
 
 

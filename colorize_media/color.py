@@ -282,7 +282,7 @@ class ChromaTable:
         layer += grid[..., 1]
         # A coordinate on a layer's last row must not blend with the next layer's first one: at b = REACH the
         # fraction is 0, so the neighbour has no weight.
-        chroma = cv2.remap(self._atlas, np.ascontiguousarray(grid[..., 0]), layer, cv2.INTER_LINEAR)
+        chroma: NDArray[Any] = cv2.remap(self._atlas, np.ascontiguousarray(grid[..., 0]), layer, cv2.INTER_LINEAR)
         chroma *= spec.chroma_scale
         chroma += spec.chroma_mid
         low, high = spec.chroma_limits

@@ -34,7 +34,7 @@ class Colorizer:
         network, self.record = load_weights(self.weights)
         self.config = network.config
         network = network.to(self.device, self.dtype)
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network.to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def distribution(self, lightness: Tensor) -> ColorDistribution:

@@ -172,7 +172,9 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
     if isinstance(event, Skipped):
         return [f"{shown_name(event.source)}: skipped, {event.reason}"]
     if isinstance(event, Summary) and event.done + event.skipped + event.failed > 1:
-        return [f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed in {duration_text(event.seconds)}"]
+        return [
+            f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed in {duration_text(event.seconds)}"
+        ]
     if isinstance(event, Started) and verbose:
         return [f"{shown_name(event.source)}: {event.note}"]
     return []
@@ -204,7 +206,9 @@ def show_error(error: ColorizeError) -> None:
 
 def shown_name(path: Path) -> str:
     """A file's name for one line: control characters and undecodable bytes are escaped, so no name garbles a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in path.name)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in path.name
+    )
 
 
 def duration_text(seconds: float) -> str:

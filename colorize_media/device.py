@@ -25,7 +25,9 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= _cuda_count():
         found = _cuda_count()
         why = f"PyTorch {torch.__version__} sees {found} CUDA device{'s' if found != 1 else ''}"
-        raise DeviceMissing(f"device {name} is missing", why=why, hint="use --device auto or cpu, or check the GPU driver")
+        raise DeviceMissing(
+            f"device {name} is missing", why=why, hint="use --device auto or cpu, or check the GPU driver"
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
         why = f"PyTorch {torch.__version__} on {platform.system()} has no MPS"
         raise DeviceMissing("device mps is missing", why=why, hint="use --device auto or cpu")

@@ -253,7 +253,7 @@ class _FilmLoop:
                 self._writer.pass_through(item)
                 continue
             lying = np.ascontiguousarray(np.rot90(item.ab, geometry.rotation // 90))
-            ab = cv2.resize(lying, size, interpolation=cv2.INTER_CUBIC)
+            ab: NDArray[Any] = cv2.resize(lying, size, interpolation=cv2.INTER_CUBIC)
             luma = item.frame.luma
             if luma.shape[::-1] != size:
                 luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,7 +42,7 @@ def config_from_json(text: str) -> Config:
     values = json.loads(text)
     if not isinstance(values, dict):
         raise ValueError("the config is not a JSON object")
-    kinds: dict[str, type[Config]] = {"scenes": ScenesConfig, "regression": RegressionConfig}
+    kinds: dict[str, Callable[..., Config]] = {"scenes": ScenesConfig, "regression": RegressionConfig}
     kind = values.get("kind")
     if kind not in kinds:
         raise ValueError(f"unknown kind of network {kind!r}")

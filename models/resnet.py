@@ -26,9 +26,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.downsample: nn.Sequential | None = None
         if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` to ``(B, outputs, ⌈H/stride⌉, ⌈W/stride⌉)``."""
@@ -50,7 +48,9 @@ class ResNet18Encoder(nn.Module):
         inputs = 64
         for index, width in enumerate(WIDTHS[:layers], start=1):
             stride = 1 if index == 1 else 2
-            setattr(self, f"layer{index}", nn.Sequential(BasicBlock(inputs, width, stride), BasicBlock(width, width, 1)))
+            setattr(
+                self, f"layer{index}", nn.Sequential(BasicBlock(inputs, width, stride), BasicBlock(width, width, 1))
+            )
             inputs = width
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

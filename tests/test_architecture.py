@@ -43,7 +43,11 @@ def imported_rooms(file: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "colorize_media" else [node.module]
+            names = (
+                [f"{node.module}.{alias.name}" for alias in node.names]
+                if node.module == "colorize_media"
+                else [node.module]
+            )
         for name in names:
             parts = name.split(".")
             if parts[0] == "colorize_media":
@@ -74,18 +78,37 @@ def test_networks_are_a_leaf() -> None:
 def test_training_imports_no_decoder_of_films() -> None:
     for file in (ROOT / "training").glob("*.py"):
         assert imported_rooms(file) <= TRAINING_MAY, file
-        assert "av" not in {alias.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Import) for alias in node.names}
+        assert "av" not in {
+            alias.name
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
     code = "import sys, colorize_media.training.commands; print('av' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "False"
+    )
 
 
 def test_importing_the_package_costs_nothing() -> None:
-    code = "import sys, colorize_media; print(sorted({'torch', 'av', 'cv2', 'numpy', 'rich', 'click'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, colorize_media; print(sorted({'torch', 'av', 'cv2', 'numpy', 'rich', 'click'} & set(sys.modules)))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_exported_names() -> None:
-    assert colorize_media.__all__ == ["ColorizeError", "ColorizeOptions", "Colorizer", "__version__", "colorize_photo", "colorize_video"]
+    assert colorize_media.__all__ == [
+        "ColorizeError",
+        "ColorizeOptions",
+        "Colorizer",
+        "__version__",
+        "colorize_photo",
+        "colorize_video",
+    ]
     for name in colorize_media.__all__:
         assert getattr(colorize_media, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
@@ -97,22 +120,44 @@ def test_no_unsafe_calls() -> None:
     for folder in ("colorize_media", "models", "training"):
         for file in (ROOT / folder).rglob("*.py"):
             text = file.read_text(encoding="utf-8")
-            for bad in ("torch.load(", "import pickle", "shell=True", "os.system", "strict=False)", "urllib.request", "import socket", "import requests"):
+            for bad in (
+                "torch.load(",
+                "import pickle",
+                "shell=True",
+                "os.system",
+                "strict=False)",
+                "urllib.request",
+                "import socket",
+                "import requests",
+            ):
                 if bad == "strict=False)" and folder == "colorize_media":
                     continue  # zip(..., strict=False) there; networks are loaded in models
                 assert bad not in text, f"{bad} in {file}"
             tree = ast.parse(text)
-            calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+            calls = {
+                node.func.id
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            }
             assert "print" not in calls, file
             assert "sys.exit" not in text or file.name == "__main__.py", file
 
 
-@pytest.mark.parametrize("kind", [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.ColorizeError)])
+@pytest.mark.parametrize(
+    "kind",
+    [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.ColorizeError)],
+)
 def test_every_error_has_four_parts_and_survives_a_process_boundary(kind: type[errors.ColorizeError]) -> None:
     error = kind("cannot do it", path="/a/b.jpg", why="it rains", hint="wait")
     assert str(error) == "cannot do it: /a/b.jpg: it rains (wait)"
     again = pickle.loads(pickle.dumps(error))
-    assert (type(again), again.what, again.path, again.why, again.hint) == (kind, "cannot do it", Path("/a/b.jpg"), "it rains", "wait")
+    assert (type(again), again.what, again.path, again.why, again.hint) == (
+        kind,
+        "cannot do it",
+        Path("/a/b.jpg"),
+        "it rains",
+        "wait",
+    )
     assert kind.exit_code in (1, 2, 3)
     assert kind.__doc__
 
@@ -125,6 +170,13 @@ def test_events_become_json() -> None:
         events.Summary(1, 2, 3, 0.5),
     ]
     rows = [json.loads(json.dumps(as_json(event))) for event in told]
-    assert rows[0] == {"event": "planned", "source": "in.mp4", "target": None, "kind": "video", "action": "fail", "reason": "why"}
+    assert rows[0] == {
+        "event": "planned",
+        "source": "in.mp4",
+        "target": None,
+        "kind": "video",
+        "action": "fail",
+        "reason": "why",
+    }
     assert rows[1]["time"] == 0.125
     assert rows[2]["event"] == "summary"

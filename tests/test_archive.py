@@ -16,6 +16,7 @@ from colorize_media.colorizer import Colorizer
 from colorize_media.errors import BadOption, InputIsOutput, OutputCollision, WeightsDamaged
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Summary
 from colorize_media.options import ColorizeOptions
+
 from media import grey_frames, make_video
 
 
@@ -47,8 +48,14 @@ def test_without_output_the_result_stands_beside_the_input(tmp_path: Path) -> No
 def test_a_folder_keeps_its_tree(tmp_path: Path) -> None:
     for name in ("x/a.jpg", "x/deep/b.png", "x/.hidden/c.jpg", "x/.d.jpg", "x/notes.txt"):
         grey_photo(tmp_path / "in" / name) if not name.endswith("txt") else (tmp_path / "in" / name).write_text("no")
-    assert targets(make_plan([tmp_path / "in"], None, overwrite=False), tmp_path) == ["in-color/x/a.jpg", "in-color/x/deep/b.png"]
-    assert targets(make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False), tmp_path) == ["out/x/a.jpg", "out/x/deep/b.png"]
+    assert targets(make_plan([tmp_path / "in"], None, overwrite=False), tmp_path) == [
+        "in-color/x/a.jpg",
+        "in-color/x/deep/b.png",
+    ]
+    assert targets(make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False), tmp_path) == [
+        "out/x/a.jpg",
+        "out/x/deep/b.png",
+    ]
 
 
 def test_the_current_folder_by_its_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from skimage import data
 from colorize_media import __version__
 from colorize_media.cli import run
 from colorize_media.console import duration_text, shown_name
+
 from media import make_video
 
 PROGRAM = [sys.executable, "-m", "colorize_media"]
@@ -85,7 +86,9 @@ def test_doctor_finds_this_installation_well(capsys: pytest.CaptureFixture[str])
 # --- colouring
 
 
-def test_a_photograph_with_no_words_but_its_name(photo: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_photograph_with_no_words_but_its_name(
+    photo: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run([str(photo), "--model", str(fresh_weights)]) == 0
     with Image.open(photo.with_name("old.color.png")) as image:
         assert np.ptp(np.asarray(image).astype(int), axis=2).max() > 0
@@ -108,12 +111,16 @@ def test_dry_run_prints_the_plan_and_does_nothing(photo: Path, capsys: pytest.Ca
     assert [path.name for path in photo.parent.iterdir()] == ["old.png"]
 
 
-def test_quiet_says_nothing_when_all_is_well(photo: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_says_nothing_when_all_is_well(
+    photo: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["-q", str(photo), "--model", str(fresh_weights)]) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_json_lines_begin_with_the_plan_and_end_with_the_summary(photo: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_lines_begin_with_the_plan_and_end_with_the_summary(
+    photo: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     film = make_video(photo.with_name("film.mkv"), frames=30)
     missing = photo.with_name("no\nsuch.jpg")
     assert run(["--json", str(photo), str(film), str(missing), "--force", "--model", str(fresh_weights)]) == 1
@@ -124,7 +131,9 @@ def test_json_lines_begin_with_the_plan_and_end_with_the_summary(photo: Path, fr
     assert {"started", "done", "failed"} <= {row["event"] for row in rows}
 
 
-def test_plain_progress_lines_off_a_terminal(photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_progress_lines_off_a_terminal(
+    photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import colorize_media.console as console
     import colorize_media.pipeline as pipeline
 
@@ -145,7 +154,9 @@ def test_a_bar_with_fps_and_time_left_on_a_terminal(photo: Path, fresh_weights: 
     film = make_video(photo.with_name("film.mkv"), frames=60, size=(320, 240))
     master, slave = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen([*PROGRAM, str(film), "--force", "--model", str(fresh_weights)], stderr=slave, env=environment) as job:
+    with subprocess.Popen(
+        [*PROGRAM, str(film), "--force", "--model", str(fresh_weights)], stderr=slave, env=environment
+    ) as job:
         os.close(slave)
         shown = b""
         while True:
@@ -162,7 +173,9 @@ def test_a_bar_with_fps_and_time_left_on_a_terminal(photo: Path, fresh_weights: 
     assert b"film.mkv" in shown
 
 
-def test_environment_and_config_file_give_the_same_options(photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_and_config_file_give_the_same_options(
+    photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = photo.with_name("settings.toml")
     config.write_text(f'model = "{fresh_weights}"\nvividness = 0.0\n')
     grey = photo.with_name("grey.png")
@@ -173,14 +186,20 @@ def test_environment_and_config_file_give_the_same_options(photo: Path, fresh_we
     assert run([str(photo), "-o", str(vivid), "--config", str(config)]) == 0
     assert np.ptp(np.asarray(Image.open(vivid)).astype(int), axis=2).max() > 0
     flag = photo.with_name("flag.png")
-    assert run([str(photo), "-o", str(flag), "--config", str(config), "--vividness", "0"]) == 0  # flag before environment
+    assert (
+        run([str(photo), "-o", str(flag), "--config", str(config), "--vividness", "0"]) == 0
+    )  # flag before environment
     assert np.ptp(np.asarray(Image.open(flag)).astype(int), axis=2).max() == 0
 
 
-def test_the_users_own_config_file(photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_users_own_config_file(
+    photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     (tmp_path / "home" / "colorize-media").mkdir(parents=True)
-    (tmp_path / "home" / "colorize-media" / "config.toml").write_text(f'model = "{fresh_weights}"\nquiet = true\n[evaluate]\nlimit = 3\n')
+    (tmp_path / "home" / "colorize-media" / "config.toml").write_text(
+        f'model = "{fresh_weights}"\nquiet = true\n[evaluate]\nlimit = 3\n'
+    )
     assert run([str(photo)]) == 0
 
 
@@ -247,7 +266,9 @@ def test_encrypted_stream(tmp_path: Path, fresh_weights: Path, capsys: pytest.Ca
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads and writes everything")
-def test_unreadable_file_and_unwritable_destination(photo: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_file_and_unwritable_destination(
+    photo: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photo.parent.chmod(0o500)
     try:
         assert run([str(photo), "--model", str(fresh_weights)]) == 1
@@ -266,7 +287,9 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, fresh_weights: Path, capsys: p
 
 
 @pytest.mark.parametrize("kind", ["photo", "video"])
-def test_unwritable_destination(tmp_path: Path, photo: Path, fresh_weights: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unwritable_destination(
+    tmp_path: Path, photo: Path, fresh_weights: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A file stands where the output folder should be; it stays."""
     source = photo if kind == "photo" else make_video(tmp_path / "film.mkv")
     (tmp_path / "blocked").write_text("a file")
@@ -307,7 +330,9 @@ def test_damaged_and_unknown_weights(photo: Path, capsys: pytest.CaptureFixture[
     told_in_four_parts(capsys.readouterr().err, "unknown model", "monet")
 
 
-@pytest.mark.parametrize(("flag", "value"), [("--vividness", "3"), ("--crf", "99"), ("--quality", "0"), ("--working-size", "5")])
+@pytest.mark.parametrize(
+    ("flag", "value"), [("--vividness", "3"), ("--crf", "99"), ("--quality", "0"), ("--working-size", "5")]
+)
 def test_values_out_of_range(photo: Path, flag: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([str(photo), flag, value]) == 2
     told_in_four_parts(capsys.readouterr().err, "bad value", value)
@@ -341,7 +366,9 @@ def test_interrupt_is_130_and_leaves_nothing(tmp_path: Path, fresh_weights: Path
     assert [path.name for path in tmp_path.iterdir()] == ["film.mkv"]
 
 
-def test_after_kill_9_nothing_stands_under_the_final_name_and_the_next_run_finishes(tmp_path: Path, fresh_weights: Path) -> None:
+def test_after_kill_9_nothing_stands_under_the_final_name_and_the_next_run_finishes(
+    tmp_path: Path, fresh_weights: Path
+) -> None:
     film = make_video(tmp_path / "film.mkv", frames=400, size=(320, 240))
     with subprocess.Popen([*PROGRAM, "--json", str(film), "--force", "--model", str(fresh_weights)], stdout=subprocess.PIPE,
                           text=True) as job:  # fmt: skip
@@ -366,7 +393,9 @@ def test_a_reader_that_goes_away_is_no_traceback(photo: Path) -> None:
 # --- small words
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (42, "42 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.42, "0.4 s"), (42, "42 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")]
+)
 def test_durations(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
 

@@ -80,7 +80,9 @@ def test_bt601_full_range_is_jpegs() -> None:
     assert spec.chroma_to_codes(red[0, 1:]).flatten().tolist() == [85.0, 255.0]
 
 
-@pytest.mark.parametrize(("bits", "black", "white", "mid"), [(8, 16, 235, 128), (10, 64, 940, 512), (16, 4096, 60160, 32768)])
+@pytest.mark.parametrize(
+    ("bits", "black", "white", "mid"), [(8, 16, 235, 128), (10, 64, 940, 512), (16, 4096, 60160, 32768)]
+)
 def test_limited_range_codes(bits: int, black: int, white: int, mid: int) -> None:
     spec = YCbCrSpec("bt709", full_range=False, bits=bits)
     codes = torch.tensor([black, white], dtype=torch.float32)
@@ -99,7 +101,7 @@ def test_every_luma_code_survives_the_round_trip(bits: int, full_range: bool) ->
 
 @pytest.mark.parametrize("broken", [{"matrix": "bt470"}, {"bits": 7}, {"bits": 17}])
 def test_an_impossible_spec_is_refused(broken: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="unknown matrix|bits must be"):
+    with pytest.raises(ValueError, match=r"unknown matrix|bits must be"):
         YCbCrSpec(**broken)  # type: ignore[arg-type]
 
 

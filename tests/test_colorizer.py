@@ -44,7 +44,13 @@ def test_a_missing_device_is_an_error_and_never_the_cpu(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [((1080, 1920), (256, 448)), ((1920, 1080), (448, 256)), ((10, 10), (256, 256)), ((3, 4000), (256, 1024)), ((256, 256), (256, 256))],
+    [
+        ((1080, 1920), (256, 448)),
+        ((1920, 1080), (448, 256)),
+        ((10, 10), (256, 256)),
+        ((3, 4000), (256, 1024)),
+        ((256, 256), (256, 256)),
+    ],
 )
 def test_working_shape(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert working_shape(*size, 256) == expected
@@ -93,7 +99,10 @@ class Cramped(torch.nn.Module):
 
 @pytest.mark.parametrize(
     "error",
-    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")],
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
 )
 def test_running_out_of_memory_halves_the_batch_and_loses_nothing(fresh_weights: Path, error: Exception) -> None:
     pictures = 100 * torch.rand(11, 1, 32, 32)

@@ -99,7 +99,9 @@ def test_weights_file_round_trip(config: ScenesConfig | RegressionConfig, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
     picture = 100 * torch.rand(1, 1, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(again(picture).mean(), network(picture).mean(), atol=0.5, rtol=0.05)  # float16 storage
+        torch.testing.assert_close(
+            again(picture).mean(), network(picture).mean(), atol=0.5, rtol=0.05
+        )  # float16 storage
 
 
 def test_encoder_keys_are_torchvisions() -> None:
@@ -180,7 +182,9 @@ def _poison(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
         (_poison, "not finite"),
     ],
 )
-def test_damaged_weights_are_refused_with_a_reason(fresh_weights: Path, tmp_path: Path, damage: object, word: str) -> None:
+def test_damaged_weights_are_refused_with_a_reason(
+    fresh_weights: Path, tmp_path: Path, damage: object, word: str
+) -> None:
     from safetensors import safe_open
 
     with safe_open(fresh_weights, framework="pt") as file:

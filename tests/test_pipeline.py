@@ -23,6 +23,7 @@ from colorize_media.events import Advanced, Done, Event, Skipped, Started
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo
 from colorize_media.pipeline import _cubic_rows, colorize_photo, colorize_video
+
 from media import decode, grey_frames, make_video, packets
 
 LOSSLESS = ColorizeOptions(encoder="ffv1")
@@ -41,10 +42,11 @@ def same_lumas(one: Path, other: Path) -> None:
         assert a.time == b.time
 
 
-
 @pytest.mark.parametrize("smoothing", ["off", "fast"])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "gray", "yuv420p10le", "yuv444p12le"])
-def test_luma_times_and_count_are_the_sources_own(tmp_path: Path, colorizer: Colorizer, pix_fmt: str, smoothing: Any) -> None:
+def test_luma_times_and_count_are_the_sources_own(
+    tmp_path: Path, colorizer: Colorizer, pix_fmt: str, smoothing: Any
+) -> None:
     source = make_video(tmp_path / "in.mkv", codec="ffv1", pix_fmt=pix_fmt, frames=grey_frames(6, pix_fmt=pix_fmt))
     target = tmp_path / "out.mkv"
     done = colorize_video(source, target, colorizer, ColorizeOptions(encoder="ffv1", smoothing=smoothing))
@@ -58,7 +60,9 @@ def test_luma_times_and_count_are_the_sources_own(tmp_path: Path, colorizer: Col
 
 def test_variable_frame_rate_and_a_late_start_are_kept(tmp_path: Path, colorizer: Colorizer) -> None:
     times = [1000, 1040, 1041, 1500, 3497, 3600]
-    source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(6), pts=times, time_base=Fraction(1, 1000))
+    source = make_video(
+        tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(6), pts=times, time_base=Fraction(1, 1000)
+    )
     colorize_video(source, tmp_path / "out.mkv", colorizer, LOSSLESS)
     assert [frame.time for frame in decode(tmp_path / "out.mkv")] == [Fraction(time, 1000) for time in times]
 
@@ -66,7 +70,7 @@ def test_variable_frame_rate_and_a_late_start_are_kept(tmp_path: Path, colorizer
 @pytest.mark.parametrize("frames", [1, 3, 4, 5, 13])
 def test_any_number_of_frames_against_the_batch(tmp_path: Path, colorizer: Colorizer, frames: int) -> None:
     source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(frames))
-    assert colorize_video(source, tmp_path / "out.mkv", colorizer, LOSSLESS) .frames == frames  # type: ignore[union-attr]
+    assert colorize_video(source, tmp_path / "out.mkv", colorizer, LOSSLESS).frames == frames  # type: ignore[union-attr]
     same_lumas(source, tmp_path / "out.mkv")
 
 
@@ -94,8 +98,14 @@ def test_a_turned_film_is_seen_upright(tmp_path: Path, colorizer: Colorizer) -> 
     upright = grey_frames(2, (64, 96))
     lying = []
     for frame in upright:
-        planes = np.ascontiguousarray(np.rot90(frame.reformat(format="gray", src_color_range=1, dst_color_range=1).to_ndarray()))
-        lying.append(av.VideoFrame.from_ndarray(planes, format="gray").reformat(format="yuv420p", src_color_range=1, dst_color_range=1))
+        planes = np.ascontiguousarray(
+            np.rot90(frame.reformat(format="gray", src_color_range=1, dst_color_range=1).to_ndarray())
+        )
+        lying.append(
+            av.VideoFrame.from_ndarray(planes, format="gray").reformat(
+                format="yuv420p", src_color_range=1, dst_color_range=1
+            )
+        )
     options = ColorizeOptions(encoder="ffv1", smoothing="off")
     plain = make_video(tmp_path / "plain.mkv", codec="ffv1", frames=upright, size=(64, 96))
     turned = make_video(tmp_path / "turned.mkv", codec="ffv1", frames=lying, size=(96, 64), rotation=90)
@@ -107,8 +117,13 @@ def test_a_turned_film_is_seen_upright(tmp_path: Path, colorizer: Colorizer) -> 
 
 
 def test_a_film_in_colour_is_left_alone_unless_forced(tmp_path: Path, colorizer: Colorizer) -> None:
-    rgb = [av.VideoFrame.from_ndarray(np.ascontiguousarray(data.astronaut()[:256, n : 256 + n]), format="rgb24") for n in range(4)]
-    source = make_video(tmp_path / "in.mp4", frames=[frame.reformat(format="yuv420p") for frame in rgb], size=(256, 256))
+    rgb = [
+        av.VideoFrame.from_ndarray(np.ascontiguousarray(data.astronaut()[:256, n : 256 + n]), format="rgb24")
+        for n in range(4)
+    ]
+    source = make_video(
+        tmp_path / "in.mp4", frames=[frame.reformat(format="yuv420p") for frame in rgb], size=(256, 256)
+    )
     result = colorize_video(source, tmp_path / "out.mp4", colorizer, ColorizeOptions())
     assert isinstance(result, Skipped)
     assert "colour" in result.reason
@@ -137,7 +152,9 @@ class Broken(Exception):
     """Something that goes wrong in the middle."""
 
 
-def test_a_failure_in_the_network_leaves_nothing_and_no_thread(tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_in_the_network_leaves_nothing_and_no_thread(
+    tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(20))
     calls = []
     real = Colorizer.colors
@@ -247,16 +264,22 @@ def test_rows_enlarged_in_strips_equal_opencvs_whole() -> None:
     ["bw_video/legacy_v05_pixfmt_gray.mp4", "video/flir_vfr_thermal.mp4", "video/odd/tc_h264_10bits.mp4",
      "video/odd/tc_testsrc2_odd_height_and_width_444.mp4", "bw_video/silent_within_our_gates.mp4"],
 )  # fmt: skip
-def test_real_films_keep_luma_count_and_times(shared_media: Path, tmp_path: Path, colorizer: Colorizer, name: str) -> None:
+def test_real_films_keep_luma_count_and_times(
+    shared_media: Path, tmp_path: Path, colorizer: Colorizer, name: str
+) -> None:
     """Matroska rounds times to a millisecond; an MP4 of the same job keeps them exactly."""
     source = shared_media / name
-    colorize_video(source, tmp_path / "out.mkv", colorizer, ColorizeOptions(encoder="ffv1", force=True, working_size=64))
+    colorize_video(
+        source, tmp_path / "out.mkv", colorizer, ColorizeOptions(encoder="ffv1", force=True, working_size=64)
+    )
     before, after = decode(source), decode(tmp_path / "out.mkv")
     assert len(before) == len(after)
     for a, b in zip(before, after, strict=True):
         assert np.array_equal(a.planes[0], b.planes[0])
         assert abs(a.time - b.time) <= Fraction(1, 1000)
     if "10bits" not in name:
-        colorize_video(source, tmp_path / "out.mp4", colorizer, ColorizeOptions(force=True, working_size=64, preset="ultrafast"))
+        colorize_video(
+            source, tmp_path / "out.mp4", colorizer, ColorizeOptions(force=True, working_size=64, preset="ultrafast")
+        )
         start = before[0].time - decode(tmp_path / "out.mp4")[0].time
         assert [frame.time + start for frame in decode(tmp_path / "out.mp4")] == [frame.time for frame in before]

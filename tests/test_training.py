@@ -56,7 +56,9 @@ def scenes(count: int = 12, size: int = 96) -> list[Picture]:
         rgb = np.where(sky[..., None], (90, 150, 240), (60, 140, 40)) + random.normal(0, 8, (size, size, 1))
         disc = (rows - random.integers(size)) ** 2 + (columns - random.integers(size)) ** 2 < (size // 6) ** 2
         rgb[disc] = (210, 50, 40)
-        made.append(Picture(f"{number}.png", "day" if number % 2 else "night", encoded(rgb.clip(0, 255).astype(np.uint8))))
+        made.append(
+            Picture(f"{number}.png", "day" if number % 2 else "night", encoded(rgb.clip(0, 255).astype(np.uint8)))
+        )
     return made
 
 
@@ -74,7 +76,12 @@ def test_a_folder_gives_pictures_and_their_class_folders(tmp_path: Path) -> None
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
     found = [(picture.name, picture.label) for picture in read_pictures(find_sources(tmp_path))]
-    assert found == [("beach/1.png", "beach"), ("beach/deep/2.png", "beach"), ("street/3.jpg", "street"), ("top.png", "")]
+    assert found == [
+        ("beach/1.png", "beach"),
+        ("beach/deep/2.png", "beach"),
+        ("street/3.jpg", "street"),
+        ("top.png", ""),
+    ]
 
 
 def write_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> None:
@@ -97,7 +104,9 @@ def test_places205_tarball_layout(tmp_path: Path) -> None:
 def test_shards_with_an_index_and_val_kept_apart(tmp_path: Path) -> None:
     write_tar(tmp_path / "train-00.tar", {"a.webp": b"1", "b.webp": b"2", "c.webp": b"3"})
     write_tar(tmp_path / "val.tar", {"v.webp": b"4"})
-    (tmp_path / "train.csv").write_text("shard,name,category,label\nx,a.webp,scene,ocean\nx,b.webp,people,\nx,c.webp,scene,\n")
+    (tmp_path / "train.csv").write_text(
+        "shard,name,category,label\nx,a.webp,scene,ocean\nx,b.webp,people,\nx,c.webp,scene,\n"
+    )
     assert [(p.name, p.label) for p in read_pictures(find_sources(tmp_path))] == [
         ("a.webp", "ocean"),
         ("b.webp", "people"),
@@ -277,7 +286,9 @@ def test_unknown_scenes_cost_nothing() -> None:
     none = loss(output, torch.zeros(2, 2, 1, 1), torch.tensor([-1, -1]))
     one = loss(output, torch.zeros(2, 2, 1, 1), torch.tensor([-1, 2]))
     assert none["scene"].item() == 0
-    assert one["scene"].item() == pytest.approx(torch.nn.functional.cross_entropy(output.scene[1:], torch.tensor([2])).item())
+    assert one["scene"].item() == pytest.approx(
+        torch.nn.functional.cross_entropy(output.scene[1:], torch.tensor([2])).item()
+    )
 
 
 def test_squared_error() -> None:
@@ -331,7 +342,13 @@ def test_shipped_recipes_load() -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("steps = 0", "steps"), ("wings = 2", "wings"), ("steps = ", "Invalid"), ("sizes = [[0.0, 100]]", "sizes"), ('network = "gan"', "gan")],
+    [
+        ("steps = 0", "steps"),
+        ("wings = 2", "wings"),
+        ("steps = ", "Invalid"),
+        ("sizes = [[0.0, 100]]", "sizes"),
+        ('network = "gan"', "gan"),
+    ],
 )
 def test_bad_recipes_are_refused(tmp_path: Path, text: str, word: str) -> None:
     file = tmp_path / "r.toml"
@@ -363,7 +380,14 @@ def test_a_run_leaves_usable_weights_log_curves_and_sheet(tmp_path: Path, networ
     assert record["pictures_seen"] == 24
     assert record["data"]["pictures"] == 40
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert {"weights.safetensors", "state.safetensors", "log.jsonl", "curves.png", "sheet-000003.png", "sheet-000006.png"} <= names
+    assert {
+        "weights.safetensors",
+        "state.safetensors",
+        "log.jsonl",
+        "curves.png",
+        "sheet-000003.png",
+        "sheet-000006.png",
+    } <= names
     assert not [name for name in names if name.startswith(".")]
     assert read_log(tmp_path / "run" / "log.jsonl") == json.loads(json.dumps(rows))
     assert [row["kind"] for row in rows] == ["val", "train", "val"]

@@ -17,13 +17,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from media import decode, make_video, packets, picture
 from numpy.typing import NDArray
 
 from colorize_media import errors
 from colorize_media.color import YCbCrSpec
 from colorize_media.video import MAX_CONSECUTIVE_FAILURES, Frame, Passthrough, Reader, luma_plane
 from colorize_media.video_writer import EncoderSettings, Writer
+
+from media import decode, make_video, packets, picture
 
 LOSSLESS = EncoderSettings(encoder="ffv1")
 X264_EXACT = EncoderSettings(encoder="libx264", crf=0, preset="ultrafast")

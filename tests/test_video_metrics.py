@@ -8,6 +8,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+
 from colorize_media.training.video_metrics import (
     WarpError,
     ab_distribution_consistency,

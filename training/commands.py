@@ -48,7 +48,9 @@ def train_command(
         val_store = load_pictures(read_pictures(held_back), SIZE, limit=val_limit)
     else:
         store = load_pictures((item for item in read_pictures(sources) if not is_held_back(item)), side, limit=limit)
-        val_store = load_pictures((item for item in read_pictures(sources) if is_held_back(item)), SIZE, limit=val_limit)
+        val_store = load_pictures(
+            (item for item in read_pictures(sources) if is_held_back(item)), SIZE, limit=val_limit
+        )
     return train(
         chosen, store, val_store, run, device=device, resume=resume, evaluate_every=evaluate_every, on_row=on_row
     )
@@ -74,9 +76,13 @@ def evaluate_command(
 
     Raises UnknownModel, WeightsDamaged, TrainingProblem.
     """
-    names = models or tuple(sorted((file.stem for file in SHIPPED.glob("*.safetensors")), key=lambda name: name == "scenes"))
+    names = models or tuple(
+        sorted((file.stem for file in SHIPPED.glob("*.safetensors")), key=lambda name: name == "scenes")
+    )
     if not names:
-        raise TrainingProblem("nothing to evaluate", why="no weights are shipped with this installation", hint="--model FILE")
+        raise TrainingProblem(
+            "nothing to evaluate", why="no weights are shipped with this installation", hint="--model FILE"
+        )
     networks = {name: load_weights(find_weights(name))[0].to(device) for name in names}
     sources = find_sources(data, "val") or find_sources(data)
     store = load_pictures(read_pictures(sources), size, limit=limit)

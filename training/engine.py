@@ -70,7 +70,9 @@ def train(
     """
     state_file, weights_file, log_file = run / "state.safetensors", run / "weights.safetensors", run / "log.jsonl"
     if not resume and state_file.exists():
-        raise TrainingProblem("this folder holds a run", path=run, why="state.safetensors is there", hint="--resume, or another -o")
+        raise TrainingProblem(
+            "this folder holds a run", path=run, why="state.safetensors is there", hint="--resume, or another -o"
+        )
     run.mkdir(parents=True, exist_ok=True)
     if resume:
         notes = read_notes(state_file)
@@ -83,7 +85,7 @@ def train(
     config: Config = ScenesConfig(scene_classes=classes) if recipe.network == "scenes" else RegressionConfig()
     network = build(config).to(device).train()
     if device.type != "cpu":
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(memory_format=torch.channels_last)
     loss = _make_loss(recipe, data, run, device)
     optimizer = _make_optimizer(network, recipe)
     state = RunState(network, optimizer, {name: value.clone() for name, value in network.state_dict().items()})
@@ -157,7 +159,9 @@ def _one_step(state: RunState, rgb: Tensor, scene: Tensor, recipe: Recipe, loss:
     if not torch.isfinite(parts["total"]):
         named = ", ".join(f"{name} {float(value):g}" for name, value in parts.items())
         raise TrainingProblem(
-            "the loss is not finite", why=f"step {state.step}: {named}", hint="lower learning_rate; --resume goes back to the last state"
+            "the loss is not finite",
+            why=f"step {state.step}: {named}",
+            hint="lower learning_rate; --resume goes back to the last state",
         )
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, recipe)
@@ -224,4 +228,3 @@ def _evaluate(state: RunState, val: PictureStore, device: torch.device, run: Pat
 
 def _save_mean_weights(path: Path, state: RunState, notes: dict[str, Any], row: dict[str, Any]) -> None:
     save_weights(path, _mean_network(state), notes | {"steps": state.step, "pictures_seen": state.pictures, "val": row})
-

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,7 +90,9 @@ def load_pictures(pictures: Iterable[Picture], side: int, *, limit: int = 0, wor
         _decode_into(store, batch, side, pool)
     if not store.pictures:
         raise TrainingProblem(
-            "no pictures to train on", why=f"dropped: {dict(store.dropped)}", hint="give a folder or tar of colour pictures"
+            "no pictures to train on",
+            why=f"dropped: {dict(store.dropped)}",
+            hint="give a folder or tar of colour pictures",
         )
     return store
 
@@ -125,7 +128,9 @@ def _permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return _last_permutation[key]
 
 
-def cut_batch(store: PictureStore, step: int, batch: int, size: int, seed: int, smallest_area: float) -> tuple[Tensor, list[str]]:
+def cut_batch(
+    store: PictureStore, step: int, batch: int, size: int, seed: int, smallest_area: float
+) -> tuple[Tensor, list[str]]:
     """The crops of one step, ``(batch, 3, size, size)`` uint8 R'G'B', and their labels.
 
     Random crop of ``smallest_area`` to 1 of the picture, aspect 3:4 to 4:3, enlarged or reduced to ``size``; half are
@@ -153,9 +158,9 @@ def _random_crop(
     if random.random() < 0.5:
         crop = crop[:, ::-1]
     shrinking = crop_h > size and crop_w > size
-    return cv2.resize(
-        np.ascontiguousarray(crop), (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    )
+    interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    resized: NDArray[Any] = cv2.resize(np.ascontiguousarray(crop), (size, size), interpolation=interpolation)
+    return resized
 
 
 def center_square(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

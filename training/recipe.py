@@ -66,7 +66,9 @@ class Recipe:
         }
         for name, holds in checks.items():
             if not holds:
-                raise BadOption(f"bad value for {name} in the recipe", why=repr(getattr(self, name)), hint="see training/README.md")
+                raise BadOption(
+                    f"bad value for {name} in the recipe", why=repr(getattr(self, name)), hint="see training/README.md"
+                )
 
     def size_at(self, step: int) -> int:
         """Picture size in px of a step."""
@@ -89,7 +91,9 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         shipped = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
-        raise BadOption("cannot read the recipe", path=path, why=str(error), hint=f"shipped recipes: {shipped}") from error
+        raise BadOption(
+            "cannot read the recipe", path=path, why=str(error), hint=f"shipped recipes: {shipped}"
+        ) from error
     return recipe_from_dict(values | {key: value for key, value in changes.items() if value is not None})
 
 
@@ -98,7 +102,9 @@ def recipe_from_dict(values: dict[str, Any]) -> Recipe:
     known = {item.name for item in dataclasses.fields(Recipe)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise BadOption("unknown names in the recipe", why=", ".join(unknown), hint=f"known: {', '.join(sorted(known))}")
+        raise BadOption(
+            "unknown names in the recipe", why=", ".join(unknown), hint=f"known: {', '.join(sorted(known))}"
+        )
     values = dict(values)
     if "sizes" in values:
         values["sizes"] = tuple((float(share), int(size)) for share, size in values["sizes"])

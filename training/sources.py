@@ -37,7 +37,9 @@ def find_sources(data: Path, split: str = "train") -> list[Path]:
     Raises TrainingProblem if there is nothing to read.
     """
     if not data.exists():
-        raise TrainingProblem("no training data", path=data, why="there is no such file or folder", hint="check the path")
+        raise TrainingProblem(
+            "no training data", path=data, why="there is no such file or folder", hint="check the path"
+        )
     if data.is_file():
         return [data] if split == "train" else []
     tars = sorted(file for file in data.iterdir() if file.name.lower().endswith(TARS))
@@ -72,7 +74,9 @@ def _read_tar(path: Path, labels: dict[str, str]) -> Iterator[Picture]:
                     if file is not None:
                         yield Picture(member.name, labels.get(member.name, ""), file.read())
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise TrainingProblem("cannot read training data", path=path, why=str(error), hint="fetch the file again") from error
+        raise TrainingProblem(
+            "cannot read training data", path=path, why=str(error), hint="fetch the file again"
+        ) from error
 
 
 def _labels_beside(source: Path) -> dict[str, str]:
