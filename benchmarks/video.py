@@ -1,0 +1,135 @@
+"""A whole film job against a plain transcode of the same file with the same encoder settings, in one run.
+
+    python benchmarks/video.py [--size 1080] [--seconds 10] [--smoothing fast] [--preset medium] [--file FILM]
+
+Without --file a film is made: grey photographs panning under grain, H.264. Each way runs in a process of its own, so that
+peak memory is its own. Only the ratio can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+RATE = 25
+GRAIN = 4.0  # codes, standard deviation
+WIDTHS = {480: 854, 720: 1280, 1080: 1920}
+
+
+def make_film(path: Path, lines: int, seconds: float) -> None:
+    """Pan over scikit-image's own pictures, so that motion, detail and grain are there."""
+    import av
+    import cv2
+    import numpy as np
+    from skimage import data
+
+    width = WIDTHS[lines]
+    pictures = [cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in (data.astronaut(), data.coffee(), data.chelsea())]
+    wide = [cv2.resize(p, (width + 400, lines), interpolation=cv2.INTER_CUBIC) for p in pictures]
+    random = np.random.default_rng(0)
+    grains = [random.normal(0, GRAIN, (lines, width)).astype(np.float32) for _ in range(7)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "16"})
+        stream.width, stream.height, stream.pix_fmt = width, lines, "yuv420p"
+        for index in range(round(seconds * RATE)):
+            shot, place = divmod(index, 100)
+            view = wide[shot % len(wide)][:, 4 * place : 4 * place + width] + grains[index % 7]
+            frame = av.VideoFrame.from_ndarray(view.clip(0, 255).astype(np.uint8), format="gray")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+
+
+def transcode(source: Path, target: Path, preset: str, threads: int) -> int:
+    """Decode and encode, nothing else: what any tool must at least spend."""
+    import av
+
+    frames = 0
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        picture = reader.streams.video[0]
+        picture.thread_type = "AUTO"
+        options = {"crf": "18"} | ({"preset": preset} if preset else {})
+        stream = writer.add_stream("libx264", rate=picture.average_rate or Fraction(RATE), options=options)
+        stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, "yuv420p"
+        stream.codec_context.thread_count = threads
+        stream.codec_context.thread_type = "FRAME"  # as the tool's own writer has it
+        for frame in reader.decode(picture):
+            frame.pict_type = 0
+            writer.mux(stream.encode(frame))
+            frames += 1
+        writer.mux(stream.encode(None))
+    return frames
+
+
+def colorize(source: Path, target: Path, preset: str, smoothing: str, model: str) -> int:
+    """The tool's own job."""
+    from colorize_media import ColorizeOptions, Colorizer, colorize_video
+
+    options = ColorizeOptions(force=True, smoothing=smoothing, preset=preset, model=model)  # type: ignore[arg-type]
+    done = colorize_video(source, target, Colorizer(model), options)
+    return done.frames  # type: ignore[union-attr]
+
+
+def child(arguments: argparse.Namespace) -> None:
+    """One way, in its own process: prints frames, seconds and peak memory as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "out.mp4"
+        if arguments.way == "colorize":  # loading the network is the command's cost, not the frame's: timed apart
+            from colorize_media import Colorizer
+
+            Colorizer(arguments.model)
+        begun = time.perf_counter()
+        if arguments.way == "transcode":
+            frames = transcode(arguments.file, target, arguments.preset, 0)
+        else:
+            frames = colorize(arguments.file, target, arguments.preset, arguments.smoothing, arguments.model)
+        seconds = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"frames": frames, "seconds": seconds, "peak": peak}))
+
+
+def main() -> None:
+    """Parse, make the film, run both ways, print a Markdown row per film."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, choices=sorted(WIDTHS), action="append")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--preset", default="")
+    parser.add_argument("--smoothing", default="fast")
+    parser.add_argument("--model", default="scenes")
+    parser.add_argument("--file", type=Path)
+    parser.add_argument("--way", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.way:
+        child(arguments)
+        return
+    print(f"{os.cpu_count()} cores; encoder preset {arguments.preset or 'medium'}, smoothing {arguments.smoothing}")
+    print("| film | frames | transcode fps | ours fps | ratio | transcode MB | ours MB |")
+    print("|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        films = [(arguments.file.name, arguments.file)] if arguments.file else []
+        for lines in (arguments.size or [1080]) if not films else []:
+            films.append((f"{lines}p, {arguments.seconds:g} s", Path(folder) / f"{lines}.mp4"))
+            make_film(films[-1][1], lines, arguments.seconds)
+        for name, file in films:
+            rows = {}
+            for way in ("transcode", "colorize"):
+                command = [sys.executable, __file__, "--way", way, "--file", str(file), "--preset", arguments.preset]
+                command += ["--smoothing", arguments.smoothing, "--model", arguments.model]
+                rows[way] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            plain, ours = rows["transcode"], rows["colorize"]
+            fps = [row["frames"] / row["seconds"] for row in (plain, ours)]
+            print(
+                f"| {name} | {ours['frames']} | {fps[0]:.1f} | {fps[1]:.1f} | {fps[1] / fps[0]:.2f} "
+                f"| {plain['peak']:.0f} | {ours['peak']:.0f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()
