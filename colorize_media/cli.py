@@ -172,6 +172,7 @@ def colorize(
 )
 @option("--evaluate-every", type=click.IntRange(0), default=500, show_default=True, help="Steps; 0 is at the end only.")
 @option("--resume", is_flag=True, help="Go on with the run in the output folder.")
+@option("--init", help="Start from a shipped model, a weights file or a run, not from fresh weights.")
 @device_option
 @threads_option
 def train(data: Path, run_folder: Path, device: str, threads: int, **settings: Any) -> int:

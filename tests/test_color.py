@@ -115,10 +115,10 @@ def test_gamut_fitting_keeps_lightness_and_hue_and_leaves_inside_colours_alone()
     lab = torch.cat((100 * wild[:, :1], 300 * (wild[:, 1:] - 0.5)), dim=1)
     fitted = fit_to_gamut(lab)
     rgb = lab_to_rgb(fitted, clip=False)
-    assert rgb.min() >= -2e-4
-    assert rgb.max() <= 1 + 2e-4
+    assert rgb.min() >= -1e-4
+    assert rgb.max() <= 1 + 1e-4
     shown = rgb_to_lab(rgb.clamp(0, 1))
-    assert (shown[:, 0] - lab[:, 0]).abs().max() < 0.01 + 0.01  # float32 and the clamp's 2e-4 add their own 0.01
+    assert (shown[:, 0] - lab[:, 0]).abs().max() < 0.01
     cross = fitted[:, 1] * lab[:, 2] - fitted[:, 2] * lab[:, 1]
     assert cross.abs().max() < 1e-2
     assert torch.all(fitted[:, 1:].norm(dim=1) <= lab[:, 1:].norm(dim=1) + 1e-4)

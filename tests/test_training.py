@@ -437,6 +437,20 @@ def test_a_run_folder_is_not_overwritten_and_an_empty_one_not_resumed(tmp_path: 
     assert (tmp_path / "run" / "state.safetensors").read_bytes() == b"earlier work"
 
 
+def test_starting_from_weights(tmp_path: Path, fresh_weights: Path, fresh_regression: Path) -> None:
+    """With next to no learning the run ends where it began; a scene head of other classes is made anew."""
+    store, cpu = load_pictures(scenes(40), 96), torch.device("cpu")
+    still = tiny_recipe(steps=1, learning_rate=1e-9, weight_decay=0.0, sizes=((0.0, 32),))
+    weights = train(still, store, load_pictures(scenes(1), 64), tmp_path / "run", device=cpu, init=fresh_weights)
+    before, after = load_weights(fresh_weights)[0], load_weights(weights)[0]
+    assert after.config.scene_classes == ()  # too few pictures of each class for a head
+    for name, value in before.named_parameters():
+        if not name.startswith("scene_head"):
+            torch.testing.assert_close(value, after.get_parameter(name), atol=1e-3, rtol=1e-3)
+    with pytest.raises(TrainingProblem, match="cannot start"):
+        train(still, store, store, tmp_path / "other", device=cpu, init=fresh_regression)
+
+
 def test_a_loss_that_is_not_finite_stops_and_names_its_parts(tmp_path: Path) -> None:
     store = load_pictures(scenes(4), 64)
     with pytest.raises(TrainingProblem, match="not finite") as caught:

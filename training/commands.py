@@ -36,6 +36,7 @@ def train_command(
     val_limit: int,
     evaluate_every: int,
     resume: bool,
+    init: str | None,
 ) -> Path:
     """Load pictures, train, return the weights file. Raises BadOption, TrainingProblem."""
     chosen = load_recipe(recipe, steps=steps, batch=batch)
@@ -52,7 +53,15 @@ def train_command(
             (item for item in read_pictures(sources) if is_held_back(item)), SIZE, limit=val_limit
         )
     return train(
-        chosen, store, val_store, run, device=device, resume=resume, evaluate_every=evaluate_every, on_row=on_row
+        chosen,
+        store,
+        val_store,
+        run,
+        device=device,
+        resume=resume,
+        init=None if init is None else find_weights(init),
+        evaluate_every=evaluate_every,
+        on_row=on_row,
     )
 
 

@@ -36,6 +36,7 @@ from colorize_media.models import (
     RegressionConfig,
     ScenesConfig,
     build,
+    load_weights,
     save_weights,
 )
 from colorize_media.training.augment import make_pair
@@ -60,10 +61,14 @@ def train(
     *,
     device: torch.device,
     resume: bool = False,
+    init: Path | None = None,
     evaluate_every: int = 500,
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Path:
     """Train to the recipe's end and return the weights file. ``on_row`` sees every row of the log.
+
+    ``init`` is a weights file to start from instead of fresh weights; its scene head is taken over only if the classes are
+    the same.
 
     Raises TrainingProblem if the loss stops being finite, if ``run`` already holds a run and ``resume`` is false, or if
     there is nothing to resume.
@@ -83,7 +88,10 @@ def train(
 
     torch.manual_seed(recipe.seed)  # fresh weights
     config: Config = ScenesConfig(scene_classes=classes) if recipe.network == "scenes" else RegressionConfig()
-    network = build(config).to(device).train()
+    network = build(config)
+    if init is not None and not resume:
+        _start_from(network, init)
+    network = network.to(device).train()
     if device.type != "cpu":
         network = network.to(memory_format=torch.channels_last)
     loss = _make_loss(recipe, data, run, device)
@@ -151,13 +159,29 @@ def describe(store: PictureStore) -> dict[str, Any]:
     return {"pictures": len(store), "dropped": dict(store.dropped)}
 
 
+def _start_from(network: Network, file: Path) -> None:
+    """Take over the weights of a file, all but a scene head of other classes. Raises TrainingProblem for another network."""
+    found, _ = load_weights(file)
+    if found.config.kind != network.config.kind:
+        raise TrainingProblem(
+            "cannot start from these weights",
+            path=file,
+            why=f"they are of a {found.config.kind} network, the recipe's is {network.config.kind}",
+            hint="name weights of the same network",
+        )
+    state = found.state_dict()
+    if getattr(found.config, "scene_classes", ()) != getattr(network.config, "scene_classes", ()):
+        state |= {name: value for name, value in network.state_dict().items() if name.startswith("scene_head.")}
+    network.load_state_dict(state, strict=True)
+
+
 def _one_step(state: RunState, rgb: Tensor, scene: Tensor, recipe: Recipe, loss: Loss) -> dict[str, Tensor]:
     lightness, ab = make_pair(rgb, recipe.look, recipe.seed, state.step)
     with torch.autocast(rgb.device.type, torch.bfloat16):
         output = state.network(lightness)
     parts = loss(output, ab, scene)
     if not torch.isfinite(parts["total"]):
-        named = ", ".join(f"{name} {float(value):g}" for name, value in parts.items())
+        named = ", ".join(f"{name} {float(value.detach()):g}" for name, value in parts.items())
         raise TrainingProblem(
             "the loss is not finite",
             why=f"step {state.step}: {named}",
