@@ -17,23 +17,20 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-import torch
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Discard, Disposition, Stream
 from av.video.format import VideoFormat
-from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from colorize_media.color import Matrix, YCbCrSpec, luma_of_rgb
+from colorize_media.color import Matrix, YCbCrSpec
 from colorize_media.errors import (
     DamagedMedia,
     EmptyFile,
@@ -44,6 +41,7 @@ from colorize_media.errors import (
     NoPicture,
     UnsupportedMedia,
 )
+from colorize_media.planes import Luma, has_alpha, layout_of, luma_plane, planar_format, plane_rows
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
@@ -60,8 +58,6 @@ SAMPLE_SEARCH = 100
 
 SAMPLE_SHORT_SIDE = 256
 """Pixels of `Reader.sample` pictures: enough to tell colour from grey."""
-
-Luma: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
 # H.273 matrix codes. What is not listed (RGB, unspecified, YCgCo, ICtCp, …) is guessed from the size, as players do.
 _MATRIX: dict[int, Matrix] = {
@@ -445,94 +441,10 @@ class _Joiner:
             packet.pts += ticks
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where a pixel format keeps its luma. ``kind`` direct: in plane 0, every ``step``-th item from ``first``."""
-
-    kind: str  # direct, planar (convert to planar Y'CbCr first) or rgb
-    bits: int
-    step: int = 1
-    first: int = 0
-    shift: int = 0
-    big_endian: bool = False
-    alpha: bool = False
-    subsampling: str = "420"
-
-
-@cache
-def _layout(name: str) -> _Layout:
-    form = VideoFormat(name, 64, 64)
-    components = form.components
-    alpha = any(part.is_alpha for part in components)
-    first = components[0]
-    if re.search(r"f(16|32)", name):
-        raise ValueError("floating point samples")
-    if form.is_rgb or form.has_palette or form.is_bit_stream or form.is_bayer or name.startswith("xyz"):
-        return _Layout(
-            "rgb", max(8, max((part.bits for part in components if not part.is_alpha), default=8)), alpha=alpha
-        )
-    wide, high = (form.chroma_width(64), form.chroma_height(64)) if len(components) > 2 else (32, 32)
-    subsampling = {(64, 64): "444", (32, 64): "422"}.get((wide, high), "420")
-    common: dict[str, Any] = {"bits": first.bits, "alpha": alpha, "subsampling": subsampling}
-    packed = {"yuyv422": 0, "yvyu422": 0, "uyvy422": 1, "ya8": 0, "ya16le": 0, "ya16be": 0}
-    if name in packed:
-        return _Layout("direct", step=2, first=packed[name], big_endian=form.is_big_endian, **common)
-    if any(part.plane == 0 for part in components[1:]):
-        return _Layout("planar", **common)
-    # P010 and relatives keep their bits at the top of 16.
-    shift = 16 - first.bits if re.match(r"p[024]1[0-6]", name) or "msb" in name else 0
-    return _Layout("direct", shift=shift, big_endian=form.is_big_endian, **common)
-
-
-def luma_plane(frame: av.VideoFrame, spec: YCbCrSpec) -> Luma:
-    """The luma of a decoded frame, ``(H, W)`` uint8, or uint16 above 8 bits; a copy without row padding.
-
-    Y'CbCr and grey, planar, semi-planar or 4:2:2 packed: the decoder's codes as they are. Other packed Y'CbCr is
-    unpacked by swscale. R'G'B' and palettes: luma by ``spec.matrix`` in full range, so R' = G' = B' keeps its code.
-    """
-    layout = _layout(frame.format.name)
-    if layout.kind == "rgb":
-        return _luma_of_rgb(frame, spec)
-    if layout.kind == "planar":
-        frame = frame.reformat(format=planar_format(layout.subsampling, layout.bits))
-        layout = _layout(frame.format.name)
-    rows = plane_rows(frame.planes[0], ("u1" if layout.bits <= 8 else ">u2" if layout.big_endian else "<u2"))
-    codes = rows[:, layout.first : frame.width * layout.step : layout.step]
-    luma: Luma = np.array(codes, dtype=codes.dtype.newbyteorder("="), order="C")
-    if layout.shift:
-        luma >>= luma.dtype.type(layout.shift)
-    return luma
-
-
-def plane_rows(plane: VideoPlane, kind: str) -> NDArray[Any]:
-    """A view of a plane ``(height, items in a padded line)``, top row first; ``kind`` is NumPy's name of an item."""
-    items: NDArray[Any] = np.frombuffer(plane, kind)  # type: ignore[call-overload]  # PyAV's stubs forget the buffer
-    rows = items.reshape(plane.height, -1)
-    return rows[::-1] if plane.line_size < 0 else rows
-
-
-def _luma_of_rgb(frame: av.VideoFrame, spec: YCbCrSpec) -> Luma:
-    deep = spec.bits > 8
-    whole = frame.reformat(format="rgb48le" if deep else "rgb24")
-    rgb = plane_rows(whole.planes[0], "<u2" if deep else "u1")[:, : frame.width * 3].reshape(
-        frame.height, frame.width, 3
-    )
-    channels = torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)
-    luma = luma_of_rgb(channels, spec.matrix)[0].numpy()
-    if not deep:
-        return np.rint(luma).astype(np.uint8)
-    return np.rint(luma * np.float32(spec.max_code / 65535)).astype(np.uint16)
-
-
-def planar_format(subsampling: str, bits: int) -> str:
-    """FFmpeg's name of planar Y'CbCr: ``planar_format("420", 10)`` is ``yuv420p10le``."""
-    return f"yuv{subsampling}p" + ("" if bits == 8 else f"{bits}le")
-
-
 def _geometry(frame: av.VideoFrame, stream: VideoStream, path: Path) -> VideoGeometry:
     name = frame.format.name
     try:
-        layout = _layout(name)
+        layout = layout_of(name)
     except ValueError as error:
         raise UnsupportedMedia(
             "this pixel format is not handled",
@@ -628,15 +540,11 @@ def _thumbnail(frame: av.VideoFrame, rotation: int) -> NDArray[np.uint8]:
 
 def _refuse_transparency(frame: av.VideoFrame, path: Path) -> None:
     """Transparent pixels would be lost; a wholly opaque alpha channel, as GIF and screen grabs have, is nothing."""
-    if not _layout_has_alpha(frame.format.name):
+    if not has_alpha(frame.format.name):
         return
     alpha = plane_rows(frame.reformat(format="yuva444p").planes[3], "u1")[:, : frame.width]
     if alpha.min() < 255:
         raise _transparent(path)
-
-
-def _layout_has_alpha(name: str) -> bool:
-    return any(part.is_alpha for part in VideoFormat(name, 64, 64).components)
 
 
 def _open(path: Path) -> InputContainer:

@@ -35,7 +35,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_media.errors import BadOption, CodecMissing, InputIsOutput, OutputUnwritable, UnsupportedMedia
-from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry, planar_format, plane_rows, rotation_of
+from colorize_media.planes import planar_format, plane_rows
+from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry, rotation_of
 
 PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
 """Tried in this order; the first that the container takes and that holds the source's bit depth is used."""

@@ -26,7 +26,7 @@ FLOORS = [
     {"pipeline"},
     {"photo", "video_writer", "smoothing", "monochrome", "colorizer"},
     {"photo_decode", "video", "shots", "refine", "device"},
-    {"flow", "metadata"},
+    {"flow", "metadata", "planes"},
     {"xmp", "color", "models"},
     {"options", "events"},
     {"errors", "__init__"},

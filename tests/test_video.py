@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from colorize_media import errors
 from colorize_media.color import YCbCrSpec
-from colorize_media.video import MAX_CONSECUTIVE_FAILURES, Frame, Passthrough, Reader, luma_plane
+from colorize_media.planes import luma_plane
+from colorize_media.video import MAX_CONSECUTIVE_FAILURES, Frame, Passthrough, Reader
 from colorize_media.video_writer import EncoderSettings, Writer
 
 from media import decode, make_video, packets, picture
