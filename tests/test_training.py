@@ -31,7 +31,7 @@ from colorize_media.training.losses import (
     rebalancing_weights,
     smooth_prior,
 )
-from colorize_media.training.metrics import ColorMetrics, reference_prior
+from colorize_media.training.metrics import ColorMetrics, _nearest_bin, reference_prior
 from colorize_media.training.pictures import cut_batch, decode, indices_of_step, load_pictures
 from colorize_media.training.recipe import RECIPES, Recipe, load_recipe, recipe_from_dict
 from colorize_media.training.report import read_log
@@ -322,6 +322,16 @@ def test_auc_is_the_mean_share_over_thresholds() -> None:
     expected = 100 * np.mean([(distance <= threshold).float().mean().item() for threshold in range(151)])
     assert metrics.result()["auc"] == pytest.approx(expected, abs=1e-4)
     assert metrics.result()["auc_rebalanced"] == pytest.approx(expected, abs=1e-4)  # one true bin: equal weights
+
+
+def test_nearest_bins_are_the_nearest() -> None:
+    """Inside and outside the gamut, against brute force."""
+    torch.manual_seed(2)
+    ab = 260 * torch.rand(1, 2, 50, 60) - 130
+    flat = ab.permute(0, 2, 3, 1).reshape(-1, 2)
+    found = (flat - bin_centres()[_nearest_bin(ab)]).norm(dim=1)
+    least = torch.cdist(flat, bin_centres(), compute_mode="donot_use_mm_for_euclid_dist").min(dim=1).values
+    torch.testing.assert_close(found, least, atol=1e-3, rtol=0)
 
 
 def test_batches_add_up() -> None:

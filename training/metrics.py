@@ -14,9 +14,11 @@ from torch import Tensor
 
 from colorize_media.color import colorfulness, fit_to_gamut, lab_to_rgb
 from colorize_media.models import bin_centres
+from colorize_media.models.bins import STEP
 
 THRESHOLDS = 151  # ab distances 0 … 150
 PRIOR = Path(__file__).parent / "prior.json"
+_CELLS = 12  # cells on each side of grey that the table of bins covers
 
 
 @cache
@@ -81,9 +83,24 @@ class ColorMetrics:
 
 
 def _nearest_bin(ab: Tensor) -> Tensor:
-    """``(B, 2, H, W)`` → numbers of the nearest bins, flat in the order of ``ab[:, 0].flatten()``."""
-    centres = bin_centres().to(ab)
-    flat = ab.permute(0, 2, 3, 1).reshape(-1, 2)
-    # |x − c|² = |x|² − 2 x·c + |c|²; |x|² is the same for every c. Chunks bound the (pixels × 262) matrix.
-    half_square = centres.square().sum(dim=1) / 2
-    return torch.cat([(chunk @ centres.T - half_square).argmax(dim=1) for chunk in flat.split(1 << 17)])
+    """``(B, 2, H, W)`` → numbers of the nearest bins, flat in the order of ``ab[:, 0].flatten()``.
+
+    On a square grid the nearest centre is the cell that the colour rounds to, if that cell is a bin: all cells that sRGB
+    reaches are. The rest is searched.
+    """
+    cell = (ab / STEP).round().long().clamp(-_CELLS, _CELLS) + _CELLS
+    nearest = _cell_table().to(ab.device)[cell[:, 0].flatten(), cell[:, 1].flatten()]
+    strays = nearest < 0
+    if strays.any():
+        colors = ab.permute(0, 2, 3, 1).reshape(-1, 2)[strays]
+        nearest[strays] = torch.cdist(colors, bin_centres().to(ab)).argmin(dim=1)
+    return nearest
+
+
+@cache
+def _cell_table() -> Tensor:
+    """Bin number of each cell, −1 where there is none."""
+    table = torch.full((2 * _CELLS + 1, 2 * _CELLS + 1), -1, dtype=torch.long)
+    cells = (bin_centres() / STEP).long() + _CELLS
+    table[cells[:, 0], cells[:, 1]] = torch.arange(len(cells))
+    return table
