@@ -32,14 +32,11 @@ class Reporter(Protocol):
 
 def make_reporter(*, quiet: bool, verbose: int, json_lines: bool) -> Reporter:
     """The reporter for these flags and this terminal."""
-    shown: list[Reporter] = []
     if json_lines:
-        shown.append(JsonLines(sys.stdout))
-    elif sys.stderr.isatty() and not quiet:
-        shown.append(Bar(verbose))
-    else:
-        shown.append(PlainLines(sys.stderr, quiet=quiet, verbose=verbose))
-    return shown[0]
+        return JsonLines(sys.stdout)
+    if sys.stderr.isatty() and not quiet:
+        return Bar(verbose)
+    return PlainLines(sys.stderr, quiet=quiet, verbose=verbose)
 
 
 class JsonLines:
