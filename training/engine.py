@@ -42,6 +42,7 @@ from colorize_media.models import (
 from colorize_media.training.augment import make_pair
 from colorize_media.training.evaluation import Decoding, evaluate_network, predict_ab, squares
 from colorize_media.training.losses import BinLoss, Loss, SquaredError, measure_prior, rebalancing_weights
+from colorize_media.training.memory import keep_freed_memory
 from colorize_media.training.pictures import PictureStore, cut_batch
 from colorize_media.training.recipe import Recipe, recipe_from_dict
 from colorize_media.training.report import JsonLog, contact_sheet, plot_curves, read_log
@@ -80,6 +81,8 @@ def train(
             "this folder holds a run", path=run, why="state.safetensors is there", hint="--resume, or another -o"
         )
     run.mkdir(parents=True, exist_ok=True)
+    if device.type == "cpu":
+        keep_freed_memory()
     if resume:
         notes = read_notes(state_file)
         recipe, classes = recipe_from_dict(notes["recipe"]), tuple(notes["scene_classes"])

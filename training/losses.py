@@ -87,12 +87,15 @@ class BinLoss(nn.Module):
         """See `Loss`."""
         assert output.logits is not None
         indices, shares = self.encode(ab)
-        evidence = F.log_softmax(output.logits.float(), dim=1).gather(1, indices)
+        # One softmax serves both parts: `output.mean()` would be a second pass over the largest tensor of the step.
+        log_p = F.log_softmax(output.logits.float(), dim=1)
+        evidence = log_p.gather(1, indices)
+        colour = torch.einsum("bkhw,kc->bchw", log_p.exp(), bin_centres().to(log_p)) + output.offset.float()
         weights = self.bin_weights[indices[:, 0]]
         bins = -(weights * (shares * evidence).sum(dim=1)).mean()
         # Weighted like the bins: unweighted, the residual learns to pull the vivid mean back to grey (measured: 0.46
         # instead of 0.66 of the truth's colourfulness).
-        mean = (weights * F.smooth_l1_loss(output.mean() / 10.0, ab / 10.0, reduction="none").mean(dim=1)).mean()
+        mean = (weights * F.smooth_l1_loss(colour / 10.0, ab / 10.0, reduction="none").mean(dim=1)).mean()
         parts = {"bins": bins, "mean": mean}
         total = bins + self.mean_weight * mean
         if output.scene is not None and self.scene_weight:
