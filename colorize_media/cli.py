@@ -160,7 +160,12 @@ def colorize(
 @cli.command()
 @click.argument("data", type=PATH)
 @option("-o", "--output", "run_folder", type=PATH, required=True, help="Folder of the run.")
-@option("--recipe", default="scenes", show_default=True, help="A shipped recipe (scenes, regression) or a TOML file.")
+@option(
+    "--recipe",
+    default="finetune",
+    show_default=True,
+    help="finetune, scenes, fusion, classification, regression, or a TOML file.",
+)
 @option(
     "--val", type=PATH, help="Validation pictures; default: val*.tar beside the training tars, else a part of DATA."
 )
@@ -170,13 +175,17 @@ def colorize(
 @option(
     "--val-limit", type=click.IntRange(1), default=128, show_default=True, help="Validation pictures per evaluation."
 )
-@option("--evaluate-every", type=click.IntRange(0), default=500, show_default=True, help="Steps; 0 is at the end only.")
+@option("--evaluate-every", type=click.IntRange(0), help="Steps; 0 is at the end only; default: ten times in the run.")
 @option("--resume", is_flag=True, help="Go on with the run in the output folder.")
-@option("--init", help="Start from a shipped model, a weights file or a run, not from fresh weights.")
+@option("--init", help="Weights to start from: a shipped model, a file, a run, or none; default: as the recipe says.")
+@option("--tensorboard", is_flag=True, help="Write the log for TensorBoard too.")
 @device_option
 @threads_option
 def train(data: Path, run_folder: Path, device: str, threads: int, **settings: Any) -> int:
-    """Train a network on colour pictures: folders, tar shards, the Places205 tarball."""
+    """Train on colour pictures: folders, tar shards, the Places205 tarball. By default, teach the shipped network yours.
+
+    On several GPUs: torchrun --nproc-per-node N -m colorize_media.training DATA -o RUN
+    """
     from colorize_media.device import choose_device
 
     chosen = choose_device(device)
@@ -184,7 +193,8 @@ def train(data: Path, run_folder: Path, device: str, threads: int, **settings: A
     from colorize_media.training.commands import train_command
 
     weights = train_command(data, run_folder, chosen, lambda row: click.echo(json.dumps(row)), **settings)
-    click.echo(f"use it with: colorize-media film.mp4 --model {run_folder} ({weights})", err=True)
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(f"use it with: colorize-media film.mp4 --model {run_folder} ({weights})", err=True)
     return 0
 
 

@@ -24,7 +24,8 @@ class ScenesConfig:
     """How a `scenes` network is built and decoded; stored in its checkpoint.
 
     decoder         channels of the decoder at 1/16, 1/8 and 1/4
-    residual_bound  largest residual in ab units
+    fuse_global     whether the whole picture's feature joins the local ones
+    residual_bound  largest residual in ab units; 0 is no residual
     scene_classes   names of the scene head's classes, may be empty
     temperature     of the annealed mean, chosen on validation pictures
     chroma_gain     at vividness 1, chosen on validation pictures
@@ -33,6 +34,7 @@ class ScenesConfig:
     kind: Literal["scenes"] = "scenes"
     decoder: tuple[int, int, int] = (256, 128, 128)
     global_width: int = 256
+    fuse_global: bool = True
     residual_bound: float = 8.0
     scene_classes: tuple[str, ...] = ()
     temperature: float = 1.0
@@ -64,32 +66,43 @@ class ScenesNet(nn.Module):
         self.config = config
         sixteenth, eighth, quarter = config.decoder
         self.encoder = ResNet18Encoder(4)
-        self.global_features = nn.Sequential(
-            nn.Linear(WIDTHS[3], config.global_width), nn.ReLU(inplace=True),
-            nn.Linear(config.global_width, config.global_width), nn.ReLU(inplace=True),
-        )  # fmt: skip
         self.fuse_local = nn.Conv2d(WIDTHS[3], sixteenth, 1, bias=False)
-        self.fuse_global = nn.Linear(config.global_width, sixteenth)
+        if config.fuse_global:
+            self.global_features = nn.Sequential(
+                nn.Linear(WIDTHS[3], config.global_width), nn.ReLU(inplace=True),
+                nn.Linear(config.global_width, config.global_width), nn.ReLU(inplace=True),
+            )  # fmt: skip
+            self.fuse_global = nn.Linear(config.global_width, sixteenth)
+            self.scene_head = nn.Linear(config.global_width, max(len(config.scene_classes), 1))
+            self.scene_head.requires_grad_(bool(config.scene_classes))
         self.fuse_bn = nn.BatchNorm2d(sixteenth)
         self.climb16 = Climb(sixteenth, WIDTHS[2], eighth)
         self.climb8 = Climb(eighth, WIDTHS[1], eighth)
         self.climb4 = Climb(eighth, WIDTHS[0], quarter)
         self.bin_head = nn.Conv2d(quarter, bins.COUNT, 1)
-        self.residual_head = nn.Conv2d(quarter, 2, 1)
-        self.scene_head = nn.Linear(config.global_width, max(len(config.scene_classes), 1))
-        nn.init.zeros_(self.residual_head.weight)
-        assert self.residual_head.bias is not None
-        nn.init.zeros_(self.residual_head.bias)
+        if config.residual_bound:
+            self.residual_head = nn.Conv2d(quarter, 2, 1)
+            nn.init.zeros_(self.residual_head.weight)
+            assert self.residual_head.bias is not None
+            nn.init.zeros_(self.residual_head.bias)
 
     def forward(self, lightness: Tensor) -> ColorDistribution:
         """``(B, 1, H, W)``, L in [0, 100], to a `ColorDistribution` on the 1/4 grid."""
         quarter, eighth, sixteenth, bottom = self.encoder((lightness - 50.0) / 50.0)
-        whole = self.global_features(bottom.mean(dim=(-2, -1)))
-        x = self.fuse_local(bottom) + self.fuse_global(whole)[:, :, None, None]
+        x = self.fuse_local(bottom)
+        scene = None
+        if self.config.fuse_global:
+            whole = self.global_features(bottom.mean(dim=(-2, -1)))
+            x = x + self.fuse_global(whole)[:, :, None, None]
+            if self.training and self.config.scene_classes:
+                scene = self.scene_head(whole)
         x = F.relu(self.fuse_bn(x))
         x = self.climb16(x, sixteenth)
         x = self.climb8(x, eighth)
         x = self.climb4(x, quarter)
-        residual = self.config.residual_bound * torch.tanh(self.residual_head(x))
-        scene = self.scene_head(whole) if self.training and self.config.scene_classes else None
-        return ColorDistribution(self.bin_head(x), residual, scene)
+        logits = self.bin_head(x)
+        if self.config.residual_bound:
+            residual = self.config.residual_bound * torch.tanh(self.residual_head(x))
+        else:
+            residual = logits.new_zeros(len(x), 2, *x.shape[-2:])
+        return ColorDistribution(logits, residual, scene)

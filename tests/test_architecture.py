@@ -77,7 +77,8 @@ def test_networks_are_a_leaf() -> None:
 
 def test_training_imports_no_decoder_of_films() -> None:
     for file in (ROOT / "training").glob("*.py"):
-        assert imported_rooms(file) <= TRAINING_MAY, file
+        # torchrun starts __main__, which is the train command.
+        assert imported_rooms(file) <= (TRAINING_MAY if file.stem != "__main__" else {"cli"}), file
         assert "av" not in {
             alias.name
             for node in ast.walk(ast.parse(file.read_text()))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +21,10 @@ from skimage import color as reference
 from skimage import data
 
 from colorize_media.color import lightness_of_luma, luma_of_rgb, rgb_to_lab
-from colorize_media.errors import BadOption, TrainingProblem
-from colorize_media.models import ColorDistribution, bin_centres, build, load_weights
+from colorize_media.errors import BadOption, EnvironmentProblem, TrainingProblem
+from colorize_media.models import ColorDistribution, bin_centres, build, load_weights, save_weights
 from colorize_media.models.scenes import ScenesConfig
-from colorize_media.training import engine
+from colorize_media.training import engine, parallel
 from colorize_media.training.augment import FilmLook, film_look, make_pair
 from colorize_media.training.engine import learning_rate, train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network
@@ -32,12 +37,17 @@ from colorize_media.training.losses import (
     smooth_prior,
 )
 from colorize_media.training.metrics import ColorMetrics, _nearest_bin, reference_prior
+from colorize_media.training.parallel import Ranks
 from colorize_media.training.pictures import cut_batch, decode, indices_of_step, load_pictures
 from colorize_media.training.recipe import RECIPES, Recipe, load_recipe, recipe_from_dict
 from colorize_media.training.report import read_log
 from colorize_media.training.sources import Picture, find_sources, read_pictures
 
 CLEAN = FilmLook(0, 0, 0, 0, 0, 0)
+
+
+def generators(count: int) -> list[np.random.Generator]:
+    return [np.random.default_rng(number) for number in range(count)]
 
 
 def encoded(rgb: np.ndarray, form: str = "PNG") -> bytes:
@@ -223,7 +233,7 @@ def test_jpeg_effect_behaves_like_libjpeg() -> None:
 
 def test_film_look_is_bounded_for_extreme_pictures() -> None:
     for level in (0.0, 1.0):
-        luma = film_look(torch.full((8, 3, 32, 32), level), FilmLook(1, 1, 1, 1, 1, 1), np.random.default_rng(0))
+        luma = film_look(torch.full((8, 3, 32, 32), level), FilmLook(1, 1, 1, 1, 1, 1), generators(8))
         assert torch.isfinite(luma).all()
         assert luma.min() >= 0
         assert luma.max() <= 1
@@ -287,7 +297,7 @@ def test_unknown_scenes_cost_nothing() -> None:
     one = loss(output, torch.zeros(2, 2, 1, 1), torch.tensor([-1, 2]))
     assert none["scene"].item() == 0
     assert one["scene"].item() == pytest.approx(
-        torch.nn.functional.cross_entropy(output.scene[1:], torch.tensor([2])).item()
+        torch.nn.functional.cross_entropy(output.scene[1:], torch.tensor([2])).item() / 2
     )
 
 
@@ -488,3 +498,171 @@ def test_evaluation_leaves_the_network_as_it_was() -> None:
     network = build(ScenesConfig()).train()
     evaluate_network(network, load_pictures(scenes(2), 64), [Decoding()], size=64, working_size=64)
     assert network.training
+
+
+# --- several processes
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_with_the_whole_batch(tmp_path: Path) -> None:
+    """Equal parameters on both ranks; the losses and validation numbers of one process that has the doubled batch."""
+    here = Path(__file__).parent
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    for count in (1, 2):
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(here)}
+        done = subprocess.run(
+            [*torchrun, str(count), str(here / "two_ranks.py"), str(tmp_path / str(count))],
+            env=environment, capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    one = json.loads((tmp_path / "1" / "rank-0.json").read_text())
+    first, second = (json.loads((tmp_path / "2" / f"rank-{rank}.json").read_text()) for rank in (0, 1))
+    assert first["digest"] == second["digest"]
+    assert second["rows"] == []
+    assert [row["kind"] for row in first["rows"]] == [row["kind"] for row in one["rows"]]
+    for ours, theirs in zip(first["rows"], one["rows"], strict=True):
+        if ours["kind"] == "train":
+            # bfloat16 sums in another order; a batch that is shared out wrongly is off by tens of percent.
+            assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.02)
+        else:
+            assert ours["auc"] == pytest.approx(theirs["auc"], abs=0.1)
+            assert ours["ab_mse"] == pytest.approx(theirs["ab_mse"], rel=0.05)
+    # Before any step the only difference is the order of sums.
+    assert first["rows"][0]["loss"] == pytest.approx(one["rows"][0]["loss"], rel=2e-3)
+
+
+def test_batch_statistics_over_processes_are_the_whole_batch_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process: the sum over all is the identity, so outputs, gradients and running statistics must be PyTorch's own."""
+    monkeypatch.setattr(parallel, "differentiable_sum", lambda tensor: tensor)
+    monkeypatch.setattr(parallel.distributed, "get_world_size", lambda: 1)
+    torch.manual_seed(3)
+    x = (5 + 2 * torch.randn(4, 3, 6, 5)).requires_grad_()
+    y = x.detach().clone().requires_grad_()
+    theirs = torch.nn.BatchNorm2d(3)
+    torch.nn.init.normal_(theirs.weight)
+    ours = parallel._with_summed_statistics(copy.deepcopy(theirs))
+    target = torch.randn(4, 3, 6, 5)
+    for _ in range(3):
+        ours(x).mul(target).sum().backward()
+        theirs(y).mul(target).sum().backward()
+    torch.testing.assert_close(x.grad, y.grad, atol=1e-4, rtol=1e-4)
+    for name, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(y), atol=1e-5, rtol=1e-5)
+
+
+def test_a_batch_is_shared_out_evenly_or_refused() -> None:
+    shares = [Ranks(rank, 3).rows(12) for rank in range(3)]
+    assert [place for share in shares for place in share] == list(range(12))
+    with pytest.raises(BadOption, match="shared out"):
+        Ranks(0, 3).rows(8)
+
+
+def test_a_part_of_a_batch_is_that_part_of_the_whole() -> None:
+    """What a process cuts and how it looks depends on the place in the batch, not on who cuts it."""
+    store = load_pictures(scenes(9), 96)
+    whole, labels = cut_batch(store, 3, 6, 64, 1, 0.5)
+    some, some_labels = cut_batch(store, 3, 6, 64, 1, 0.5, rows=range(2, 5))
+    assert torch.equal(whole[2:5], some)
+    assert labels[2:5] == some_labels
+    look = FilmLook(0.7, 0.7, 0.7, 0.7, 0.7, 0.7)
+    torch.testing.assert_close(
+        make_pair(whole, look, 1, 3)[0][2:5], make_pair(some, look, 1, 3, first=2)[0], atol=1e-4, rtol=0
+    )
+
+
+def test_parts_of_a_store_are_disjoint_and_whole() -> None:
+    store = load_pictures(scenes(7), 64)
+    names = [name for rank in range(3) for name in store.part(rank, 3).names]
+    assert sorted(names) == sorted(store.names)
+
+
+# --- memory
+
+
+def test_pictures_that_do_not_fit_are_decoded_when_needed() -> None:
+    pictures = scenes(6)
+    roomy, tight = load_pictures(pictures, 64), load_pictures(pictures, 64, memory=2 * 64 * 64 * 3)
+    assert (roomy.decoded, tight.decoded) == (6, 2)
+    assert tight.bytes < roomy.bytes
+    assert all(np.array_equal(roomy.pixels(index), tight.pixels(index)) for index in range(6))
+    assert torch.equal(cut_batch(roomy, 2, 4, 32, 1, 0.5)[0], cut_batch(tight, 2, 4, 32, 1, 0.5)[0])
+
+
+# --- starting from what is known, ending early
+
+
+def test_keep_goes_only_part_of_the_way(tmp_path: Path, fresh_weights: Path) -> None:
+    store, val, cpu = load_pictures(scenes(40), 96), load_pictures(scenes(2), 64), torch.device("cpu")
+    begun = load_weights(fresh_weights)[0].state_dict()
+    ends = {}
+    for keep in (1.0, 0.25):
+        recipe = tiny_recipe(keep=keep, freeze_statistics=True, learning_rate=1e-3, scene_weight=0.0)
+        ends[keep] = load_weights(train(recipe, store, val, tmp_path / str(keep), device=cpu, init=fresh_weights))[0]
+    for name, whole in ends[1.0].state_dict().items():
+        if "running" in name:
+            assert torch.equal(whole, begun[name]), name  # frozen
+        elif whole.ndim > 1 and not name.startswith("scene_head"):
+            quarter = ends[0.25].state_dict()[name]
+            torch.testing.assert_close(quarter, torch.lerp(begun[name], whole, 0.25), atol=2e-3, rtol=2e-3)
+    assert not torch.equal(ends[1.0].bin_head.weight, ends[0.25].bin_head.weight)
+    with pytest.raises(TrainingProblem, match="needs weights to start from"):
+        train(tiny_recipe(keep=0.5), store, val, tmp_path / "fresh", device=cpu)
+
+
+def test_a_tuned_network_keeps_its_decoding(tmp_path: Path) -> None:
+    network = build(ScenesConfig(temperature=0.7, chroma_gain=1.3))
+    save_weights(tmp_path / "tuned.safetensors", network, {})
+    store, cpu = load_pictures(scenes(4), 64), torch.device("cpu")
+    recipe = tiny_recipe(steps=1, scene_weight=0.0)
+    found, _ = load_weights(
+        train(recipe, store, store, tmp_path / "run", device=cpu, init=tmp_path / "tuned.safetensors")
+    )
+    assert (found.config.temperature, found.config.chroma_gain) == (0.7, 1.3)
+    with pytest.raises(TrainingProblem, match="cannot start"):
+        train(dataclasses.replace(recipe, fuse_global=False), store, store, tmp_path / "other", device=cpu,
+              init=tmp_path / "tuned.safetensors")  # fmt: skip
+
+
+def test_no_better_score_ends_a_run_with_its_best_weights(tmp_path: Path) -> None:
+    """A rate so high that it only gets worse: the run ends after two more evaluations and gives the best one's weights."""
+    store, val, cpu = load_pictures(scenes(12), 64), load_pictures(scenes(4), 64), torch.device("cpu")
+    rows: list[dict[str, Any]] = []
+    recipe = tiny_recipe(steps=60, patience=2, learning_rate=0.3, warm_up=0.9, sizes=((0.0, 32),))
+    weights = train(recipe, store, val, tmp_path / "run", device=cpu, evaluate_every=2, on_row=rows.append)
+    scores = {row["step"]: engine.score(row) for row in rows if row["kind"] == "val"}
+    best = max(scores, key=lambda step: scores[step])
+    assert load_weights(weights)[1]["steps"] == best
+    assert max(scores) < 60
+    assert len([step for step in scores if step > best]) == 2
+
+
+@pytest.mark.parametrize("name", ["classification", "fusion", "scenes", "regression"])
+def test_every_recipe_s_network_trains(tmp_path: Path, name: str) -> None:
+    """Each way that the origin names: its own parts and no others."""
+    recipe = load_recipe(name, steps=2, batch=4, sizes=[[0.0, 32]])
+    store = load_pictures(scenes(64), 64)
+    rows: list[dict[str, Any]] = []
+    weights = train(recipe, store, load_pictures(scenes(2), 64), tmp_path, device=torch.device("cpu"),
+                    evaluate_every=0, on_row=rows.append)  # fmt: skip
+    parts = set(next(row for row in rows if row["kind"] == "train")["loss"]) - {"total"}
+    network = load_weights(weights)[0]
+    modules = {part.split(".")[0] for part in network.state_dict()}
+    assert ("global_features" in modules) == (name in ("fusion", "scenes"))
+    assert ("residual_head" in modules) == (name == "scenes")
+    assert ("scene" in parts) == (name in ("fusion", "scenes"))
+    if name == "classification":
+        assert torch.equal(network(torch.full((1, 1, 32, 32), 50.0)).offset, torch.zeros(1, 2, 8, 8))
+
+
+def test_tensorboard_is_asked_for_by_name(tmp_path: Path) -> None:
+    store, cpu = load_pictures(scenes(4), 64), torch.device("cpu")
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        with pytest.raises(EnvironmentProblem, match="TensorBoard") as caught:
+            train(tiny_recipe(), store, store, tmp_path / "run", device=cpu, tensorboard=True)
+        assert "pip install" in caught.value.hint
+        return
+    train(tiny_recipe(), store, store, tmp_path / "run", device=cpu, tensorboard=True)
+    assert list((tmp_path / "run" / "tensorboard").glob("events.*"))

@@ -3,13 +3,15 @@
 Film look: real prints and films are not the lightness of a digital photograph. Emulsions weigh red, green and blue
 otherwise, contrast and black level wander, grain and blur cover detail, and scans are compressed. Each effect is applied to
 a random part of the batch. It touches only the input; the target stays the colour of the clean picture. All arithmetic is
-torch on the batch's device; the random numbers depend only on (seed, step).
+torch on the batch's device; a picture's random numbers depend only on (seed, step, its place in the batch).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_media.color import lightness_of_luma, luma_of_rgb, rgb_to_lab
+
+_RADIUS = 4  # px, of blurs: two and a half times the widest sigma
 
 
 @dataclass(frozen=True)
@@ -31,65 +35,93 @@ class FilmLook:
     jpeg: float = 0.2
 
 
-def make_pair(rgb: Tensor, look: FilmLook, seed: int, step: int) -> tuple[Tensor, Tensor]:
+def make_pair(rgb: Tensor, look: FilmLook, seed: int, step: int, first: int = 0) -> tuple[Tensor, Tensor]:
     """``rgb (B, 3, H, W)`` uint8, H and W multiples of 4 → lightness ``(B, 1, H, W)`` and ab ``(B, 2, H/4, W/4)``.
 
-    The target is the mean ab of each 4×4 block: the network's grid.
+    The target is the mean ab of each 4×4 block: the network's grid. ``first`` is the place of the first picture in the
+    step's batch, so that a batch shared out over several processes gets the film look that one process would give it.
     """
     picture = rgb.float() / 255.0
     ab = F.avg_pool2d(rgb_to_lab(picture)[:, 1:], 4)
-    luma = film_look(picture, look, np.random.default_rng((seed, step, 3)))
-    return lightness_of_luma(luma), ab
+    randoms = [np.random.default_rng((seed, step, 3, first + row)) for row in range(len(rgb))]
+    return lightness_of_luma(film_look(picture, look, randoms)), ab
 
 
-def film_look(picture: Tensor, look: FilmLook, random: np.random.Generator) -> Tensor:
-    """R'G'B' ``(B, 3, H, W)`` in [0, 1] to the luma ``(B, 1, H, W)`` of an old print, in [0, 1]."""
-    count, device = picture.shape[0], picture.device
+class _Draw(NamedTuple):
+    """One picture's chances and amounts; all are drawn, used or not, so that no effect shifts another's numbers."""
 
-    def some(probability: float) -> Tensor:
-        return torch.from_numpy(np.flatnonzero(random.random(count) < probability)).to(device)
+    chance: dict[str, float]
+    mix: tuple[float, ...]
+    gamma: float
+    sigma: float
+    grain: float
+    clumps: bool
+    black: float
+    white: float
+    quality: float
 
-    def uniform(low: float, high: float, rows: Tensor) -> Tensor:
-        return torch.from_numpy(random.uniform(low, high, len(rows)).astype(np.float32)).to(device).view(-1, 1, 1, 1)
+    @classmethod
+    def of(cls, random: np.random.Generator) -> _Draw:
+        return cls(
+            chance={item.name: random.random() for item in fields(FilmLook)},
+            mix=tuple(random.dirichlet((2.0, 3.0, 2.0))),
+            gamma=float(np.exp(random.uniform(np.log(0.7), np.log(1.4)))),
+            sigma=random.uniform(0.5, 1.5),
+            grain=random.uniform(0.01, 0.06),
+            clumps=random.random() < 0.5,
+            black=random.uniform(0.0, 0.12),
+            white=random.uniform(0.85, 1.0),
+            quality=random.uniform(25.0, 90.0),
+        )
+
+
+def film_look(picture: Tensor, look: FilmLook, randoms: Sequence[np.random.Generator]) -> Tensor:
+    """R'G'B' ``(B, 3, H, W)`` in [0, 1] to the luma ``(B, 1, H, W)`` of old prints, in [0, 1]; one generator per picture."""
+    device = picture.device
+    draws = [_Draw.of(random) for random in randoms]
+
+    def chosen(effect: str) -> list[int]:
+        probability = getattr(look, effect)
+        return [row for row, draw in enumerate(draws) if draw.chance[effect] < probability]
+
+    def amounts(name: str, rows: list[int]) -> Tensor:
+        values = [getattr(draws[row], name) for row in rows]
+        return torch.tensor(values, dtype=torch.float32, device=device).view(len(rows), -1, 1, 1)
 
     luma = luma_of_rgb(picture, "bt601")
-    rows = some(look.grey_mix)
-    if len(rows):
-        mix = torch.from_numpy(random.dirichlet((2.0, 3.0, 2.0), len(rows)).astype(np.float32)).to(device)
-        luma[rows] = (picture[rows] * mix[:, :, None, None]).sum(dim=1, keepdim=True)
-    rows = some(look.gamma)
-    if len(rows):
-        exponent = torch.exp(uniform(float(np.log(0.7)), float(np.log(1.4)), rows))
-        luma[rows] = luma[rows].clamp(min=1e-4) ** exponent
-    rows = some(look.blur)
-    if len(rows):
-        luma[rows] = _blur(luma[rows], float(random.uniform(0.5, 1.5)))
-    rows = some(look.grain)
-    if len(rows):
-        shape = (len(rows), 1, *luma.shape[-2:])
-        grain = torch.from_numpy(random.standard_normal(shape, dtype=np.float32)).to(device)
-        if random.random() < 0.5:
-            grain = 1.8 * _blur(grain, 0.7)  # clumps; the factor restores the spread that blurring took
-        luma[rows] = luma[rows] + uniform(0.01, 0.06, rows) * grain
-    rows = some(look.levels)
-    if len(rows):
-        black, white = uniform(0.0, 0.12, rows), uniform(0.85, 1.0, rows)
+    if rows := chosen("grey_mix"):
+        luma[rows] = (picture[rows] * amounts("mix", rows)).sum(dim=1, keepdim=True)
+    if rows := chosen("gamma"):
+        luma[rows] = luma[rows].clamp(min=1e-4) ** amounts("gamma", rows)
+    if rows := chosen("blur"):
+        luma[rows] = _blur(luma[rows], amounts("sigma", rows))
+    if rows := chosen("grain"):
+        shape = luma.shape[1:]
+        noise = np.stack([randoms[row].standard_normal(shape, dtype=np.float32) for row in rows])
+        grain = torch.from_numpy(noise).to(device)
+        if clumped := [place for place, row in enumerate(rows) if draws[row].clumps]:
+            # Clumps; the factor restores the spread that blurring took.
+            grain[clumped] = 1.8 * _blur(grain[clumped], torch.full((len(clumped), 1, 1, 1), 0.7, device=device))
+        luma[rows] = luma[rows] + amounts("grain", rows) * grain
+    if rows := chosen("levels"):
+        black, white = amounts("black", rows), amounts("white", rows)
         luma[rows] = black + (white - black) * luma[rows]
     luma = luma.clamp(0.0, 1.0)
-    rows = some(look.jpeg)
-    if len(rows):
-        luma[rows] = _jpeg(luma[rows], uniform(25.0, 90.0, rows))
+    if rows := chosen("jpeg"):
+        luma[rows] = _jpeg(luma[rows], amounts("quality", rows))
     return luma
 
 
-def _blur(plane: Tensor, sigma: float) -> Tensor:
-    radius = max(1, round(2.5 * sigma))
-    taps = torch.arange(-radius, radius + 1, dtype=plane.dtype, device=plane.device)
-    kernel = torch.exp(-(taps**2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    plane = F.pad(plane, (radius, radius, radius, radius), mode="replicate")
-    plane = F.conv2d(plane, kernel.view(1, 1, 1, -1))
-    return F.conv2d(plane, kernel.view(1, 1, -1, 1))
+def _blur(planes: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur of ``(B, 1, H, W)``, each picture with its own ``sigma (B, 1, 1, 1)`` in px, up to 1.6."""
+    count = len(planes)
+    taps = torch.arange(-_RADIUS, _RADIUS + 1, dtype=planes.dtype, device=planes.device)
+    kernels = torch.exp(-(taps**2) / (2 * sigma.view(-1, 1) ** 2))
+    kernels = kernels / kernels.sum(dim=1, keepdim=True)
+    # One convolution with as many groups as pictures.
+    x = F.pad(planes.transpose(0, 1), (_RADIUS, _RADIUS, _RADIUS, _RADIUS), mode="replicate")
+    x = F.conv2d(x, kernels.view(count, 1, 1, -1), groups=count)
+    return F.conv2d(x, kernels.view(count, 1, -1, 1), groups=count).transpose(0, 1)
 
 
 # ITU-T T.81 annex K.1, luminance.

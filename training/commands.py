@@ -13,6 +13,7 @@ from colorize_media.errors import TrainingProblem
 from colorize_media.models import SHIPPED, find_weights, load_weights
 from colorize_media.training.engine import train
 from colorize_media.training.evaluation import SIZE, Decoding, evaluate_grey, evaluate_network, predict_ab, squares
+from colorize_media.training.parallel import joined_ranks
 from colorize_media.training.pictures import PictureStore, load_pictures
 from colorize_media.training.recipe import load_recipe
 from colorize_media.training.report import contact_sheet
@@ -34,15 +35,21 @@ def train_command(
     batch: int | None,
     limit: int,
     val_limit: int,
-    evaluate_every: int,
+    evaluate_every: int | None,
     resume: bool,
     init: str | None,
+    tensorboard: bool,
 ) -> Path:
-    """Load pictures, train, return the weights file. Raises BadOption, TrainingProblem."""
+    """Load pictures, train, return the weights file. Under torchrun, in each of its processes.
+
+    ``init`` names weights to start from, ``"none"`` fresh ones, None what the recipe says. Raises BadOption, TrainingProblem,
+    UnknownModel.
+    """
     chosen = load_recipe(recipe, steps=steps, batch=batch)
+    begin = {None: chosen.init, "none": ""}.get(init, init)
     sources = find_sources(data)
     held_back = find_sources(val) if val is not None else find_sources(data, "val")
-    # Crops reach down to a third of a picture, so a little more than the largest size keeps detail without wasting memory.
+    # Crops show a part of the picture, so a little more than the largest size keeps detail without wasting memory.
     side = round(chosen.largest_size * 1.25)
     if held_back:
         store = load_pictures(read_pictures(sources), side, limit=limit)
@@ -52,17 +59,20 @@ def train_command(
         val_store = load_pictures(
             (item for item in read_pictures(sources) if is_held_back(item)), SIZE, limit=val_limit
         )
-    return train(
-        chosen,
-        store,
-        val_store,
-        run,
-        device=device,
-        resume=resume,
-        init=None if init is None else find_weights(init),
-        evaluate_every=evaluate_every,
-        on_row=on_row,
-    )
+    with joined_ranks(device) as ranks:
+        return train(
+            chosen,
+            store,
+            val_store,
+            run,
+            device=device,
+            resume=resume,
+            init=find_weights(begin) if begin else None,
+            evaluate_every=max(1, chosen.steps // 10) if evaluate_every is None else evaluate_every,
+            tensorboard=tensorboard,
+            ranks=ranks,
+            on_row=on_row,
+        )
 
 
 def is_held_back(picture: Picture) -> bool:

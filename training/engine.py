@@ -1,11 +1,13 @@
 """The training loop, read top-down: data, network, loss, optimiser, steps, evaluation.
 
     colorize-media train DATA -o RUN [--recipe scenes] [--val VAL] [--resume]
+    torchrun --nproc-per-node 2 -m colorize_media.training DATA -o RUN ...
 
 leaves in RUN:
 
     weights.safetensors   the running mean of the weights, usable with --model RUN at any time
     state.safetensors     what --resume continues from, written every few minutes
+    start.safetensors     the weights begun with, if the recipe goes only part of the way from them
     log.jsonl             one row per 20 steps, one per evaluation
     curves.png            loss parts, learning rate, validation numbers
     sheet-<step>.png      grey | ours | truth, per evaluation
@@ -13,16 +15,20 @@ leaves in RUN:
 
 On a CPU the fast layout is contiguous with bfloat16 autocast (channels_last is 5 to 10 times slower in training there); on a
 GPU channels_last. A killed run goes on with --resume and gives the same curve: batches and augmentation depend only on
-(seed, step), everything else is in the state.
+(seed, step, place in the batch), everything else is in the state. Several processes share each batch out among themselves;
+the first writes the files.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +42,20 @@ from colorize_media.models import (
     RegressionConfig,
     ScenesConfig,
     build,
+    config_from_json,
+    config_to_json,
     load_weights,
     save_weights,
 )
 from colorize_media.training.augment import make_pair
-from colorize_media.training.evaluation import Decoding, evaluate_network, predict_ab, squares
+from colorize_media.training.evaluation import SIZE, Decoding, predict_ab, squares
 from colorize_media.training.losses import BinLoss, Loss, SquaredError, measure_prior, rebalancing_weights
 from colorize_media.training.memory import keep_freed_memory
+from colorize_media.training.metrics import ColorMetrics
+from colorize_media.training.parallel import Ranks, share_network
 from colorize_media.training.pictures import PictureStore, cut_batch
 from colorize_media.training.recipe import Recipe, recipe_from_dict
-from colorize_media.training.report import JsonLog, contact_sheet, plot_curves, read_log
+from colorize_media.training.report import JsonLog, TensorBoard, contact_sheet, plot_curves, read_log
 from colorize_media.training.state import RunState, load_state, read_notes, save_state
 
 LOG_EVERY = 20  # steps
@@ -53,6 +63,7 @@ SAVE_EVERY = 180.0  # seconds; what a kill costs at most
 PRIOR_PICTURES = 2048  # enough for the prior: doubling it moves no weight by more than a few percent
 SHEET_PICTURES = 16
 STATISTICS_BATCHES = 16  # for batch normalisation: 512 pictures at the usual batch, a chosen number, not a measured one
+EVALUATION_BATCH = 8
 
 
 def train(
@@ -65,17 +76,20 @@ def train(
     resume: bool = False,
     init: Path | None = None,
     evaluate_every: int = 500,
+    tensorboard: bool = False,
+    ranks: Ranks = Ranks(),  # noqa: B008 (frozen)
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Path:
     """Train to the recipe's end and return the weights file. ``on_row`` sees every row of the log.
 
     ``init`` is a weights file to start from instead of fresh weights; its scene head is taken over only if the classes are
-    the same.
+    the same. With several processes each is given all of ``data`` and ``val`` and the same arguments but ``ranks``; ``run``
+    must be a folder that all of them see, and only the first calls ``on_row``.
 
     Raises TrainingProblem if the loss stops being finite, if ``run`` already holds a run and ``resume`` is false, or if
     there is nothing to resume.
     """
-    state_file, weights_file, log_file = run / "state.safetensors", run / "weights.safetensors", run / "log.jsonl"
+    state_file = run / "state.safetensors"
     if not resume and state_file.exists():
         raise TrainingProblem(
             "this folder holds a run", path=run, why="state.safetensors is there", hint="--resume, or another -o"
@@ -89,65 +103,10 @@ def train(
     else:
         classes = data.scene_classes()
         notes = {"recipe": recipe.as_dict(), "scene_classes": classes, "data": describe(data), "val": describe(val)}
-
-    torch.manual_seed(recipe.seed)  # fresh weights
-    config: Config = ScenesConfig(scene_classes=classes) if recipe.network == "scenes" else RegressionConfig()
-    network = build(config)
-    if init is not None and not resume:
-        _start_from(network, init)
-    network = network.to(device).train()
-    if device.type != "cpu":
-        network = network.to(memory_format=torch.channels_last)
-    loss = _make_loss(recipe, data, run, device)
-    optimizer = _make_optimizer(network, recipe)
-    state = RunState(network, optimizer, {name: value.clone() for name, value in network.state_dict().items()})
-    if resume:
-        load_state(state_file, state)
-    log = JsonLog(log_file, upto=state.step if resume else None)
-    scene_number = {label: number for number, label in enumerate(classes)}
-
-    def load(step: int) -> tuple[Tensor, Tensor]:
-        rgb, labels = cut_batch(data, step, recipe.batch, recipe.size_at(step), recipe.seed, recipe.smallest_area)
-        return rgb, torch.tensor([scene_number.get(label, -1) for label in labels])
-
-    saved_at = logged_at = time.monotonic()
-    logged_pictures = state.pictures
-    with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(load, state.step)
-        while state.step < recipe.steps:
-            rgb, scene = coming.result()
-            if state.step + 1 < recipe.steps:
-                coming = ahead.submit(load, state.step + 1)
-            parts = _one_step(state, rgb.to(device), scene.to(device), recipe, loss)
-            state.step += 1
-            state.pictures += len(rgb)
-            last = state.step == recipe.steps
-            if state.step % LOG_EVERY == 0 or last:
-                now = time.monotonic()
-                speed = (state.pictures - logged_pictures) / max(now - logged_at, 1e-9)
-                row = {
-                    "kind": "train",
-                    "step": state.step,
-                    "size": recipe.size_at(state.step - 1),
-                    "loss": {name: float(value.detach()) for name, value in parts.items()},
-                    "learning_rate": learning_rate(state.step - 1, recipe),
-                    "pictures_per_second": round(speed, 1),
-                }
-                log.write(row)
-                on_row(row)
-                logged_at, logged_pictures = now, state.pictures
-            if last or (evaluate_every and state.step % evaluate_every == 0):
-                mean = _mean_network(state, data, recipe)
-                row = {"kind": "val", "step": state.step} | _evaluate(mean, state.step, val, device, run)
-                log.write(row)
-                on_row(row)
-                _save_mean_weights(weights_file, mean, state, notes, row)
-                plot_curves(read_log(log_file), run / "curves.png")
-                logged_at, logged_pictures = time.monotonic(), state.pictures
-            if last or time.monotonic() - saved_at > SAVE_EVERY:
-                save_state(state_file, state, notes)
-                saved_at = time.monotonic()
-    return weights_file
+    ranks.wait()  # nobody writes a state before all have seen that there is none
+    network = _network(recipe, classes, init, notes)
+    work = _Run(recipe, data, val, run, ranks.device(device), ranks, notes, network, resume)
+    return work.work(evaluate_every, tensorboard, on_row)
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
@@ -164,69 +123,9 @@ def describe(store: PictureStore) -> dict[str, Any]:
     return {"pictures": len(store), "dropped": dict(store.dropped)}
 
 
-def _start_from(network: Network, file: Path) -> None:
-    """Take over the weights of a file, all but a scene head of other classes. Raises TrainingProblem for another network."""
-    found, _ = load_weights(file)
-    if found.config.kind != network.config.kind:
-        raise TrainingProblem(
-            "cannot start from these weights",
-            path=file,
-            why=f"they are of a {found.config.kind} network, the recipe's is {network.config.kind}",
-            hint="name weights of the same network",
-        )
-    state = found.state_dict()
-    if getattr(found.config, "scene_classes", ()) != getattr(network.config, "scene_classes", ()):
-        state |= {name: value for name, value in network.state_dict().items() if name.startswith("scene_head.")}
-    network.load_state_dict(state, strict=True)
-
-
-def _one_step(state: RunState, rgb: Tensor, scene: Tensor, recipe: Recipe, loss: Loss) -> dict[str, Tensor]:
-    lightness, ab = make_pair(rgb, recipe.look, recipe.seed, state.step)
-    with torch.autocast(rgb.device.type, torch.bfloat16):
-        output = state.network(lightness)
-    parts = loss(output, ab, scene)
-    if not torch.isfinite(parts["total"]):
-        named = ", ".join(f"{name} {float(value.detach()):g}" for name, value in parts.items())
-        raise TrainingProblem(
-            "the loss is not finite",
-            why=f"step {state.step}: {named}",
-            hint="lower learning_rate; --resume goes back to the last state",
-        )
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(state.step, recipe)
-    state.optimizer.zero_grad(set_to_none=True)
-    parts["total"].backward()
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
-    state.optimizer.step()
-    # The first steps' weights are worthless, so the mean starts short and lengthens.
-    decay = min(recipe.ema, (1 + state.step) / (10 + state.step))
-    with torch.no_grad():
-        for name, value in state.network.state_dict().items():
-            if value.is_floating_point():
-                state.ema[name].lerp_(value, 1.0 - decay)
-            else:
-                state.ema[name].copy_(value)
-    return parts
-
-
-def _make_optimizer(network: Network, recipe: Recipe) -> torch.optim.AdamW:
-    """Weight decay on matrices only: shrinking biases and batch-norm gains helps nobody."""
-    matrices = [value for value in network.parameters() if value.ndim > 1]
-    vectors = [value for value in network.parameters() if value.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99))
-
-
-def _make_loss(recipe: Recipe, data: PictureStore, run: Path, device: torch.device) -> Loss:
-    if recipe.network == "regression":
-        return SquaredError()
-    file = run / "prior.json"
-    if not file.is_file():
-        prior = prior_of(data, recipe)
-        file.write_text(json.dumps({"prior": [round(value, 10) for value in prior.tolist()]}), encoding="utf-8")
-    prior = torch.tensor(json.loads(file.read_text(encoding="utf-8"))["prior"])
-    weights = rebalancing_weights(prior, exponent=recipe.exponent)
-    return BinLoss(weights, mean_weight=recipe.mean_weight, scene_weight=recipe.scene_weight).to(device)
+def score(row: dict[str, Any]) -> float:
+    """What "better" means to a run that may end early: both accuracies count."""
+    return float(row["auc"]) + float(row["auc_rebalanced"])
 
 
 def prior_of(data: PictureStore, recipe: Recipe) -> Tensor:
@@ -239,38 +138,278 @@ def prior_of(data: PictureStore, recipe: Recipe) -> Tensor:
     return measure_prior(grids)
 
 
-def _mean_network(state: RunState, data: PictureStore, recipe: Recipe) -> Network:
-    """The running mean of the weights, with batch-norm statistics measured for exactly these weights.
+class _Run:
+    """One process's part of a run, from its files to the steps."""
 
-    A mean of statistics is not the statistics of the mean, so they are taken anew, in float32, over a few training
-    batches. On a run of thousands of steps that changed nothing; see docs/design-notes.md.
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: PictureStore,
+        val: PictureStore,
+        run: Path,
+        device: torch.device,
+        ranks: Ranks,
+        notes: dict[str, Any],
+        network: Network,
+        resume: bool,
+    ) -> None:
+        self.recipe, self.data, self.val, self.device, self.ranks = recipe, data, val, device, ranks
+        self.run, self.notes = run, notes
+        self.weights_file, self.state_file = run / "weights.safetensors", run / "state.safetensors"
+        self.rows = ranks.rows(recipe.batch)
+        self.scene_number = {label: number for number, label in enumerate(notes["scene_classes"])}
+        start_file = run / "start.safetensors"
+        if recipe.keep < 1.0 and not resume and ranks.first:
+            save_weights(start_file, network, {"note": "where the run began"})
+        self.loss = self._make_loss()
+        ranks.wait()
+        self.start = load_weights(start_file)[0].state_dict() if recipe.keep < 1.0 else None
+        network = network.to(device)
+        if device.type != "cpu":
+            network = network.to(memory_format=torch.channels_last)
+        self.shared = share_network(network, ranks, device)
+        self._training_mode()
+        self.state = RunState(
+            network,
+            _make_optimizer(network, recipe),
+            {name: value.clone() for name, value in network.state_dict().items()},
+        )
+        if resume:
+            load_state(self.state_file, self.state)
+
+    def work(self, evaluate_every: int, tensorboard: bool, on_row: Callable[[dict[str, Any]], None]) -> Path:
+        """All steps that are left."""
+        state, recipe, first = self.state, self.recipe, self.ranks.first
+        log_file = self.run / "log.jsonl"
+        log = JsonLog(log_file, upto=state.step or None) if first else None
+        past = (
+            [row for row in read_log(log_file) if row["kind"] == "val" and row["step"] <= state.step] if first else []
+        )
+        board = TensorBoard(self.run, state.step) if first and tensorboard else None
+
+        def tell(row: dict[str, Any]) -> None:
+            if log is not None:
+                log.write(row)
+                if board is not None:
+                    board.write(row)
+                on_row(row)
+
+        saved_at = logged_at = time.monotonic()
+        logged_pictures = state.pictures
+        with ExitStack() as stack:
+            ahead = stack.enter_context(ThreadPoolExecutor(1))
+            # A GPU must not wait for one core's resizing; on a CPU the cores are the network's.
+            pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 4)) if self.device.type != "cpu" else None
+            coming = ahead.submit(self._load, state.step, pool)
+            while state.step < recipe.steps:
+                rgb, scene = coming.result()
+                if state.step + 1 < recipe.steps:
+                    coming = ahead.submit(self._load, state.step + 1, pool)
+                parts = self._one_step(rgb.to(self.device, non_blocking=True), scene.to(self.device))
+                state.step += 1
+                state.pictures += recipe.batch
+                last = state.step == recipe.steps
+                if state.step % LOG_EVERY == 0 or last:
+                    now = time.monotonic()
+                    speed = (state.pictures - logged_pictures) / max(now - logged_at, 1e-9)
+                    tell(
+                        {
+                            "kind": "train",
+                            "step": state.step,
+                            "size": recipe.size_at(state.step - 1),
+                            "loss": {name: float(value) for name, value in parts.items()},
+                            "learning_rate": learning_rate(state.step - 1, recipe),
+                            "pictures_per_second": round(speed, 1),
+                        }
+                    )
+                    logged_at, logged_pictures = now, state.pictures
+                stop = False
+                if last or (evaluate_every and state.step % evaluate_every == 0):
+                    mean = self._mean_network()
+                    row = {"kind": "val", "step": state.step} | self._evaluate(mean)
+                    past.append(row)
+                    tell(row)
+                    best = max(range(len(past)), key=lambda index: score(past[index]))
+                    if first and (not recipe.patience or best == len(past) - 1):
+                        record = self.notes | {"steps": state.step, "pictures_seen": state.pictures, "val": row}
+                        save_weights(self.weights_file, mean, record)
+                    if first:
+                        plot_curves(read_log(log_file), self.run / "curves.png")
+                    stop = bool(recipe.patience) and len(past) - 1 - best >= recipe.patience
+                    # The first process alone remembers a resumed run's earlier rows: its word goes.
+                    stop = bool(self.ranks.sum(torch.tensor(float(stop and first), device=self.device)))
+                    logged_at, logged_pictures = time.monotonic(), state.pictures
+                if first and (last or stop or time.monotonic() - saved_at > SAVE_EVERY):
+                    save_state(self.state_file, state, self.notes)
+                    saved_at = time.monotonic()
+                if stop:
+                    break
+        self.ranks.wait()
+        if board is not None:
+            board.close()
+        return self.weights_file
+
+    def _load(self, step: int, pool: ThreadPoolExecutor | None) -> tuple[Tensor, Tensor]:
+        recipe = self.recipe
+        size = recipe.size_at(step)
+        rgb, labels = cut_batch(
+            self.data, step, recipe.batch, size, recipe.seed, recipe.smallest_area, rows=self.rows, pool=pool
+        )
+        scene = torch.tensor([self.scene_number.get(label, -1) for label in labels])
+        return (rgb.pin_memory(), scene) if self.device.type == "cuda" else (rgb, scene)
+
+    def _training_mode(self) -> None:
+        self.shared.train()
+        if self.recipe.freeze_statistics:
+            for module in self.shared.modules():
+                if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
+                    module.eval()
+
+    def _one_step(self, rgb: Tensor, scene: Tensor) -> dict[str, Tensor]:
+        """One optimiser step; the loss parts, over the whole batch of all processes."""
+        state, recipe = self.state, self.recipe
+        lightness, ab = make_pair(rgb, recipe.look, recipe.seed, state.step, self.rows.start)
+        with torch.autocast(rgb.device.type, torch.bfloat16):
+            output = self.shared(lightness)
+        parts = self.loss(output, ab, scene)
+        everywhere = self.ranks.sum(torch.stack([value.detach() for value in parts.values()])) / self.ranks.count
+        shown = dict(zip(parts, everywhere, strict=True))
+        if not torch.isfinite(shown["total"]):
+            named = ", ".join(f"{name} {float(value):g}" for name, value in shown.items())
+            raise TrainingProblem(
+                "the loss is not finite",
+                why=f"step {state.step}: {named}",
+                hint="lower learning_rate; --resume goes back to the last state",
+            )
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(state.step, recipe)
+        state.optimizer.zero_grad(set_to_none=True)
+        parts["total"].backward()
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+        state.optimizer.step()
+        # The first steps' weights are worthless, so the mean starts short and lengthens.
+        decay = min(recipe.ema, (1 + state.step) / (10 + state.step))
+        with torch.no_grad():
+            for name, value in state.network.state_dict().items():
+                if value.is_floating_point():
+                    state.ema[name].lerp_(value, 1.0 - decay)
+                else:
+                    state.ema[name].copy_(value)
+        return shown
+
+    def _mean_network(self) -> Network:
+        """What is evaluated and saved: the running mean of the weights, or the kept share of the way to it.
+
+        A mean of statistics is not the statistics of the mean, so batch normalisation's are taken anew, in float32, over a
+        few training batches, unless they are frozen. On a run of thousands of steps that changed nothing; see
+        docs/design-notes.md.
+        """
+        recipe = self.recipe
+        weights = {name: value.cpu() for name, value in self.state.ema.items()}
+        if self.start is not None:
+            weights = {
+                name: torch.lerp(self.start[name], value, recipe.keep) if value.is_floating_point() else value
+                for name, value in weights.items()
+            }
+        network = build(self.state.network.config)
+        network.load_state_dict(weights, strict=True)
+        if recipe.freeze_statistics:
+            return network.eval()
+        network = network.to(self.device).train()
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None  # a plain average over the batches
+        size = recipe.size_at(max(0, self.state.step - 1))
+        with torch.no_grad():
+            for step in range(STATISTICS_BATCHES):
+                rgb, _ = cut_batch(self.data, step, recipe.batch, size, recipe.seed, recipe.smallest_area)
+                network(make_pair(rgb.to(self.device), recipe.look, recipe.seed, step)[0])
+        return network.cpu().eval()
+
+    def _evaluate(self, network: Network) -> dict[str, Any]:
+        """Every process measures its part of the validation pictures; the sums are those of all."""
+        network, started = network.to(self.device), time.monotonic()
+        metrics = ColorMetrics()
+        for lab in squares(self.val.part(self.ranks.rank, self.ranks.count), SIZE, EVALUATION_BATCH):
+            metrics.add(lab[:, :1], predict_ab(network, lab[:, :1], [Decoding()], SIZE, self.device)[0], lab[:, 1:])
+        metrics = ColorMetrics.from_sums(self.ranks.sum(metrics.sums().to(self.device)).cpu())
+        if self.ranks.first:
+            lab = next(squares(self.val, SIZE, min(SHEET_PICTURES, len(self.val))))
+            ab = predict_ab(network, lab[:, :1], [Decoding()], SIZE, self.device)[0]
+            contact_sheet(lab, [ab], self.run / f"sheet-{self.state.step:06d}.png")
+        network.cpu()
+        return {**metrics.result(), "seconds": round(time.monotonic() - started, 1)}
+
+    def _make_loss(self) -> Loss:
+        recipe = self.recipe
+        if recipe.network == "regression":
+            return SquaredError()
+        file = self.run / "prior.json"
+        if self.ranks.first and not file.is_file():
+            prior = prior_of(self.data, recipe)
+            file.write_text(json.dumps({"prior": [round(value, 10) for value in prior.tolist()]}), encoding="utf-8")
+        self.ranks.wait()
+        prior = torch.tensor(json.loads(file.read_text(encoding="utf-8"))["prior"])
+        weights = rebalancing_weights(prior, exponent=recipe.exponent)
+        return BinLoss(weights, mean_weight=recipe.mean_weight, scene_weight=recipe.scene_weight).to(self.device)
+
+
+def _network(recipe: Recipe, classes: tuple[str, ...], init: Path | None, notes: dict[str, Any]) -> Network:
+    """A resumed run's network (its weights come from the state), one that starts from ``init``, or a fresh one."""
+    torch.manual_seed(recipe.seed)  # fresh weights, the same in every process
+    if "config" in notes:
+        return build(config_from_json(notes["config"]))
+    config: Config = RegressionConfig()
+    if recipe.network == "scenes":
+        config = ScenesConfig(
+            fuse_global=recipe.fuse_global,
+            residual_bound=recipe.residual_bound,
+            scene_classes=classes if recipe.fuse_global and recipe.scene_weight else (),
+        )
+    if init is None:
+        if recipe.freeze_statistics or recipe.keep < 1.0:
+            raise TrainingProblem(
+                "this recipe needs weights to start from",
+                why="freeze_statistics and keep hold on to what they know",
+                hint="name weights with --init",
+            )
+        network = build(config)
+    else:
+        network = _started_from(init, config)
+    notes["config"] = config_to_json(network.config)
+    return network
+
+
+def _started_from(file: Path, config: Config) -> Network:
+    """The network of a weights file: its weights, its decoding, its scene head if the classes are the same.
+
+    Raises TrainingProblem if the recipe's network is another.
     """
-    network = build(state.network.config)
-    network.load_state_dict({name: value.cpu() for name, value in state.ema.items()}, strict=True)
-    network = network.to(next(state.network.parameters()).device).train()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None  # a plain average over the batches
-    size = recipe.size_at(max(0, state.step - 1))
-    with torch.no_grad():
-        for step in range(STATISTICS_BATCHES):
-            rgb, _ = cut_batch(data, step, recipe.batch, size, recipe.seed, recipe.smallest_area)
-            network(make_pair(rgb.to(next(network.parameters()).device), recipe.look, recipe.seed, step)[0])
-    return network.cpu().eval()
+    found, _ = load_weights(file)
+    ours = replace(found.config, scene_classes=config.scene_classes) if found.config.kind == "scenes" else found.config
+    wanted = {
+        name: getattr(config, name) for name in ("kind", "fuse_global", "residual_bound") if hasattr(config, name)
+    }
+    brought = {name: getattr(ours, name, None) for name in wanted}
+    if wanted != brought:
+        raise TrainingProblem(
+            "cannot start from these weights",
+            path=file,
+            why=f"they are of {brought}, the recipe's network is {wanted}",
+            hint="name weights of the same network",
+        )
+    network = build(ours)
+    state = found.state_dict()
+    if ours != found.config:
+        state |= {name: value for name, value in network.state_dict().items() if name.startswith("scene_head.")}
+    network.load_state_dict(state, strict=True)
+    return network
 
 
-def _evaluate(network: Network, step: int, val: PictureStore, device: torch.device, run: Path) -> dict[str, Any]:
-    network = network.to(device)
-    started = time.monotonic()
-    result = evaluate_network(network, val, [Decoding()], device=device)[0]
-    lab = next(squares(val, 256, min(SHEET_PICTURES, len(val))))
-    ab = predict_ab(network, lab[:, :1], [Decoding()], 256, device)[0]
-    contact_sheet(lab, [ab], run / f"sheet-{step:06d}.png")
-    return {**result, "seconds": round(time.monotonic() - started, 1)}
-
-
-def _save_mean_weights(
-    path: Path, network: Network, state: RunState, notes: dict[str, Any], row: dict[str, Any]
-) -> None:
-    save_weights(path, network, notes | {"steps": state.step, "pictures_seen": state.pictures, "val": row})
+def _make_optimizer(network: Network, recipe: Recipe) -> torch.optim.AdamW:
+    """Weight decay on matrices only: shrinking biases and batch-norm gains helps nobody."""
+    matrices = [value for value in network.parameters() if value.ndim > 1]
+    vectors = [value for value in network.parameters() if value.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99))

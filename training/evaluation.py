@@ -6,20 +6,22 @@ working size), and its ab is enlarged bicubically and compared with the truth at
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorize_media.color import rgb_to_lab
+from colorize_media.color import fit_to_gamut, lab_to_rgb, rgb_to_lab
 from colorize_media.models import Network
-from colorize_media.training.metrics import ColorMetrics
+from colorize_media.training.metrics import ColorMetrics, Truth, measure, numbers_of_pictures
+from colorize_media.training.perceptual import PerceptualMetric
 from colorize_media.training.pictures import PictureStore, center_square
 
 SIZE = 256  # px, of the published figures
+BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,74 @@ class Decoding:
     gain: float = 1.0
 
 
+@dataclass(frozen=True)
+class Output:
+    """What one row of a table measures: a model's colours under one decoding; no decoding means ab = 0."""
+
+    model: str
+    name: str
+    decoding: Decoding | None
+    vividness: float | None = None
+
+
+GREY = Output("grey", "ab = 0", None)
+
+
+def outputs_of(model: str, network: Network, vividness: Sequence[float] = (1.0,)) -> list[Output]:
+    """The rows of a model: its plain mean, T = 1, by which mean squared errors are compared, and what the command gives."""
+    config = network.config
+    plain = Output(model, "mean, T = 1", Decoding())
+    return [plain] + [
+        Output(model, "default", Decoding(config.temperature, config.chroma_gain * value), value) for value in vividness
+    ]
+
+
+@dataclass
+class Scores:
+    """What one output scored: over all pictures, by group (``groups["label"]["beach"]``), and picture by picture."""
+
+    output: Output
+    all: ColorMetrics = field(default_factory=ColorMetrics)
+    groups: dict[str, dict[str, ColorMetrics]] = field(default_factory=lambda: {"category": {}, "label": {}})
+    pictures: dict[str, list[float]] = field(default_factory=dict)
+    perceptual: dict[str, float] = field(default_factory=dict)
+
+    def add(self, sums: Tensor, groups: Sequence[Mapping[str, str]]) -> None:
+        """A batch of `measure`, and each picture's group of each kind ("" is none)."""
+        self.all.add_sums(sums.sum(dim=0))
+        for row, places in zip(sums, groups, strict=True):
+            for kind, name in places.items():
+                if name:
+                    self.groups[kind].setdefault(name, ColorMetrics()).add_sums(row)
+        for name, values in numbers_of_pictures(sums).items():
+            self.pictures.setdefault(name, []).extend(values)
+
+    def row(self) -> dict[str, str | float | None]:
+        """As one row of a table."""
+        who = {"model": self.output.model, "output": self.output.name, "vividness": self.output.vividness}
+        return who | self.all.result() | self.perceptual
+
+
 def squares(store: PictureStore, size: int, batch: int) -> Iterator[Tensor]:
     """Batches of true Lab ``(B, 3, size, size)``."""
     for start in range(0, len(store), batch):
-        rgb = np.stack([center_square(picture, size) for picture in store.pictures[start : start + batch]])
-        yield rgb_to_lab(torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255.0)
+        yield true_lab(store, range(start, min(start + batch, len(store))), size)
+
+
+def true_lab(store: PictureStore, indices: Sequence[int], size: int) -> Tensor:
+    """Lab ``(B, 3, size, size)`` of chosen pictures."""
+    rgb = np.stack([center_square(store.pixels(index), size) for index in indices])
+    return rgb_to_lab(torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255.0)
 
 
 @torch.inference_mode()
 def predict_ab(
     network: Network, lightness: Tensor, decodings: Sequence[Decoding], working_size: int, device: torch.device
 ) -> list[Tensor]:
-    """ab ``(B, 2, H, W)`` of L ``(B, 1, H, W)`` for each decoding, the network seeing a square of ``working_size`` px."""
+    """ab ``(B, 2, H, W)`` of L ``(B, 1, H, W)`` for each decoding, where L is; the network sees a square of ``working_size`` px.
+
+    The network runs on ``device``, where it is already.
+    """
     height, width = lightness.shape[-2:]
     seen = lightness.to(device)
     if (height, width) != (working_size, working_size):
@@ -50,9 +108,62 @@ def predict_ab(
         output = network(seen)
     return [
         decoding.gain
-        * F.interpolate(output.mean(decoding.temperature), (height, width), mode="bicubic", align_corners=False).cpu()
+        * F.interpolate(output.mean(decoding.temperature), (height, width), mode="bicubic", align_corners=False).to(
+            lightness.device
+        )
         for decoding in decodings
     ]
+
+
+@torch.inference_mode()
+def evaluate(
+    networks: Mapping[str, Network],
+    outputs: Sequence[Output],
+    store: PictureStore,
+    *,
+    size: int = SIZE,
+    working_size: int = SIZE,
+    device: torch.device | None = None,
+    batch: int = BATCH,
+    full: bool = True,
+    perceptual: Sequence[PerceptualMetric] = (),
+    on_pictures: Callable[[int], None] = lambda done: None,
+) -> list[Scores]:
+    """The scores of each output, in one pass over the pictures.
+
+    ``networks`` by the name that outputs call them, on ``device`` and in evaluation mode. ``full`` measures SSIM and ΔE2000
+    too. ``on_pictures`` hears after each batch how many pictures are done. Memory does not grow with their number, but
+    for a few numbers per picture.
+    """
+    device = device or torch.device("cpu")
+    place = device if device.type == "cuda" else torch.device("cpu")  # sums need float64, which MPS does not have
+    scores = [Scores(output) for output in outputs]
+    done = 0
+    for lab in squares(store, size, batch):
+        truth = Truth(lab.to(place))
+        lightness = truth.lab[:, :1]
+        # Outputs that are decoded alike, as a regression's mean and default, are measured once.
+        colors: dict[tuple[str, Decoding | None], Tensor] = {(GREY.model, None): torch.zeros_like(truth.lab[:, 1:])}
+        for name, network in networks.items():
+            decodings = list(dict.fromkeys(o.decoding for o in outputs if o.model == name and o.decoding is not None))
+            predicted = predict_ab(network, lightness, decodings, working_size, device)
+            colors |= {(name, decoding): ab for decoding, ab in zip(decodings, predicted, strict=True)}
+        for metric in perceptual:
+            metric.start(truth.rgb)
+        sums = {}
+        for key, ab in colors.items():
+            sums[key] = measure(truth, ab, full=full)
+            for metric in perceptual:
+                metric.add(key, lab_to_rgb(fit_to_gamut(torch.cat((lightness, ab), dim=1))))
+        groups = [_groups(store, index) for index in range(done, done + len(lab))]
+        for score in scores:
+            score.add(sums[score.output.model, score.output.decoding], groups)
+        done += len(lab)
+        on_pictures(done)
+    for score in scores:
+        for metric in perceptual:
+            score.perceptual[metric.name] = metric.result((score.output.model, score.output.decoding))
+    return scores
 
 
 def evaluate_network(
@@ -63,23 +174,26 @@ def evaluate_network(
     size: int = SIZE,
     working_size: int = SIZE,
     device: torch.device | None = None,
-    batch: int = 8,
+    batch: int = BATCH,
+    full: bool = False,
 ) -> list[dict[str, float]]:
     """One row of `ColorMetrics.result` per decoding. Leaves the network in the mode it was in."""
-    device = device or torch.device("cpu")
     was_training = network.training
     network.eval()
-    rows = [ColorMetrics() for _ in decodings]
-    for lab in squares(store, size, batch):
-        for row, ab in zip(rows, predict_ab(network, lab[:, :1], decodings, working_size, device), strict=True):
-            row.add(lab[:, :1], ab, lab[:, 1:])
+    outputs = [Output("", "", decoding) for decoding in decodings]
+    scores = evaluate(
+        {"": network}, outputs, store, size=size, working_size=working_size, device=device, batch=batch, full=full
+    )
     network.train(was_training)
-    return [row.result() for row in rows]
+    return [score.all.result() for score in scores]
 
 
-def evaluate_grey(store: PictureStore, *, size: int = SIZE, batch: int = 8) -> dict[str, float]:
+def evaluate_grey(store: PictureStore, *, size: int = SIZE, batch: int = BATCH, full: bool = False) -> dict[str, float]:
     """The row that any table starts with: ab = 0 everywhere."""
-    row = ColorMetrics()
-    for lab in squares(store, size, batch):
-        row.add(lab[:, :1], torch.zeros_like(lab[:, 1:]), lab[:, 1:])
-    return row.result()
+    return evaluate({}, [GREY], store, size=size, batch=batch, full=full)[0].all.result()
+
+
+def _groups(store: PictureStore, index: int) -> dict[str, str]:
+    """A picture's category and, where it says more than that, its label."""
+    category, label = store.categories[index], store.labels[index]
+    return {"category": category, "label": "" if label == category else label}

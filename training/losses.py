@@ -99,11 +99,8 @@ class BinLoss(nn.Module):
         parts = {"bins": bins, "mean": mean}
         total = bins + self.mean_weight * mean
         if output.scene is not None and self.scene_weight:
-            known = scene >= 0
-            # A batch without any label must not divide by zero; its scene loss is 0.
-            parts["scene"] = F.cross_entropy(
-                output.scene.float(), scene.clamp(min=0), reduction="none"
-            ).mul(known).sum() / known.sum().clamp(min=1)  # fmt: skip
+            # Over all pictures of the batch, those of no known scene at 0: so the loss of a batch is the mean of its parts'.
+            parts["scene"] = F.cross_entropy(output.scene.float(), scene, ignore_index=-1, reduction="sum") / len(scene)
             total = total + self.scene_weight * parts["scene"]
         return parts | {"total": total}
 

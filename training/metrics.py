@@ -1,12 +1,16 @@
-"""Numbers about colours against the truth, accumulated over batches. Definitions and their sources are in each docstring.
+"""Numbers about colours against the truth, per picture and as sums that add up over batches, groups and processes.
 
 Every number of a grey picture (ab = 0) is known to be good where colour is rare, so tables always show the grey row.
+What a network says is scored as it is (AuC, ab MSE); what a viewer sees, the colours brought into the sRGB gamut at their
+lightness, is scored by everything else.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -14,11 +18,37 @@ from torch import Tensor
 
 from colorize_media.color import colorfulness, fit_to_gamut, lab_to_rgb
 from colorize_media.models import bin_centres
-from colorize_media.models.bins import STEP
+from colorize_media.models.bins import COUNT, STEP
+from colorize_media.training.video_metrics import js_divergence
 
 THRESHOLDS = 151  # ab distances 0 … 150
+CHROMA_STEP, CHROMA_CELLS = 2.0, 68  # ab units; sRGB ends at a chroma of 134
 PRIOR = Path(__file__).parent / "prior.json"
 _CELLS = 12  # cells on each side of grey that the table of bins covers
+
+# What is summed over pictures, by name, and how many numbers each takes.
+_PARTS = {
+    "pictures": 1,
+    "pixels": 1,
+    "weight": 1,
+    "squared": 1,
+    "psnr": 1,
+    "colorfulness": 1,
+    "true_colorfulness": 1,
+    "full_pictures": 1,
+    "ssim": 1,
+    "delta_e_2000": 1,
+    "hits": THRESHOLDS,
+    "weighted_hits": THRESHOLDS,
+    "bins": COUNT,
+    "true_bins": COUNT,
+    "chroma": CHROMA_CELLS,
+    "true_chroma": CHROMA_CELLS,
+}
+LENGTH = sum(_PARTS.values())
+_PLACE = {
+    name: slice(end - size, end) for (name, size), end in zip(_PARTS.items(), accumulate(_PARTS.values()), strict=True)
+}
 
 
 @cache
@@ -27,40 +57,97 @@ def reference_prior() -> Tensor:
     return torch.tensor(json.loads(PRIOR.read_text(encoding="utf-8"))["prior"], dtype=torch.float32)
 
 
+class Truth:
+    """True pictures, and what every comparison with them needs: made once, used for each row of a table."""
+
+    def __init__(self, lab: Tensor) -> None:
+        """``lab (B, 3, H, W)``, inside the sRGB gamut."""
+        self.lab = lab
+        self.rgb = lab_to_rgb(lab)
+        nearest = _nearest_bin(lab[:, 1:]).view(len(lab), -1)  # (B, H·W)
+        self.weights = (1.0 / reference_prior().to(lab.device))[nearest].double()  # (B, H·W)
+        self.sums = {
+            "pictures": torch.ones(len(lab)),
+            "pixels": torch.full((len(lab),), float(nearest.shape[1])),
+            "weight": self.weights.sum(dim=1),
+            "true_colorfulness": colorfulness(self.rgb),
+            "true_bins": _histograms(nearest, COUNT),
+            "true_chroma": _chroma_histograms(lab),
+        }
+
+
+def measure(truth: Truth, ab: Tensor, *, full: bool = False) -> Tensor:
+    """The sums of each picture, ``(B, LENGTH)`` float64 on the CPU, for `ColorMetrics.add_sums`.
+
+    ``ab (B, 2, H, W)`` in ab units, on the truth's device. ``full`` adds SSIM and ΔE2000, which take about as long as all
+    the rest.
+    """
+    lab = truth.lab
+    count = len(lab)
+    distance = (ab - lab[:, 1:]).square().sum(dim=1).sqrt().view(count, -1)
+    shown = fit_to_gamut(torch.cat((lab[:, :1], ab), dim=1))
+    rgb = lab_to_rgb(shown)
+    error = (rgb - truth.rgb).square().mean(dim=(1, 2, 3)).clamp(min=1e-10)
+    # A pixel at distance d counts for every threshold t ≥ d: histogram of ⌈d⌉, then, in `result`, a running sum.
+    first = distance.ceil().long()
+    measured = truth.sums | {
+        "squared": ((ab - lab[:, 1:]) / 255.0).square().double().sum(dim=(1, 2, 3)) / 2.0,
+        "psnr": -10.0 * error.log10(),
+        "colorfulness": colorfulness(rgb),
+        "hits": _histograms(first, THRESHOLDS),
+        "weighted_hits": _histograms(first, THRESHOLDS, truth.weights),
+        "bins": _histograms(_nearest_bin(shown[:, 1:]).view(count, -1), COUNT),
+        "chroma": _chroma_histograms(shown),
+    }
+    if full:
+        measured["full_pictures"] = torch.ones(count)
+        measured["ssim"] = structural_similarity(rgb, truth.rgb)
+        measured["delta_e_2000"] = delta_e_2000(shown, lab).mean(dim=(1, 2))
+    sums = torch.zeros(count, LENGTH, dtype=torch.float64)
+    for name, value in measured.items():
+        sums[:, _PLACE[name]] = value.view(count, -1).to("cpu", torch.float64)
+    return sums
+
+
+def numbers_of_pictures(sums: Tensor) -> dict[str, list[float]]:
+    """By name, the numbers of each picture of `measure` with ``full``."""
+    names = ("psnr", "ssim", "delta_e_2000", "colorfulness", "true_colorfulness")
+    return {name: sums[:, _PLACE[name]].flatten().tolist() for name in names}
+
+
 class ColorMetrics:
-    """Accumulates over pictures; `result` gives the means. All inputs on the same device."""
+    """Accumulates over pictures; `result` gives the means.
+
+    `sums` is all that it knows, one flat tensor, and adding two of them is the same as having seen the pictures of both:
+    processes that share a validation set all-reduce it.
+    """
 
     def __init__(self) -> None:
-        self._hits = torch.zeros(THRESHOLDS, dtype=torch.float64)
-        self._weighted_hits = torch.zeros(THRESHOLDS, dtype=torch.float64)
-        self._weight = 0.0
-        self._pixels = 0
-        self._squared = 0.0
-        self._psnr = 0.0
-        self._colorfulness = 0.0
-        self._true_colorfulness = 0.0
-        self._pictures = 0
+        self._sums = torch.zeros(LENGTH, dtype=torch.float64)
 
-    def add(self, lightness: Tensor, ab: Tensor, true_ab: Tensor) -> None:
-        """``lightness (B, 1, H, W)``; predicted and true ab ``(B, 2, H, W)`` in ab units."""
-        distance = (ab - true_ab).square().sum(dim=1).sqrt().flatten()
-        nearest = _nearest_bin(true_ab)
-        weights = (1.0 / reference_prior().to(ab))[nearest].double()
-        # A pixel at distance d counts for every threshold t ≥ d: histogram of ⌈d⌉, then a running sum.
-        first = distance.ceil().long()
-        inside = first < THRESHOLDS
-        self._hits += torch.bincount(first[inside], minlength=THRESHOLDS).cpu()
-        self._weighted_hits += torch.bincount(first[inside], weights[inside], minlength=THRESHOLDS).cpu()
-        self._weight += float(weights.sum())
-        self._pixels += distance.numel()
-        self._squared += float(((ab - true_ab) / 255.0).square().double().sum()) / 2.0
-        rgb = lab_to_rgb(fit_to_gamut(torch.cat((lightness, ab), dim=1)))
-        truth = lab_to_rgb(torch.cat((lightness, true_ab), dim=1))
-        error = (rgb - truth).square().mean(dim=(1, 2, 3)).clamp(min=1e-10)
-        self._psnr += float((-10.0 * error.log10()).sum())
-        self._colorfulness += float(colorfulness(rgb).sum())
-        self._true_colorfulness += float(colorfulness(truth).sum())
-        self._pictures += len(ab)
+    @classmethod
+    def from_sums(cls, sums: Tensor) -> ColorMetrics:
+        """Of sums ``(LENGTH,)``: of one picture (a row of `measure`), of several added, of several processes."""
+        metrics = cls()
+        metrics.add_sums(sums)
+        return metrics
+
+    def sums(self) -> Tensor:
+        """``(LENGTH,)`` float64 on the CPU, a copy."""
+        return self._sums.clone()
+
+    def add_sums(self, sums: Tensor) -> None:
+        """Raises ValueError for another shape than ``(LENGTH,)``."""
+        if sums.shape != (LENGTH,):
+            raise ValueError(f"sums of shape {tuple(sums.shape)}, not ({LENGTH},)")
+        self._sums += sums.to(self._sums)
+
+    def add(self, lightness: Tensor, ab: Tensor, true_ab: Tensor, *, full: bool = False) -> None:
+        """``lightness (B, 1, H, W)``; predicted and true ab ``(B, 2, H, W)`` in ab units, all on one device.
+
+        ``full``: SSIM and ΔE2000 too.
+        """
+        self.add_sums(measure(Truth(torch.cat((lightness, true_ab), dim=1)), ab, full=full).sum(dim=0))
 
     def result(self) -> dict[str, float]:
         """Percent, units and dB by name.
@@ -69,17 +156,101 @@ class ColorMetrics:
         auc_rebalanced the same with pixels weighted by 1/p̃ of their nearest bin, percent
         ab_mse         mean over pixels and both channels of ((ab − true)/255)²
         psnr           of R'G'B' after gamut fitting, mean over pictures, dB; rewards grey
+        ssim           of R'G'B', mean over pictures, see `structural_similarity`; rewards grey
+        delta_e_2000   CIEDE2000, mean over pixels; rewards grey
         colorfulness   Hasler-Süsstrunk, mean over pictures; colorfulness_ratio is over that of the truth
+        bins_js        Jensen-Shannon divergence of the histograms of the 262 ab bins from the truth's, in [0, ln 2]
+        chroma_js      the same of the chroma's histograms
+
+        ssim and delta_e_2000 are there only if they were measured.
         """
-        pixels, pictures = max(self._pixels, 1), max(self._pictures, 1)
-        return {
-            "auc": 100.0 * float((self._hits.cumsum(0) / pixels).mean()),
-            "auc_rebalanced": 100.0 * float((self._weighted_hits.cumsum(0) / max(self._weight, 1e-12)).mean()),
-            "ab_mse": self._squared / pixels,
-            "psnr": self._psnr / pictures,
-            "colorfulness": self._colorfulness / pictures,
-            "colorfulness_ratio": self._colorfulness / max(self._true_colorfulness, 1e-12),
+        pixels, pictures = max(self._one("pixels"), 1.0), max(self._one("pictures"), 1.0)
+        weighted_hits = self._sums[_PLACE["weighted_hits"]] / max(self._one("weight"), 1e-12)
+        result = {
+            "auc": 100.0 * float((self._sums[_PLACE["hits"]] / pixels).cumsum(0).mean()),
+            "auc_rebalanced": 100.0 * float(weighted_hits.cumsum(0).mean()),
+            "ab_mse": self._one("squared") / pixels,
+            "psnr": self._one("psnr") / pictures,
         }
+        if seen := self._one("full_pictures"):
+            result["ssim"] = self._one("ssim") / seen
+            result["delta_e_2000"] = self._one("delta_e_2000") / seen
+        result["colorfulness"] = self._one("colorfulness") / pictures
+        result["colorfulness_ratio"] = self._one("colorfulness") / max(self._one("true_colorfulness"), 1e-12)
+        for name in ("bins", "chroma"):
+            result[f"{name}_js"] = float(js_divergence(self.shares(name).numpy(), self.shares(f"true_{name}").numpy()))
+        return result
+
+    def shares(self, name: str) -> Tensor:
+        """Share of pixels per cell of a histogram: bins, true_bins ``(262,)``, chroma or true_chroma ``(68,)``."""
+        return self._sums[_PLACE[name]] / max(self._one("pixels"), 1.0)
+
+    def _one(self, name: str) -> float:
+        return float(self._sums[_PLACE[name]])
+
+
+def structural_similarity(rgb: Tensor, truth: Tensor) -> Tensor:
+    """SSIM (Wang et al. 2004) of R'G'B' ``(B, 3, H, W)`` in [0, 1], shape (B,).
+
+    scikit-image's defaults: uniform window of 7 × 7 px, sample covariance, K1 = 0.01, K2 = 0.03, data range 1, mean over
+    the three channels.
+    """
+    from skimage.metrics import structural_similarity as of_one
+
+    pairs = zip(rgb.movedim(1, -1).cpu().numpy(), truth.movedim(1, -1).cpu().numpy(), strict=True)
+    return torch.tensor([of_one(one, true, channel_axis=-1, data_range=1.0) for one, true in pairs])
+
+
+def delta_e_2000(lab: Tensor, other: Tensor) -> Tensor:
+    """CIEDE2000 with k_L = k_C = k_H = 1 of Lab ``(..., 3, H, W)``, shape (..., H, W).
+
+    Formulas and names: Sharma, Wu, Dalal, "The CIEDE2000 Color-Difference Formula: Implementation Notes" (2005).
+    scikit-image's takes several times as long, which a thousand pictures do not allow.
+    """
+    (light_1, a_1, b_1), (light_2, a_2, b_2) = lab.unbind(-3), other.unbind(-3)
+    mean_c7 = ((torch.hypot(a_1, b_1) + torch.hypot(a_2, b_2)) / 2) ** 7
+    stretch = 1.5 - 0.5 * (mean_c7 / (mean_c7 + 25.0**7)).sqrt()
+    a_1, a_2 = stretch * a_1, stretch * a_2
+    chroma_1, chroma_2 = torch.hypot(a_1, b_1), torch.hypot(a_2, b_2)
+    hue_1, hue_2 = torch.atan2(b_1, a_1), torch.atan2(b_2, a_2)
+    # The smaller of the two arcs between the hues, and its middle; where a colour is grey the arc has no weight and
+    # Sharma takes the sum of the hues (the grey's is 0) for the middle.
+    arc = torch.remainder(hue_2 - hue_1 + math.pi, 2 * math.pi) - math.pi
+    some_grey = (chroma_1 == 0) | (chroma_2 == 0)
+    hue = torch.where(some_grey, hue_1 + hue_2, hue_1 + arc / 2)
+    d_hue = 2 * (chroma_1 * chroma_2).sqrt() * torch.sin(arc / 2)
+    light, chroma = (light_1 + light_2) / 2, (chroma_1 + chroma_2) / 2
+    weight = (
+        1
+        - 0.17 * torch.cos(hue - math.radians(30))
+        + 0.24 * torch.cos(2 * hue)
+        + 0.32 * torch.cos(3 * hue + math.radians(6))
+        - 0.20 * torch.cos(4 * hue - math.radians(63))
+    )
+    from_50 = (light - 50) ** 2
+    in_light = (light_2 - light_1) / (1 + 0.015 * from_50 / (20 + from_50).sqrt())
+    in_chroma = (chroma_2 - chroma_1) / (1 + 0.045 * chroma)
+    in_hue = d_hue / (1 + 0.015 * chroma * weight)
+    turns = ((torch.remainder(torch.rad2deg(hue), 360) - 275) / 25) ** 2
+    chroma_7 = chroma**7
+    rotation = -2 * (chroma_7 / (chroma_7 + 25.0**7)).sqrt() * torch.sin(math.radians(60) * torch.exp(-turns))
+    squared = in_light**2 + in_chroma**2 + in_hue**2 + rotation * in_chroma * in_hue
+    return squared.clamp(min=0.0).sqrt()
+
+
+def _histograms(cells: Tensor, count: int, weights: Tensor | None = None) -> Tensor:
+    """``(B, count)`` of cell numbers ``(B, N)``; numbers from ``count`` on are left out."""
+    inside = cells < count
+    rows = torch.arange(len(cells), device=cells.device).view(-1, 1)
+    flat = (cells + count * rows)[inside]
+    chosen = None if weights is None else weights[inside]
+    return torch.bincount(flat, chosen, minlength=count * len(cells)).view(-1, count)
+
+
+def _chroma_histograms(lab: Tensor) -> Tensor:
+    """``(B, 68)``; the last cell holds all that is beyond."""
+    chroma = torch.hypot(lab[:, 1], lab[:, 2]).flatten(1)
+    return _histograms((chroma / CHROMA_STEP).long().clamp(max=CHROMA_CELLS - 1), CHROMA_CELLS)
 
 
 def _nearest_bin(ab: Tensor) -> Tensor:

@@ -1,16 +1,19 @@
 """Pictures decoded once into memory as uint8, and the batches cut from them.
 
 A batch is a pure function of (seed, step): which pictures, which crops, which flips. That makes ``--resume`` exact without
-storing any sampler state, and lets any step be looked at again.
+storing any sampler state, lets any step be looked at again, and lets several processes share a batch: each cuts its rows.
+
+Pictures that do not fit into the memory set aside stay as they came (a tenth of the size) and are decoded at each use.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,20 +33,51 @@ LARGEST_PIXELS = 100_000_000
 
 @dataclass
 class PictureStore:
-    """Decoded pictures: ``pictures[i]`` is (H, W, 3) uint8 R'G'B' with short side at most ``side``; labels beside them."""
+    """Pictures with short side at most ``side``; their names, scene labels and categories of content beside them.
 
-    pictures: list[NDArray[np.uint8]] = field(default_factory=list)
+    ``pictures[i]`` is (H, W, 3) uint8 R'G'B', or the file's bytes where memory did not suffice: use `pixels`.
+    """
+
+    side: int = 256
+    pictures: list[NDArray[np.uint8] | bytes] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    categories: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def pixels(self, index: int) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 R'G'B' of one picture, decoded now if it is not yet."""
+        picture = self.pictures[index]
+        if isinstance(picture, np.ndarray):
+            return picture
+        decoded = decode(picture, self.side)
+        assert not isinstance(decoded, str), "was decoded once when it was loaded"
+        return decoded
+
     @property
     def bytes(self) -> int:
-        """Memory of the pixels."""
-        return sum(picture.nbytes for picture in self.pictures)
+        """Memory of all pictures."""
+        return sum(len(picture) if isinstance(picture, bytes) else picture.nbytes for picture in self.pictures)
+
+    @property
+    def decoded(self) -> int:
+        """How many pictures are kept as pixels."""
+        return sum(not isinstance(picture, bytes) for picture in self.pictures)
+
+    def part(self, rank: int, count: int) -> PictureStore:
+        """Every ``count``-th picture from ``rank`` on: disjoint parts that together are all, none of them padded."""
+        chosen = slice(rank, None, count)
+        return PictureStore(
+            self.side,
+            self.pictures[chosen],
+            self.names[chosen],
+            self.labels[chosen],
+            Counter(self.dropped),
+            self.categories[chosen],
+        )
 
     def scene_classes(self, smallest: int = 30) -> tuple[str, ...]:
         """Labels that at least ``smallest`` pictures carry, in alphabetical order."""
@@ -72,22 +106,26 @@ def decode(data: bytes, side: int) -> NDArray[np.uint8] | str:
     return np.ascontiguousarray(rgb)
 
 
-def load_pictures(pictures: Iterable[Picture], side: int, *, limit: int = 0, workers: int = 4) -> PictureStore:
+def load_pictures(
+    pictures: Iterable[Picture], side: int, *, limit: int = 0, workers: int = 4, memory: int = 0
+) -> PictureStore:
     """Decode all (or the first ``limit``) pictures. What cannot be used is counted by reason in ``dropped``.
 
-    Raises TrainingProblem if nothing is left.
+    ``memory`` bounds the bytes of decoded pictures; 0 is `memory_for_pictures`. Raises TrainingProblem if
+    nothing is left.
     """
-    store = PictureStore()
+    store = PictureStore(side)
+    room = memory or memory_for_pictures()
     with ThreadPoolExecutor(workers) as pool:
         batch: list[Picture] = []
         for picture in pictures:
             batch.append(picture)
             if len(batch) == 256:
-                _decode_into(store, batch, side, pool)
+                room = _decode_into(store, batch, room, pool)
                 batch = []
             if limit and len(store) + len(batch) >= limit:
                 break
-        _decode_into(store, batch, side, pool)
+        _decode_into(store, batch, room, pool)
     if not store.pictures:
         raise TrainingProblem(
             "no pictures to train on",
@@ -97,14 +135,29 @@ def load_pictures(pictures: Iterable[Picture], side: int, *, limit: int = 0, wor
     return store
 
 
-def _decode_into(store: PictureStore, batch: list[Picture], side: int, pool: ThreadPoolExecutor) -> None:
-    for picture, pixels in zip(batch, pool.map(lambda item: decode(item.data, side), batch), strict=True):
+def _decode_into(store: PictureStore, batch: list[Picture], room: int, pool: ThreadPoolExecutor) -> int:
+    """Adds a batch; returns how many bytes are left for decoded pictures."""
+    decoded = pool.map(lambda item: decode(item.data, store.side), batch)
+    for picture, pixels in zip(batch, decoded, strict=True):
         if isinstance(pixels, str):
             store.dropped[pixels] += 1
-        else:
-            store.pictures.append(pixels)
-            store.names.append(picture.name)
-            store.labels.append(picture.label)
+            continue
+        fits = pixels.nbytes <= room
+        room -= pixels.nbytes if fits else 0
+        store.pictures.append(pixels if fits else picture.data)
+        store.names.append(picture.name)
+        store.labels.append(picture.label)
+        store.categories.append(picture.category)
+    return room
+
+
+def memory_for_pictures() -> int:
+    """Bytes: half of the machine's memory, shared among the processes that torchrun started on it; 4 GiB if unknown."""
+    try:
+        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 4 * 2**30
+    return whole // 2 // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def indices_of_step(step: int, batch: int, count: int, seed: int) -> list[int]:
@@ -129,20 +182,33 @@ def _permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
 
 
 def cut_batch(
-    store: PictureStore, step: int, batch: int, size: int, seed: int, smallest_area: float
+    store: PictureStore,
+    step: int,
+    batch: int,
+    size: int,
+    seed: int,
+    smallest_area: float,
+    *,
+    rows: range | None = None,
+    pool: Executor | None = None,
 ) -> tuple[Tensor, list[str]]:
-    """The crops of one step, ``(batch, 3, size, size)`` uint8 R'G'B', and their labels.
+    """The crops of one step, ``(rows, 3, size, size)`` uint8 R'G'B', and their labels.
 
     Random crop of ``smallest_area`` to 1 of the picture, aspect 3:4 to 4:3, enlarged or reduced to ``size``; half are
-    mirrored.
+    mirrored. ``rows`` are the places in the batch to cut, all by default; a row does not depend on which others are cut.
+    ``pool`` cuts several rows at once.
     """
-    random = np.random.default_rng((seed, step, 2))
-    out = np.empty((batch, size, size, 3), np.uint8)
-    labels = []
-    for row, index in enumerate(indices_of_step(step, batch, len(store), seed)):
-        out[row] = _random_crop(store.pictures[index], size, smallest_area, random)
-        labels.append(store.labels[index])
-    return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous(), labels
+    rows = range(batch) if rows is None else rows
+    indices = indices_of_step(step, batch, len(store), seed)
+    out = np.empty((len(rows), size, size, 3), np.uint8)
+
+    def cut(place: int) -> None:
+        row = rows[place]
+        random = np.random.default_rng((seed, step, 2, row))
+        out[place] = _random_crop(store.pixels(indices[row]), size, smallest_area, random)
+
+    list((map if pool is None else pool.map)(cut, range(len(rows))))
+    return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous(), [store.labels[indices[row]] for row in rows]
 
 
 def _random_crop(

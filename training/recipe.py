@@ -24,11 +24,18 @@ RECIPES = Path(__file__).parent / "recipes"
 class Recipe:
     """One training run.
 
-    network         scenes or regression
+    network         scenes (a distribution over colour bins) or regression
+    fuse_global     whether the whole picture's feature joins the local ones (scenes)
+    residual_bound  largest residual beside the bins' mean, ab units; 0 is none (scenes)
+    init            weights to start from, as for --init; "" is fresh ones
+    keep            share of the way from init's weights to the trained ones that is kept (Wortsman et al. 2022, WiSE-FT):
+                    below 1, what init knew survives training on a few pictures
+    freeze_statistics   whether batch normalisation stays as it was in init
     steps, batch    optimiser steps and pictures per step
     sizes           [(from this share of the steps, picture size in px)], ascending; sizes are multiples of 32
     smallest_area   smallest crop as a share of the picture
     learning_rate   peak of the one-cycle schedule; warm_up is the share of steps that climb to it
+    patience        evaluations without a better score before the run ends early and gives its best weights; 0 is never
     ema             decay of the weights' running mean, which is what is evaluated and saved
     exponent        of the rebalancing weights (0 none, 1 Zhang et al.)
     mean_weight, scene_weight   of smooth-L1 on the mean colour and of the scene loss
@@ -37,6 +44,12 @@ class Recipe:
     """
 
     network: Literal["scenes", "regression"] = "scenes"
+    fuse_global: bool = True
+    residual_bound: float = 8.0
+    init: str = ""
+    keep: float = 1.0
+    freeze_statistics: bool = False
+    patience: int = 0
     steps: int = 4000
     batch: int = 32
     sizes: tuple[tuple[float, int], ...] = ((0.0, 128),)
@@ -62,6 +75,9 @@ class Recipe:
             and all(size % 32 == 0 and size > 0 for _, size in self.sizes),
             "smallest_area": 0.0 < self.smallest_area <= 1.0,
             "learning_rate": self.learning_rate > 0,
+            "residual_bound": self.residual_bound >= 0.0,
+            "keep": 0.0 < self.keep <= 1.0,
+            "patience": self.patience >= 0,
             "ema": 0.0 <= self.ema < 1.0,
         }
         for name, holds in checks.items():

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorize_media.color import fit_to_gamut, lab_to_rgb
+from colorize_media.errors import EnvironmentProblem
 
 
 class JsonLog:
@@ -34,6 +35,32 @@ class JsonLog:
         """Append one row and hand it to the operating system."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(row)) + "\n")
+
+
+class TensorBoard:
+    """The same rows for TensorBoard, in ``<run>/tensorboard``. Raises EnvironmentProblem where it is not installed."""
+
+    def __init__(self, run: Path, step: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise EnvironmentProblem(
+                "TensorBoard is not installed",
+                why=str(error),
+                hint="pip install tensorboard, or leave --tensorboard out",
+            ) from error
+        # A resumed run's rows after its last state are written again; the old ones are purged.
+        self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=step or None)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """All numbers of a row of the log under ``kind/name``."""
+        numbers = {name: value for name, value in row.items() if isinstance(value, int | float) and name != "step"}
+        for name, value in (numbers | {f"loss/{part}": value for part, value in row.get("loss", {}).items()}).items():
+            self._writer.add_scalar(f"{row['kind']}/{name}", value, row["step"])
+
+    def close(self) -> None:
+        """Everything is on disk afterwards."""
+        self._writer.close()
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

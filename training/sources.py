@@ -24,11 +24,16 @@ LARGEST_MEMBER = 64 * 2**20  # bytes; a training picture is far smaller, an arch
 
 
 class Picture(NamedTuple):
-    """One encoded picture: a name that is unique in its source, a scene label ("" if unknown), the file's bytes."""
+    """One encoded picture: a name that is unique in its source, a scene label, the file's bytes, a category of content.
+
+    Label and category are "" if unknown. Where an index gives a category but no label, the category is the label too,
+    unless it is just "scene".
+    """
 
     name: str
     label: str
     data: bytes
+    category: str = ""
 
 
 def find_sources(data: Path, split: str = "train") -> list[Path]:
@@ -53,8 +58,7 @@ def find_sources(data: Path, split: str = "train") -> list[Path]:
 def read_pictures(sources: list[Path]) -> Iterator[Picture]:
     """Every picture of the sources in a fixed order. Files that are no pictures by name are passed over."""
     for source in sources:
-        labels = _labels_beside(source)
-        yield from _read_folder(source) if source.is_dir() else _read_tar(source, labels)
+        yield from _read_folder(source) if source.is_dir() else _read_tar(source, _index_beside(source))
 
 
 def _read_folder(folder: Path) -> Iterator[Picture]:
@@ -64,7 +68,7 @@ def _read_folder(folder: Path) -> Iterator[Picture]:
             yield Picture("/".join(parts), parts[0] if len(parts) > 1 else "", path.read_bytes())
 
 
-def _read_tar(path: Path, labels: dict[str, str]) -> Iterator[Picture]:
+def _read_tar(path: Path, index: dict[str, tuple[str, str]]) -> Iterator[Picture]:
     try:
         with tarfile.open(path, "r|*") as archive:  # a stream: one pass, no seeking, no index in memory
             for member in archive:
@@ -72,21 +76,23 @@ def _read_tar(path: Path, labels: dict[str, str]) -> Iterator[Picture]:
                 if member.isreg() and suffix in SUFFIXES and member.size <= LARGEST_MEMBER:
                     file = archive.extractfile(member)
                     if file is not None:
-                        yield Picture(member.name, labels.get(member.name, ""), file.read())
+                        label, category = index.get(member.name, ("", ""))
+                        yield Picture(member.name, label, file.read(), category)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise TrainingProblem(
             "cannot read training data", path=path, why=str(error), hint="fetch the file again"
         ) from error
 
 
-def _labels_beside(source: Path) -> dict[str, str]:
-    """Labels from an index CSV beside a tar: the label, or the category where that is more than "scene"."""
+def _index_beside(source: Path) -> dict[str, tuple[str, str]]:
+    """Label and category by name, from an index CSV beside a tar."""
     index = source.parent / ("val.csv" if source.name.startswith("val") else "train.csv")
     if source.is_dir() or not index.is_file():
         return {}
-    labels = {}
+    found = {}
     with index.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             category = row.get("category") or ""
-            labels[row.get("name") or ""] = row.get("label") or ("" if category == "scene" else category)
-    return labels
+            label = row.get("label") or ("" if category == "scene" else category)
+            found[row.get("name") or ""] = (label, category)
+    return found
