@@ -10,8 +10,10 @@ from typing import Literal
 
 from colorize_media.errors import BadOption
 
-Smoothing = Literal["off", "fast"]
-SMOOTHING: tuple[Smoothing, ...] = ("off", "fast")
+Smoothing = Literal["off", "fast", "best"]
+SMOOTHING: tuple[Smoothing, ...] = ("off", "fast", "best")
+EngineName = Literal["auto", "torch", "openvino"]
+ENGINES: tuple[EngineName, ...] = ("auto", "torch", "openvino")
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,11 @@ class ColorizeOptions:
 
     model       a shipped model's name, a .safetensors file, or a training run's folder
     device      auto, cpu, cuda, cuda:N or mps
+    engine      what computes the network: torch, openvino (on a CPU; an extra), or auto
     vividness   chroma gain; 1 is the calibrated default, 0 grey, 2 the most
-    smoothing   colours over time in videos: off (each frame alone) or fast (causal, along the motion)
+    refine      how much neighbouring cells agree on a colour, 0 is off; None is the model's own default
+    smoothing   colours over time in videos: off (each frame alone), fast (from the past) or best (also from
+                the next frames, with a shot's colours held)
     batch_size  frames that go through the network together; 0 lets the device decide
     working_size  short side, in pixels, of the picture the network sees
     force       colour inputs that already have colour
@@ -34,10 +39,12 @@ class ColorizeOptions:
 
     model: str = "scenes"
     device: str = "auto"
+    engine: EngineName = "auto"
     vividness: float = 1.0
-    smoothing: Smoothing = "fast"
+    refine: float | None = None
+    smoothing: Smoothing = "best"
     batch_size: int = 0
-    working_size: int = 256
+    working_size: int = 192
     force: bool = False
     quality: int = 95
     encoder: str = ""
@@ -47,6 +54,8 @@ class ColorizeOptions:
 
     def __post_init__(self) -> None:
         self._require("vividness", 0.0 <= self.vividness <= 2.0, "0 to 2")
+        self._require("refine", self.refine is None or 0.0 <= self.refine <= 10.0, "0 to 10")
+        self._require("engine", self.engine in ENGINES, " or ".join(ENGINES))
         self._require("smoothing", self.smoothing in SMOOTHING, " or ".join(SMOOTHING))
         self._require("batch_size", 0 <= self.batch_size <= 1024, "0 (automatic) to 1024")
         self._require("working_size", 64 <= self.working_size <= 1024, "64 to 1024 pixels")

@@ -29,6 +29,7 @@ class ScenesConfig:
     scene_classes   names of the scene head's classes, may be empty
     temperature     of the annealed mean, chosen on validation pictures
     chroma_gain     at vividness 1, chosen on validation pictures
+    refine          strength of the spatial mean field; 0 is off
     """
 
     kind: Literal["scenes"] = "scenes"
@@ -39,6 +40,7 @@ class ScenesConfig:
     scene_classes: tuple[str, ...] = ()
     temperature: float = 1.0
     chroma_gain: float = 1.0
+    refine: float = 0.0
 
 
 class Climb(nn.Module):
@@ -66,15 +68,14 @@ class ScenesNet(nn.Module):
         self.config = config
         sixteenth, eighth, quarter = config.decoder
         self.encoder = ResNet18Encoder(4)
-        self.fuse_local = nn.Conv2d(WIDTHS[3], sixteenth, 1, bias=False)
         if config.fuse_global:
             self.global_features = nn.Sequential(
                 nn.Linear(WIDTHS[3], config.global_width), nn.ReLU(inplace=True),
                 nn.Linear(config.global_width, config.global_width), nn.ReLU(inplace=True),
             )  # fmt: skip
+        self.fuse_local = nn.Conv2d(WIDTHS[3], sixteenth, 1, bias=False)
+        if config.fuse_global:
             self.fuse_global = nn.Linear(config.global_width, sixteenth)
-            self.scene_head = nn.Linear(config.global_width, max(len(config.scene_classes), 1))
-            self.scene_head.requires_grad_(bool(config.scene_classes))
         self.fuse_bn = nn.BatchNorm2d(sixteenth)
         self.climb16 = Climb(sixteenth, WIDTHS[2], eighth)
         self.climb8 = Climb(eighth, WIDTHS[1], eighth)
@@ -82,6 +83,10 @@ class ScenesNet(nn.Module):
         self.bin_head = nn.Conv2d(quarter, bins.COUNT, 1)
         if config.residual_bound:
             self.residual_head = nn.Conv2d(quarter, 2, 1)
+        if config.fuse_global:
+            self.scene_head = nn.Linear(config.global_width, max(len(config.scene_classes), 1))
+            self.scene_head.requires_grad_(bool(config.scene_classes))
+        if config.residual_bound:
             nn.init.zeros_(self.residual_head.weight)
             assert self.residual_head.bias is not None
             nn.init.zeros_(self.residual_head.bias)
@@ -104,5 +109,5 @@ class ScenesNet(nn.Module):
         if self.config.residual_bound:
             residual = self.config.residual_bound * torch.tanh(self.residual_head(x))
         else:
-            residual = logits.new_zeros(len(x), 2, *x.shape[-2:])
+            residual = torch.zeros_like(logits[:, :2])
         return ColorDistribution(logits, residual, scene)

@@ -22,7 +22,7 @@ def work(run: Path) -> dict[str, object]:
     cpu = torch.device("cpu")
     run.mkdir(exist_ok=True)
     with joined_ranks(cpu) as ranks:
-        recipe = tiny_recipe(steps=4, batch=8, sizes=((0.0, 64),))
+        recipe = tiny_recipe(steps=4, batch=8, sizes=((0.0, 64),), learning_rate=1e-4, bfloat16=False)
         # An odd number of validation pictures: nobody's share may be padded.
         store, val = load_pictures(scenes(70), 96), load_pictures(scenes(5), 64)
         classes = store.scene_classes()

@@ -47,6 +47,7 @@ from colorize_media.models import (
     load_weights,
     save_weights,
 )
+from colorize_media.options import ColorizeOptions
 from colorize_media.training.augment import make_pair
 from colorize_media.training.evaluation import SIZE, Decoding, predict_ab, squares
 from colorize_media.training.losses import BinLoss, Loss, SquaredError, measure_prior, rebalancing_weights
@@ -64,6 +65,7 @@ PRIOR_PICTURES = 2048  # enough for the prior: doubling it moves no weight by mo
 SHEET_PICTURES = 16
 STATISTICS_BATCHES = 16  # for batch normalisation: 512 pictures at the usual batch, a chosen number, not a measured one
 EVALUATION_BATCH = 8
+WORKING_SIZE = ColorizeOptions().working_size  # validation sees what the command shows
 
 
 def train(
@@ -269,7 +271,7 @@ class _Run:
         """One optimiser step; the loss parts, over the whole batch of all processes."""
         state, recipe = self.state, self.recipe
         lightness, ab = make_pair(rgb, recipe.look, recipe.seed, state.step, self.rows.start)
-        with torch.autocast(rgb.device.type, torch.bfloat16):
+        with torch.autocast(rgb.device.type, torch.bfloat16, enabled=recipe.bfloat16):
             output = self.shared(lightness)
         parts = self.loss(output, ab, scene)
         everywhere = self.ranks.sum(torch.stack([value.detach() for value in parts.values()])) / self.ranks.count
@@ -332,11 +334,14 @@ class _Run:
         network, started = network.to(self.device), time.monotonic()
         metrics = ColorMetrics()
         for lab in squares(self.val.part(self.ranks.rank, self.ranks.count), SIZE, EVALUATION_BATCH):
-            metrics.add(lab[:, :1], predict_ab(network, lab[:, :1], [Decoding()], SIZE, self.device)[0], lab[:, 1:])
-        metrics = ColorMetrics.from_sums(self.ranks.sum(metrics.sums().to(self.device)).cpu())
+            metrics.add(
+                lab[:, :1], predict_ab(network, lab[:, :1], [Decoding()], WORKING_SIZE, self.device)[0], lab[:, 1:]
+            )
+        if self.ranks.count > 1:  # NCCL sums on the GPU only
+            metrics = ColorMetrics.from_sums(self.ranks.sum(metrics.sums().to(self.device)).cpu())
         if self.ranks.first:
             lab = next(squares(self.val, SIZE, min(SHEET_PICTURES, len(self.val))))
-            ab = predict_ab(network, lab[:, :1], [Decoding()], SIZE, self.device)[0]
+            ab = predict_ab(network, lab[:, :1], [Decoding()], WORKING_SIZE, self.device)[0]
             contact_sheet(lab, [ab], self.run / f"sheet-{self.state.step:06d}.png")
         network.cpu()
         return {**metrics.result(), "seconds": round(time.monotonic() - started, 1)}
@@ -387,7 +392,9 @@ def _started_from(file: Path, config: Config) -> Network:
     Raises TrainingProblem if the recipe's network is another.
     """
     found, _ = load_weights(file)
-    ours = replace(found.config, scene_classes=config.scene_classes) if found.config.kind == "scenes" else found.config
+    ours = found.config
+    if isinstance(ours, ScenesConfig) and isinstance(config, ScenesConfig):
+        ours = replace(ours, scene_classes=config.scene_classes)
     wanted = {
         name: getattr(config, name) for name in ("kind", "fuse_global", "residual_bound") if hasattr(config, name)
     }

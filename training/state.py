@@ -32,8 +32,9 @@ def save_state(path: Path, state: RunState, notes: dict[str, Any]) -> None:
     """Write under a temporary name and rename. ``notes`` (JSON) come back from `load_state`."""
     tensors = {f"network.{name}": value for name, value in state.network.state_dict().items()}
     tensors |= {f"ema.{name}": value for name, value in state.ema.items()}
+    names = _optimised(state)
     for number, moments in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"adam.{number}.{name}": value for name, value in moments.items()}
+        tensors |= {f"adam.{names[number]}.{moment}": value for moment, value in moments.items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     metadata = {"step": str(state.step), "pictures": str(state.pictures), "notes": json.dumps(notes)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -63,12 +64,19 @@ def load_state(path: Path, state: RunState) -> None:
     state.network.load_state_dict(_below("network.", tensors), strict=True)
     for name, value in _below("ema.", tensors).items():
         state.ema[name].copy_(value)
+    number_of = {name: number for number, name in enumerate(_optimised(state))}
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _below("adam.", tensors).items():
-        number, _, key = name.partition(".")
-        moments.setdefault(int(number), {})[key] = value
+        parameter, _, moment = name.rpartition(".")
+        moments.setdefault(number_of[parameter], {})[moment] = value
     state.optimizer.load_state_dict({"state": moments, "param_groups": state.optimizer.state_dict()["param_groups"]})
     state.step, state.pictures = int(metadata["step"]), int(metadata["pictures"])
+
+
+def _optimised(state: RunState) -> list[str]:
+    """Names of the parameters in the order that the optimiser numbers them: names outlive a reordered network."""
+    names = {id(value): name for name, value in state.network.named_parameters()}
+    return [names[id(value)] for group in state.optimizer.param_groups for value in group["params"]]
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
