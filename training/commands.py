@@ -9,11 +9,14 @@ from typing import Any
 
 import torch
 
-from colorize_media.errors import TrainingProblem
-from colorize_media.models import SHIPPED, find_weights, load_weights
+from colorize_media.errors import OutputUnwritable, TrainingProblem
+from colorize_media.models import SHIPPED, Network, find_weights, load_weights
 from colorize_media.training.engine import train
-from colorize_media.training.evaluation import SIZE, Decoding, evaluate_grey, evaluate_network, predict_ab, squares
+from colorize_media.training.evaluation import GREY, SIZE, Decoding, evaluate, outputs_of, predict_ab, squares
+from colorize_media.training.evaluation_page import COLUMNS
+from colorize_media.training.evaluation_report import Evaluated, check_report, write_report
 from colorize_media.training.parallel import joined_ranks
+from colorize_media.training.perceptual import FrechetInceptionDistance, Lpips, PerceptualMetric
 from colorize_media.training.pictures import PictureStore, load_pictures
 from colorize_media.training.recipe import load_recipe
 from colorize_media.training.report import contact_sheet
@@ -83,71 +86,90 @@ def is_held_back(picture: Picture) -> bool:
 def evaluate_command(
     data: Path,
     device: torch.device,
+    on_progress: Callable[[int, int], None] = lambda done, count: None,
     *,
     models: tuple[str, ...],
     limit: int,
     size: int,
     working_size: int,
-    vividness: float,
+    vividness: tuple[float, ...],
     sheet: Path | None,
+    report: Path | None,
+    fid_weights: Path | None,
+    lpips_weights: Path | None,
 ) -> list[dict[str, Any]]:
-    """Rows of the table: grey, then for each model its plain mean (T = 1) and its default output.
+    """Rows of the table: grey, then for each model its plain mean (T = 1) and its default output at each vividness.
 
-    Raises UnknownModel, WeightsDamaged, TrainingProblem.
+    The shipped `regression` is always among the models. ``report`` is a folder to write, see `evaluation_report`.
+    ``on_progress`` hears how many pictures of how many are done.
+
+    Raises UnknownModel, WeightsDamaged, BadOption, LibraryMissing, OutputExists, OutputUnwritable, TrainingProblem.
     """
-    names = models or tuple(
-        sorted((file.stem for file in SHIPPED.glob("*.safetensors")), key=lambda name: name == "scenes")
-    )
-    if not names:
-        raise TrainingProblem(
-            "nothing to evaluate", why="no weights are shipped with this installation", hint="--model FILE"
-        )
-    networks = {name: load_weights(find_weights(name))[0].to(device) for name in names}
+    if report is not None:
+        check_report(report)
+    files = _weights_to_compare(models)
+    networks = {name: load_weights(file)[0].to(device) for name, file in files.items()}
+    perceptual: list[PerceptualMetric] = []
+    if fid_weights is not None:
+        perceptual.append(FrechetInceptionDistance(fid_weights, device))
+    if lpips_weights is not None:
+        perceptual.append(Lpips(lpips_weights, device))
     sources = find_sources(data, "val") or find_sources(data)
     store = load_pictures(read_pictures(sources), size, limit=limit)
-    rows: list[dict[str, Any]] = [{"model": "grey", "output": "ab = 0"} | evaluate_grey(store, size=size)]
-    for name, network in networks.items():
-        config = network.config
-        decodings = [Decoding(), Decoding(config.temperature, config.chroma_gain * vividness)]
-        results = evaluate_network(network, store, decodings, size=size, working_size=working_size, device=device)
-        rows += [
-            {"model": name, "output": output} | result
-            for output, result in zip(("mean, T = 1", "default"), results, strict=True)
-        ]
+    outputs = [GREY] + [output for name, network in networks.items() for output in outputs_of(name, network, vividness)]
+    scores = evaluate(
+        networks,
+        outputs,
+        store,
+        size=size,
+        working_size=working_size,
+        device=device,
+        perceptual=perceptual,
+        on_pictures=lambda done: on_progress(done, len(store)),
+    )
     if sheet is not None:
         _write_sheet(sheet, networks, store, size, working_size, device)
-    return rows
+    if report is not None:
+        write_report(report, Evaluated(data, store, networks, files, scores, size, working_size, device))
+    return [score.row() for score in scores]
 
 
 def format_table(rows: list[dict[str, Any]]) -> str:
     """Markdown."""
-    columns = {
-        "AuC %": ("auc", "{:.2f}"),
-        "rebalanced %": ("auc_rebalanced", "{:.2f}"),
-        "ab MSE": ("ab_mse", "{:.5f}"),
-        "PSNR dB": ("psnr", "{:.2f}"),
-        "colourfulness": ("colorfulness", "{:.1f}"),
-        "of the truth's": ("colorfulness_ratio", "{:.2f}"),
-    }
-    lines = ["| model | output | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
+    columns = [column for column in COLUMNS if column.key in rows[0]]
+    lines = ["| model | output | vividness | " + " | ".join(column.heading for column in columns) + " |"]
+    lines.append("|---|---|---|" + "---|" * len(columns))
     for row in rows:
-        numbers = " | ".join(form.format(row[key]) for key, form in columns.values())
-        lines.append(f"| {row['model']} | {row['output']} | {numbers} |")
+        vividness = "–" if row["vividness"] is None else f"{row['vividness']:g}"
+        numbers = " | ".join(column.form.format(row[column.key]) for column in columns)
+        lines.append(f"| {row['model']} | {row['output']} | {vividness} | {numbers} |")
     return "\n".join(lines)
 
 
+def _weights_to_compare(models: tuple[str, ...]) -> dict[str, Path]:
+    """Weights by the name that tables show: the shipped `regression`, then those asked for, or all that are shipped."""
+    shipped = sorted(file.stem for file in SHIPPED.glob("*.safetensors"))
+    files = {name: find_weights(name) for name in models or sorted(shipped, key=lambda name: name == "scenes")}
+    if not files:
+        raise TrainingProblem(
+            "nothing to evaluate", why="no weights are shipped with this installation", hint="--model FILE"
+        )
+    baseline = SHIPPED / "regression.safetensors"
+    if baseline.is_file() and not any(file.samefile(baseline) for file in files.values()):
+        files = {"regression": baseline, **files}
+    return files
+
+
 def _write_sheet(
-    path: Path, networks: dict[str, Any], store: PictureStore, size: int, working_size: int, device: torch.device
+    path: Path, networks: dict[str, Network], store: PictureStore, size: int, working_size: int, device: torch.device
 ) -> None:
     lab = next(squares(store, size, min(SHEET_PICTURES, len(store))))
-    predictions = [
-        predict_ab(
-            network,
-            lab[:, :1],
-            [Decoding(network.config.temperature, network.config.chroma_gain)],
-            working_size,
-            device,
-        )[0]
-        for network in networks.values()
-    ]
-    contact_sheet(lab, predictions, path, columns=3)
+    predictions = []
+    for network in networks.values():
+        predictions += predict_ab(network, lab[:, :1], [Decoding.of_command(network)], working_size, device)
+    try:
+        contact_sheet(lab, predictions, path, columns=3)
+    except OSError as error:
+        raise OutputUnwritable(
+            "cannot write the sheet", path=path, why=error.strerror or str(error), hint="give another file with --sheet"
+        ) from error

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from colorize_media.color import fit_to_gamut, lab_to_rgb, rgb_to_lab
 from colorize_media.models import Network
+from colorize_media.refine import decide_colors
 from colorize_media.training.metrics import ColorMetrics, Truth, measure, numbers_of_pictures
 from colorize_media.training.perceptual import PerceptualMetric
 from colorize_media.training.pictures import PictureStore, center_square
@@ -26,10 +27,17 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a distribution becomes colour: annealed mean at ``temperature``, chroma times ``gain``."""
+    """How a distribution becomes colour, see `refine.decide_colors`. The default is the plain mean."""
 
     temperature: float = 1.0
     gain: float = 1.0
+    refine: float = 0.0
+
+    @classmethod
+    def of_command(cls, network: Network, vividness: float = 1.0) -> Decoding:
+        """What ``colorize-media`` does with this network."""
+        config = network.config
+        return cls(config.temperature, config.chroma_gain * vividness, config.refine)
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,8 @@ GREY = Output("grey", "ab = 0", None)
 
 def outputs_of(model: str, network: Network, vividness: Sequence[float] = (1.0,)) -> list[Output]:
     """The rows of a model: its plain mean, T = 1, by which mean squared errors are compared, and what the command gives."""
-    config = network.config
     plain = Output(model, "mean, T = 1", Decoding())
-    return [plain] + [
-        Output(model, "default", Decoding(config.temperature, config.chroma_gain * value), value) for value in vividness
-    ]
+    return [plain] + [Output(model, "default", Decoding.of_command(network, value), value) for value in vividness]
 
 
 @dataclass
@@ -96,9 +101,9 @@ def true_lab(store: PictureStore, indices: Sequence[int], size: int) -> Tensor:
 def predict_ab(
     network: Network, lightness: Tensor, decodings: Sequence[Decoding], working_size: int, device: torch.device
 ) -> list[Tensor]:
-    """ab ``(B, 2, H, W)`` of L ``(B, 1, H, W)`` for each decoding, where L is; the network sees a square of ``working_size`` px.
+    """ab ``(B, 2, H, W)`` of L ``(B, 1, H, W)`` for each decoding, the network seeing a square of ``working_size`` px.
 
-    The network runs on ``device``, where it is already.
+    The network is on ``device``; L is anywhere, and its ab comes back there.
     """
     height, width = lightness.shape[-2:]
     seen = lightness.to(device)
@@ -106,12 +111,9 @@ def predict_ab(
         seen = F.interpolate(seen, (working_size, working_size), mode="bicubic", antialias=True).clamp(0.0, 100.0)
     with torch.autocast(device.type, torch.bfloat16):
         output = network(seen)
+    colors = [decide_colors(output, seen, temperature=d.temperature, gain=d.gain, refine=d.refine) for d in decodings]
     return [
-        decoding.gain
-        * F.interpolate(output.mean(decoding.temperature), (height, width), mode="bicubic", align_corners=False).to(
-            lightness.device
-        )
-        for decoding in decodings
+        F.interpolate(ab, (height, width), mode="bicubic", align_corners=False).to(lightness.device) for ab in colors
     ]
 
 
@@ -138,19 +140,24 @@ def evaluate(
     device = device or torch.device("cpu")
     place = device if device.type == "cuda" else torch.device("cpu")  # sums need float64, which MPS does not have
     scores = [Scores(output) for output in outputs]
+    # Outputs that are decoded alike, as a regression's mean and default, are measured once.
+    decodings = {
+        name: list(dict.fromkeys(o.decoding for o in outputs if o.model == name and o.decoding is not None))
+        for name in networks
+    }
+    sums: dict[tuple[str, Decoding | None], Tensor] = {}
     done = 0
     for lab in squares(store, size, batch):
         truth = Truth(lab.to(place))
         lightness = truth.lab[:, :1]
-        # Outputs that are decoded alike, as a regression's mean and default, are measured once.
-        colors: dict[tuple[str, Decoding | None], Tensor] = {(GREY.model, None): torch.zeros_like(truth.lab[:, 1:])}
+        colors: dict[tuple[str, Decoding | None], Tensor] = {}
+        if GREY in outputs:
+            colors[GREY.model, None] = torch.zeros_like(truth.lab[:, 1:])
         for name, network in networks.items():
-            decodings = list(dict.fromkeys(o.decoding for o in outputs if o.model == name and o.decoding is not None))
-            predicted = predict_ab(network, lightness, decodings, working_size, device)
-            colors |= {(name, decoding): ab for decoding, ab in zip(decodings, predicted, strict=True)}
+            predicted = predict_ab(network, lightness, decodings[name], working_size, device)
+            colors |= {(name, decoding): ab for decoding, ab in zip(decodings[name], predicted, strict=True)}
         for metric in perceptual:
             metric.start(truth.rgb)
-        sums = {}
         for key, ab in colors.items():
             sums[key] = measure(truth, ab, full=full)
             for metric in perceptual:
@@ -160,9 +167,10 @@ def evaluate(
             score.add(sums[score.output.model, score.output.decoding], groups)
         done += len(lab)
         on_pictures(done)
-    for score in scores:
-        for metric in perceptual:
-            score.perceptual[metric.name] = metric.result((score.output.model, score.output.decoding))
+    for metric in perceptual:
+        results = {key: metric.result(key) for key in sums}
+        for score in scores:
+            score.perceptual[metric.name] = results[score.output.model, score.output.decoding]
     return scores
 
 

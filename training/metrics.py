@@ -8,12 +8,15 @@ lightness, is scored by everything else.
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_media.color import colorfulness, fit_to_gamut, lab_to_rgb
@@ -102,7 +105,7 @@ def measure(truth: Truth, ab: Tensor, *, full: bool = False) -> Tensor:
     if full:
         measured["full_pictures"] = torch.ones(count)
         measured["ssim"] = structural_similarity(rgb, truth.rgb)
-        measured["delta_e_2000"] = delta_e_2000(shown, lab).mean(dim=(1, 2))
+        measured["delta_e_2000"] = delta_e_2000(shown, lab)
     sums = torch.zeros(count, LENGTH, dtype=torch.float64)
     for name, value in measured.items():
         sums[:, _PLACE[name]] = value.view(count, -1).to("cpu", torch.float64)
@@ -149,6 +152,11 @@ class ColorMetrics:
         """
         self.add_sums(measure(Truth(torch.cat((lightness, true_ab), dim=1)), ab, full=full).sum(dim=0))
 
+    @property
+    def pictures(self) -> int:
+        """How many were seen."""
+        return int(self._one("pictures"))
+
     def result(self) -> dict[str, float]:
         """Percent, units and dB by name.
 
@@ -192,50 +200,26 @@ class ColorMetrics:
 def structural_similarity(rgb: Tensor, truth: Tensor) -> Tensor:
     """SSIM (Wang et al. 2004) of R'G'B' ``(B, 3, H, W)`` in [0, 1], shape (B,).
 
-    scikit-image's defaults: uniform window of 7 × 7 px, sample covariance, K1 = 0.01, K2 = 0.03, data range 1, mean over
+    scikit-image's defaults: uniform window of 7 × 7 px, sample covariance, K1 = 0.01, K2 = 0.03; data range 1, mean over
     the three channels.
     """
     from skimage.metrics import structural_similarity as of_one
 
-    pairs = zip(rgb.movedim(1, -1).cpu().numpy(), truth.movedim(1, -1).cpu().numpy(), strict=True)
-    return torch.tensor([of_one(one, true, channel_axis=-1, data_range=1.0) for one, true in pairs])
+    return _each_picture(lambda one, true: of_one(one, true, channel_axis=-1, data_range=1.0), rgb, truth)
 
 
-def delta_e_2000(lab: Tensor, other: Tensor) -> Tensor:
-    """CIEDE2000 with k_L = k_C = k_H = 1 of Lab ``(..., 3, H, W)``, shape (..., H, W).
+def delta_e_2000(lab: Tensor, truth: Tensor) -> Tensor:
+    """CIEDE2000 (k_L = k_C = k_H = 1) of Lab ``(B, 3, H, W)``, mean over each picture's pixels, shape (B,)."""
+    from skimage.color import deltaE_ciede2000
 
-    Formulas and names: Sharma, Wu, Dalal, "The CIEDE2000 Color-Difference Formula: Implementation Notes" (2005).
-    scikit-image's takes several times as long, which a thousand pictures do not allow.
-    """
-    (light_1, a_1, b_1), (light_2, a_2, b_2) = lab.unbind(-3), other.unbind(-3)
-    mean_c7 = ((torch.hypot(a_1, b_1) + torch.hypot(a_2, b_2)) / 2) ** 7
-    stretch = 1.5 - 0.5 * (mean_c7 / (mean_c7 + 25.0**7)).sqrt()
-    a_1, a_2 = stretch * a_1, stretch * a_2
-    chroma_1, chroma_2 = torch.hypot(a_1, b_1), torch.hypot(a_2, b_2)
-    hue_1, hue_2 = torch.atan2(b_1, a_1), torch.atan2(b_2, a_2)
-    # The smaller of the two arcs between the hues, and its middle; where a colour is grey the arc has no weight and
-    # Sharma takes the sum of the hues (the grey's is 0) for the middle.
-    arc = torch.remainder(hue_2 - hue_1 + math.pi, 2 * math.pi) - math.pi
-    some_grey = (chroma_1 == 0) | (chroma_2 == 0)
-    hue = torch.where(some_grey, hue_1 + hue_2, hue_1 + arc / 2)
-    d_hue = 2 * (chroma_1 * chroma_2).sqrt() * torch.sin(arc / 2)
-    light, chroma = (light_1 + light_2) / 2, (chroma_1 + chroma_2) / 2
-    weight = (
-        1
-        - 0.17 * torch.cos(hue - math.radians(30))
-        + 0.24 * torch.cos(2 * hue)
-        + 0.32 * torch.cos(3 * hue + math.radians(6))
-        - 0.20 * torch.cos(4 * hue - math.radians(63))
-    )
-    from_50 = (light - 50) ** 2
-    in_light = (light_2 - light_1) / (1 + 0.015 * from_50 / (20 + from_50).sqrt())
-    in_chroma = (chroma_2 - chroma_1) / (1 + 0.045 * chroma)
-    in_hue = d_hue / (1 + 0.015 * chroma * weight)
-    turns = ((torch.remainder(torch.rad2deg(hue), 360) - 275) / 25) ** 2
-    chroma_7 = chroma**7
-    rotation = -2 * (chroma_7 / (chroma_7 + 25.0**7)).sqrt() * torch.sin(math.radians(60) * torch.exp(-turns))
-    squared = in_light**2 + in_chroma**2 + in_hue**2 + rotation * in_chroma * in_hue
-    return squared.clamp(min=0.0).sqrt()
+    return _each_picture(lambda one, true: deltaE_ciede2000(one, true).mean(), lab, truth)
+
+
+def _each_picture(compare: Callable[[NDArray[Any], NDArray[Any]], Any], first: Tensor, second: Tensor) -> Tensor:
+    """``compare`` sees two ``(H, W, 3)`` at a time; it runs in NumPy and SciPy, which let other threads run meanwhile."""
+    pairs = [picture.movedim(1, -1).cpu().numpy() for picture in (first, second)]
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return torch.tensor([float(value) for value in pool.map(compare, *pairs)], dtype=torch.float64)
 
 
 def _histograms(cells: Tensor, count: int, weights: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from colorize_media.errors import BadOption, EnvironmentProblem, WeightsDamaged
+from colorize_media.errors import BadOption, LibraryMissing, WeightsDamaged
 
 FEATURES = 2048
 INCEPTION_SIDE = 299  # px
@@ -45,7 +45,7 @@ class Lpips:
     name = "lpips"
 
     def __init__(self, weights: Path, device: torch.device) -> None:
-        """``weights``: the state of torchmetrics' LPIPS network. Raises BadOption, WeightsDamaged, EnvironmentProblem."""
+        """``weights``: the state of torchmetrics' LPIPS network. Raises BadOption, WeightsDamaged, LibraryMissing."""
         # torchmetrics' public class fetches weights when it is made, whatever it is given; its network does not.
         kind = _from_torchmetrics("functional.image.lpips", "_LPIPS")
         self._network = _with_weights(kind(pretrained=False, pnet_rand=True, net="alex"), weights).to(device)
@@ -74,7 +74,7 @@ class FrechetInceptionDistance:
     name = "fid"
 
     def __init__(self, weights: Path, device: torch.device) -> None:
-        """``weights``: of `fid_inception`. Raises BadOption, WeightsDamaged, EnvironmentProblem."""
+        """``weights``: of `fid_inception`. Raises BadOption, WeightsDamaged, LibraryMissing."""
         self._kind = _from_torchmetrics("image.fid", "FrechetInceptionDistance")
         self._network = _with_weights(fid_inception(), weights).to(device)
         self._network.fc = nn.Identity()  # the features are its input
@@ -145,7 +145,7 @@ def _from_torchmetrics(module: str, name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"torchmetrics.{module}"), name)
     except (ImportError, AttributeError) as error:
-        raise EnvironmentProblem(
+        raise LibraryMissing(
             "FID and LPIPS need torchmetrics", why=str(error), hint='pip install "torchmetrics>=1.0"'
         ) from error
 
