@@ -1,34 +1,48 @@
-"""Milliseconds per 256×256 picture of every network, in one run: ratios can be compared between machines.
+"""Milliseconds per 256×256 picture of every network and engine, in one run: ratios can be compared between machines.
 
 python benchmarks/network.py [--threads 1] [--device cpu] [--batch 1]
+
+The last column is how many times as fast a row is as the command's default, PyTorch at the device's own precision.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Iterator
 
 import torch
 
 from colorize_media.device import choose_device, network_dtype
-from colorize_media.models import RegressionConfig, ScenesConfig, build
+from colorize_media.engines import Engine, OpenVinoEngine, TorchEngine
+from colorize_media.errors import LibraryMissing
+from colorize_media.models import Config, RegressionConfig, ScenesConfig, build
 
 REPEATS = 15  # the least of them is told: the machine's own noise only adds
 
 
-def milliseconds(
-    config: ScenesConfig | RegressionConfig, device: torch.device, dtype: torch.dtype, batch: int
-) -> float:
-    """Least time of one pass, per picture."""
-    network = build(config).eval().to(device, dtype).to(memory_format=torch.channels_last)
-    picture = (100 * torch.rand(batch, 1, 256, 256)).to(device, dtype, memory_format=torch.channels_last)
+def engines(config: Config, device: torch.device) -> Iterator[tuple[str, torch.dtype, Callable[[], Engine]]]:
+    """Name, precision and maker of each engine that the device can have; the command's default first."""
+    own = network_dtype(device)
+    for dtype in dict.fromkeys((own, torch.float32)):
+        yield "torch", dtype, lambda dtype=dtype: TorchEngine(build(config).eval(), device, dtype)
+    if device.type == "cpu":
+        for dtype in dict.fromkeys((own, torch.float32)):
+            yield "openvino", dtype, lambda dtype=dtype: OpenVinoEngine(build(config).eval(), dtype)
+
+
+def measure(make: Callable[[], Engine], batch: int) -> tuple[float, float]:
+    """Seconds until an engine is ready, and the least time of one pass with its mean, milliseconds per picture."""
+    begun = time.perf_counter()
+    engine = make()
+    ready = time.perf_counter() - begun
+    picture = 100 * torch.rand(batch, 1, 256, 256)
     least = float("inf")
-    with torch.inference_mode():
-        for _ in range(REPEATS):
-            begun = time.perf_counter()
-            network(picture).mean(1.0).cpu()
-            least = min(least, time.perf_counter() - begun)
-    return 1000 * least / batch
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        engine(picture).mean(1.0).cpu()
+        least = min(least, time.perf_counter() - begun)
+    return ready, 1000 * least / batch
 
 
 def main() -> None:
@@ -41,12 +55,21 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     device = choose_device(arguments.device)
     print(f"{device}, {arguments.threads} threads, batch {arguments.batch}")
-    print("| network | float32 ms | default ms |")
-    print("|---|---|---|")
+    print("| network | engine | precision | ready in s | ms | times as fast |")
+    print("|---|---|---|---|---|---|")
     for config in (RegressionConfig(), ScenesConfig()):
-        full = milliseconds(config, device, torch.float32, arguments.batch)
-        fast = milliseconds(config, device, network_dtype(device), arguments.batch)
-        print(f"| {config.kind} | {full:.0f} | {fast:.0f} |")
+        default = 0.0
+        for name, dtype, make in engines(config, device):
+            try:
+                ready, milliseconds = measure(make, arguments.batch)
+            except LibraryMissing as error:
+                print(f"| {config.kind} | {name} | {error.what} | | | |")
+                break
+            default = default or milliseconds
+            precision = str(dtype).removeprefix("torch.")
+            print(
+                f"| {config.kind} | {name} | {precision} | {ready:.1f} | {milliseconds:.0f} | {default / milliseconds:.2f} |"
+            )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 
 from colorize_media import __version__
-from colorize_media.errors import ColorizeError
+from colorize_media.errors import ColorizeError, LibraryMissing
 
 LIBRARIES = ("av", "numpy", "opencv-python-headless", "pillow", "safetensors")
 ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
@@ -33,4 +33,20 @@ def examine() -> tuple[dict[str, str], list[str]]:
         except ColorizeError as error:
             facts[f"model {name}"] = "not usable"
             problems.append(str(error))
+    facts["engine openvino"] = _openvino()
     return facts, problems
+
+
+def _openvino() -> str:
+    """Whether the optional engine works; nothing needs it, so its absence is no problem."""
+    import torch
+
+    from colorize_media.colorizer import Colorizer
+
+    try:
+        colors = Colorizer("scenes", "cpu", engine="openvino").colors(torch.full((1, 1, 64, 64), 50.0))
+    except LibraryMissing:
+        return "not installed (optional: pip install openvino)"
+    except (ColorizeError, RuntimeError) as error:
+        return f"not usable: {str(error).splitlines()[0]}"
+    return f"{metadata.version('openvino')}, answers {colors.shape[1]}×{colors.shape[2]}"

@@ -4,11 +4,13 @@
     ├── UsageProblem        exit 2   the command was wrong; no work was done
     │   ├── InputIsOutput
     │   ├── OutputCollision
+    │   ├── OutputExists
     │   ├── UnknownModel
     │   └── BadOption
     ├── EnvironmentProblem  exit 3   this machine lacks something
     │   ├── DeviceMissing
     │   ├── CodecMissing
+    │   ├── LibraryMissing
     │   └── WeightsDamaged
     ├── FileProblem         exit 1   one file could not be coloured; the others go on
     │   ├── InputMissing
@@ -73,6 +75,10 @@ class OutputCollision(UsageProblem):
     """Two inputs would write the same output."""
 
 
+class OutputExists(UsageProblem):
+    """A file stands where the output would be, and may not be replaced."""
+
+
 class UnknownModel(UsageProblem):
     """--model names neither a shipped model nor a file or run folder."""
 
@@ -93,6 +99,10 @@ class DeviceMissing(EnvironmentProblem):
 
 class CodecMissing(EnvironmentProblem):
     """The FFmpeg inside PyAV has no such encoder, or cannot open it here."""
+
+
+class LibraryMissing(EnvironmentProblem):
+    """An optional library that the command needs is not installed."""
 
 
 class WeightsDamaged(EnvironmentProblem):
