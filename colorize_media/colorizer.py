@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_media.color import YCbCrSpec, lightness_of_luma
-from colorize_media.device import choose_device, default_batch, network_dtype
+from colorize_media.device import default_batch, network_dtype
+from colorize_media.engines import Engine, choose_engine, make_engine
 from colorize_media.models import ColorDistribution, find_weights, load_weights
 from colorize_media.refine import decide_colors
 
@@ -22,29 +23,29 @@ LONGEST = 4  # of the short side; panoramas and slit scans are seen squeezed bey
 class Colorizer:
     """A network on a device.
 
-    ``model`` as for ``--model``, ``device`` as for ``--device``, ``batch_size`` 0 for the device's default.
-    Raises UnknownModel, WeightsDamaged, BadOption, DeviceMissing.
+    ``model`` as for ``--model``, ``device`` as for ``--device``, ``engine`` as for ``--engine``, ``batch_size`` 0 for the
+    device's default. Raises UnknownModel, WeightsDamaged, BadOption, DeviceMissing, LibraryMissing.
     """
 
-    def __init__(self, model: str = "scenes", device: str = "auto", *, batch_size: int = 0) -> None:
-        self.device = choose_device(device)
+    def __init__(
+        self, model: str = "scenes", device: str = "auto", *, batch_size: int = 0, engine: str = "auto"
+    ) -> None:
+        chosen, self.device = choose_engine(engine, device)
         self.dtype = network_dtype(self.device)
         self.batch_size = batch_size or default_batch(self.device)
         self.weights = find_weights(model)
         network, self.record = load_weights(self.weights)
         self.config = network.config
-        network = network.to(self.device, self.dtype)
-        self._network = network.to(memory_format=torch.channels_last)
+        self.engine: Engine = make_engine(chosen, network, self.device, self.dtype)
 
-    @torch.inference_mode()
     def distribution(self, lightness: Tensor) -> ColorDistribution:
         """One pass. ``lightness (B, 1, H, W)`` float32, L in [0, 100], sides multiples of 32."""
-        seen = lightness.to(self.device, self.dtype, memory_format=torch.channels_last)
-        output: ColorDistribution = self._network(seen)
-        return output
+        return self.engine(lightness)
 
-    def colors(self, lightness: Tensor, *, vividness: float = 1.0) -> NDArray[np.float32]:
+    def colors(self, lightness: Tensor, *, vividness: float = 1.0, refine: float | None = None) -> NDArray[np.float32]:
         """ab of any number of pictures of one shape: ``(B, 1, H, W)`` L → ``(B, H/4, W/4, 2)`` float32, on the CPU.
+
+        ``refine`` is the strength of the spatial mean field (`refine.mean_field`), None the model's own.
 
         Works in batches of ``batch_size``. When the device's memory does not suffice, the batch is halved for good and
         the pass repeated; a single picture that does not fit raises PyTorch's error.
@@ -54,7 +55,7 @@ class Colorizer:
         while start < len(lightness):
             part = lightness[start : start + self.batch_size]
             try:
-                done.append(self._decide(part, vividness))
+                done.append(self._decide(part, vividness, refine))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error) or len(part) == 1:
                     raise
@@ -66,10 +67,15 @@ class Colorizer:
         colors: NDArray[np.float32] = torch.cat(done).permute(0, 2, 3, 1).contiguous().numpy()
         return colors
 
-    def _decide(self, lightness: Tensor, vividness: float) -> Tensor:
-        gain = vividness * self.config.chroma_gain
+    def _decide(self, lightness: Tensor, vividness: float, refine: float | None) -> Tensor:
         with torch.inference_mode():
-            colors = decide_colors(self.distribution(lightness), temperature=self.config.temperature, gain=gain)
+            colors = decide_colors(
+                self.distribution(lightness),
+                lightness,
+                temperature=self.config.temperature,
+                gain=vividness * self.config.chroma_gain,
+                refine=self.config.refine if refine is None else refine,
+            )
             return colors.cpu()
 
 
