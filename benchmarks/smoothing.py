@@ -1,98 +1,161 @@
-"""Each way of smoothing against per-frame colours, on real films in colour: steadiness, colour kept, error, cost.
+"""What each part of the smoothing gives and costs, on real films: the network runs once, then every variant on its output.
 
-    python benchmarks/smoothing.py FILM... [--frames 60] [--model scenes]
+    python benchmarks/smoothing.py FILM... [--frames 48] [--model scenes] [--old]
 
-Per film and way: warp error of ab as a share of per-frame output's (FFmpeg-decoded luma as the input, flow on it),
-colourfulness and ab error against the truth as shares of per-frame output's, ab-CDC, milliseconds a frame.
+Per variant, over all films: the mean and the worst share of warp error, colourfulness and ab error (of per-frame output's),
+and milliseconds a frame. Then milliseconds of the single steps on the last film; the network's time beside them, since only
+ratios in one run can be compared. ``--old`` makes the films old first: flicker of exposure, local flicker, grain, dust,
+scratches and a restless gate. (`colorize-media evaluate --video` scores the modes themselves, per film.)
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from colorize_media.color import rgb_to_lab
-from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
-from colorize_media.options import SMOOTHING
-from colorize_media.shots import CutDetector
-from colorize_media.smoothing import SmoothingInput, make_smoother
-from colorize_media.training.video_metrics import WarpError, ab_distribution_consistency
-from colorize_media.video import Frame, Reader
+from colorize_media.anchors import Anchors
+from colorize_media.averaging import VividnessKeeper, accumulate
+from colorize_media.color import YCbCrSpec
+from colorize_media.colorizer import Colorizer, lightness_batch
+from colorize_media.film_evaluation import ColoredFrame, FilmInAllWays
+from colorize_media.flow import follow, optical_flow
+from colorize_media.shots import CutDetector, DissolveDetector
+from colorize_media.smoothing import Best, Fast, Off, Smoother, SmoothingInput, luma_on_grid
+from colorize_media.training.video_evaluation import BASELINE, FilmScore, summary
+
+VARIANTS: dict[str, Callable[[], Smoother]] = {
+    BASELINE: Off,
+    "fast": Fast,
+    "fast, vividness not kept": lambda: Fast(kept=0.0),
+    "best": Best,
+    "best, vividness not kept": lambda: Best(kept=0.0),
+    "best, no anchors": lambda: Best(anchors=0.0),
+    "best, averaged once": lambda: Best(past=(0.9, 0.0), future=(0.85, 0.0)),
+    "best, look-ahead 3": lambda: Best(look_ahead=3),
+    "best, look-ahead 9": lambda: Best(look_ahead=9),
+    "best, look-ahead 60": lambda: Best(look_ahead=60),
+}
 
 
-def measure(path: Path, colorizer: Colorizer, limit: int) -> list[str]:
-    """Markdown rows of one film."""
-    import torch
+class OldFilm:
+    """A `ColoredFilm` whose frames have aged: the network sees the damage, the truth is what was before."""
 
-    lumas, truths, cuts, detector = [], [], [], CutDetector()
-    with Reader(path) as reader:
-        spec = reader.geometry.spec
-        for item in reader:
-            if not isinstance(item, Frame):
-                continue
-            shape = working_shape(*item.luma.shape, 256)
-            small = working_luma(item.luma, shape)
-            rgb = item.source.reformat(
-                width=shape[1], height=shape[0], format="rgb24", interpolation="AREA"
-            ).to_ndarray()
-            lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255.0)
-            truths.append(
-                cv2.resize(
-                    lab[1:].permute(1, 2, 0).numpy(), (shape[1] // 4, shape[0] // 4), interpolation=cv2.INTER_AREA
-                )
-            )
-            lumas.append(small)
-            if len(lumas) == limit:
-                break
-    as_bytes = [np.clip((s - spec.luma_offset) * (255 / spec.luma_scale) + 0.5, 0, 255).astype(np.uint8) for s in lumas]
-    cuts = [detector.is_cut(luma) for luma in as_bytes]
-    per_frame = list(colorizer.colors(lightness_batch(lumas, spec)))
-    shown, cost = {}, {}
-    for mode in SMOOTHING:
-        smoother = make_smoother(mode)
+    def __init__(self, film: FilmInAllWays, colorizer: Colorizer) -> None:
+        self._film, self._colorizer = film, colorizer
+
+    def __iter__(self) -> Iterator[ColoredFrame]:
+        random, spec = np.random.default_rng(1), YCbCrSpec(full_range=True)
+        for frame in self._film:
+            luma = age(frame.luma, random)
+            ab = self._colorizer.colors(lightness_batch([luma.astype(np.float32)], spec))[0]
+            yield ColoredFrame(luma, {"off": ab}, frame.truth, frame.cut)
+
+
+def age(luma: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """One frame, damaged by the next random numbers."""
+    height, width = luma.shape
+    local = cv2.resize(random.normal(0, 1, (3, 5)), (width, height), interpolation=cv2.INTER_CUBIC)
+    aged = luma * (random.uniform(0.85, 1.1) + 0.05 * local) + random.uniform(-10, 10)
+    aged += cv2.resize(random.normal(0, 9, (height // 2, width // 2)), (width, height))
+    aged += random.normal(0, 6, (height, width))
+    for _ in range(random.integers(3, 12)):
+        middle = (int(random.integers(width)), int(random.integers(height)))
+        axes = (int(random.integers(1, 7)), int(random.integers(1, 5)))
+        cv2.ellipse(aged, middle, axes, float(random.integers(180)), 0, 360, float(random.choice([20, 240])), -1)
+    if random.random() < 0.5:
+        column = int(random.integers(width))
+        aged[:, column : column + 2] = 230
+    shift = np.array([[1, 0, random.normal()], [0, 1, random.normal()]], np.float32)
+    moved = cv2.warpAffine(aged, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(moved + 0.5, 0, 255).astype(np.uint8)
+
+
+def compare(name: str, frames: list[ColoredFrame]) -> list[dict[str, Any]]:
+    """Rows of one film."""
+    score, shown, cost = FilmScore(name), {}, {}
+    cuts, dissolves = CutDetector(), DissolveDetector()
+    flags = [(cut := cuts.is_cut(frame.luma), dissolves.is_mixing(frame.luma, cut=cut)) for frame in frames]
+    for variant, make in VARIANTS.items():
+        smoother, out = make(), []
         begun = time.perf_counter()
-        out = []
-        for ab, luma, cut in zip(per_frame, as_bytes, cuts, strict=True):
-            out += smoother.push(SmoothingInput(ab, luma, cut))
-        shown[mode] = out + smoother.flush()
-        cost[mode] = 1000 * (time.perf_counter() - begun) / len(lumas)
-    errors = WarpError()
-    for index, luma in enumerate(as_bytes):
-        # Flow at the double grid: as fine as the colours need, and affordable.
-        half = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        errors.add(half, {"truth": truths[index]} | {mode: shown[mode][index] for mode in SMOOTHING}, cut=cuts[index])
-    warp = errors.result()
-    rows = []
-    for mode in SMOOTHING:
-        chroma = [np.mean([np.hypot(ab[..., 0], ab[..., 1]).mean() for ab in shown[which]]) for which in (mode, "off")]
-        error = [
-            np.sqrt(np.mean([(a - t) ** 2 for a, t in zip(shown[which], truths, strict=True)]))
-            for which in (mode, "off")
-        ]
-        rows.append(
-            f"| {path.name} | {mode} | {warp[mode] / warp['off']:.3f} | {chroma[0] / chroma[1]:.3f} "
-            f"| {error[0] / error[1]:.3f} | {1000 * ab_distribution_consistency(shown[mode]):.2f} | {cost[mode]:.1f} |"
-        )
-    return rows
+        for frame, (cut, mixing) in zip(frames, flags, strict=True):
+            out += smoother.push(SmoothingInput(frame.shown["off"], frame.luma, cut, mixing))
+        shown[variant] = out + smoother.flush()
+        cost[variant] = 1000.0 * (time.perf_counter() - begun) / len(frames)
+    for index, frame in enumerate(frames):
+        now = {variant: fields[index] for variant, fields in shown.items()}
+        score.add(frame.luma, now, frame.truth, cut=flags[index][0])
+    return [row | {"milliseconds": cost.get(row["smoothing"])} for row in score.rows()]
+
+
+def steps(frames: list[ColoredFrame], colorizer: Colorizer) -> list[str]:
+    """Milliseconds of the single steps, the least of many."""
+    here, there = frames[1], frames[0]
+    now, before = (luma_on_grid(SmoothingInput(frame.shown["off"], frame.luma)) for frame in (here, there))
+    ab = here.shown["off"]
+    back, forward = optical_flow(now, before), optical_flow(before, now)
+    motion, cuts, dissolves, anchors = follow(now, before, back, forward), CutDetector(), DissolveDetector(), Anchors()
+    sums = accumulate(ab, None, None, 0.9)
+    for frame in frames:
+        dissolves.is_mixing(frame.luma)
+    anchors.apply(ab, before, None)
+    lightness = lightness_batch([here.luma.astype(np.float32)], YCbCrSpec(full_range=True))
+    tried: dict[str, Callable[[], Any]] = {
+        "network, one frame": lambda: colorizer.colors(lightness),
+        "optical flow, one way": lambda: optical_flow(now, before),
+        "visibility, one way": lambda: follow(now, before, back, forward),
+        "average, one step": lambda: accumulate(ab, sums, motion, 0.9),
+        "anchors": lambda: anchors.apply(ab, now, motion),
+        "vividness": lambda: VividnessKeeper().apply(ab, ab),
+        "cuts": lambda: cuts.is_cut(here.luma),
+        "dissolves": lambda: dissolves.is_mixing(here.luma),
+    }
+    return [f"| {name} | {_least(step):.2f} |" for name, step in tried.items()]
+
+
+def _least(step: Callable[[], Any], times: int = 30) -> float:
+    least = np.inf
+    for _ in range(times):
+        begun = time.perf_counter()
+        step()
+        least = min(least, time.perf_counter() - begun)
+    return 1000.0 * least
 
 
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("films", nargs="+", type=Path)
-    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--model", default="scenes")
+    parser.add_argument("--working-size", type=int, default=192)
+    parser.add_argument("--old", action="store_true")
     arguments = parser.parse_args()
     colorizer = Colorizer(arguments.model, "auto")
-    print(
-        "| film | smoothing | warp error | chroma | ab error | ab-CDC ·1000 | ms a frame |\n|---|---|---|---|---|---|---|"
-    )
-    for film in arguments.films:
-        print("\n".join(measure(film, colorizer, arguments.frames)), flush=True)
+    rows: list[dict[str, Any]] = []
+    for path in arguments.films:
+        film = FilmInAllWays(path, colorizer, working_size=arguments.working_size, limit=arguments.frames)
+        frames = list(OldFilm(film, colorizer) if arguments.old else film)
+        rows += compare(path.name, frames)
+    means = [row for row in summary(rows) if row["film"] == "mean"]
+    worst = {row["smoothing"]: row for row in summary(rows) if row["film"] == "worst"}
+    print("| variant | warp error | worst | colourfulness | worst | ab error | worst | ms a frame |\n|" + "---|" * 8)
+    for row in means:
+        low = worst[row["smoothing"]]
+        cells = [
+            "–" if value is None else f"{value:.3f}"
+            for key in ("warp_share", "colorfulness_share", "error_share")
+            for value in (row[key], low[key])
+        ]
+        print(f"| {row['smoothing']} | {' | '.join(cells)} | {row['milliseconds']:.1f} |")
+    print("\n| step | ms |\n|---|---|\n" + "\n".join(steps(frames, colorizer)))
 
 
 if __name__ == "__main__":

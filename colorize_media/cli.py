@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +17,8 @@ from typing import Any, TypeVar
 import click
 
 from colorize_media import __version__
-from colorize_media.errors import BadOption, ColorizeError
-from colorize_media.options import SMOOTHING, ColorizeOptions
+from colorize_media.errors import BadOption, ColorizeError, FileProblem
+from colorize_media.options import ENGINES, SMOOTHING, ColorizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT = "colorize"
@@ -78,7 +79,11 @@ COLORIZE_OPTIONS = [
     option("--force", is_flag=True, help="Colour inputs that already have colour."),
     option("--model", default=DEFAULTS.model, show_default=True, help="A shipped model, a weights file or a run folder."),
     device_option,
+    option("--engine", type=click.Choice(ENGINES), default=DEFAULTS.engine, show_default=True,
+           help="What computes the network; openvino is for CPUs and an extra."),
     option("--vividness", type=float, default=DEFAULTS.vividness, show_default=True, help="0 is grey, 2 the most colour."),
+    option("--refine", type=float, default=None, metavar="STRENGTH",
+           help="How much neighbours agree on a colour, 0 (off) to 10; default: as the model says."),
     option("--smoothing", type=click.Choice(SMOOTHING), default=DEFAULTS.smoothing, show_default=True,
            help="Steady colours over time in films."),
     option("--working-size", type=int, default=DEFAULTS.working_size, show_default=True,
@@ -128,13 +133,14 @@ def colorize(
     options = ColorizeOptions(**values)
     from colorize_media.archive import make_plan, run_plan
     from colorize_media.console import make_reporter, plan_lines
-    from colorize_media.device import choose_device, describe_device
+    from colorize_media.device import describe_device
+    from colorize_media.engines import choose_engine
 
     plan = make_plan(inputs, output, overwrite=overwrite)
     if dry_run and not json_lines:
         click.echo("\n".join(plan_lines(plan)))
         return 0
-    device = choose_device(options.device)
+    engine, device = choose_engine(options.engine, options.device)
     _use_threads(threads)
     reporter = make_reporter(quiet=quiet, verbose=verbose, json_lines=json_lines)
 
@@ -142,8 +148,8 @@ def colorize(
         from colorize_media.colorizer import Colorizer
 
         if not quiet:
-            click.echo(f"{options.model} on {describe_device(device)}", err=True)
-        return Colorizer(options.model, options.device, batch_size=options.batch_size)
+            click.echo(f"{options.model} by {engine} on {describe_device(device)}", err=True)
+        return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
 
     try:
         if json_lines:
@@ -199,9 +205,47 @@ def train(data: Path, run_folder: Path, device: str, threads: int, **settings: A
 
 
 @cli.command()
+@click.argument("sources", nargs=-1, type=PATH, metavar="SOURCE...")
+@option("-o", "--output", type=PATH, required=True, help="Folder for the shards and their index.")
+@option(
+    "--places205", is_flag=True, help="Download the Places205 test pictures (2.3 GB) into the folder, and use them."
+)
+@option("--sha256", default="", help="Digest that the downloaded or the only archive must have.")
+# Without environment variables: other commands give these names another meaning.
+@click.option(
+    "--val", default="", help="Validation pictures, 500 or 5%; default: the sources' val*.tar, else 1000 or a tenth."
+)
+@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="Of the JPEGs written.")
+@option("--side", type=click.IntRange(64, 4096), default=256, show_default=True, help="Short side, in pixels.")
+@option("--shard-size", type=click.IntRange(1), default=256, show_default=True, help="Largest tar, in MiB.")
+@option("--seed", type=int, default=0, show_default=True, help="Of the order in the shards.")
+@option("-y", "--overwrite", is_flag=True, help="Replace what an earlier run wrote.")
+@option("-q", "--quiet", is_flag=True, help="No progress.")
+@option("--json", "as_json", is_flag=True, help="JSON (the index) instead of a table.")
+def prepare(
+    sources: tuple[Path, ...], output: Path, shard_size: int, quiet: bool, as_json: bool, **settings: Any
+) -> int:
+    """Make training data: folders (class folders are scene labels), tars, the Places205 tarball.
+
+    Grey, toned, damaged, tiny and duplicate pictures are left out and counted; drops.csv names them. The same pictures and
+    options give the same files, byte for byte.
+    """
+    from colorize_media.training.prepare import PrepareOptions, format_counts, prepare_command
+
+    options = PrepareOptions(shard_size=shard_size * 2**20, **settings)
+    tell = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+    index = prepare_command(sources, output, options, tell)
+    click.echo(json.dumps(index, indent=2) if as_json else format_counts(index))
+    return 0
+
+
+@cli.command()
 @click.argument("data", type=PATH)
 @option("--model", "models", multiple=True, help="Models to compare; default: all shipped ones.")
-@option("--limit", type=click.IntRange(0), default=0, help="Use only the first N pictures; 0 is all.")
+@option("--video", is_flag=True, help="DATA is a folder of films: compare the ways of smoothing, with one model.")
+@option(
+    "--limit", type=click.IntRange(0), default=0, help="Use only the first N pictures, or frames of a film; 0 is all."
+)
 @option("--size", type=click.IntRange(64, 1024), default=256, show_default=True, help="Pictures' side in pixels.")
 @option(
     "--working-size",
@@ -210,22 +254,69 @@ def train(data: Path, run_folder: Path, device: str, threads: int, **settings: A
     show_default=True,
     help="Side of what the network sees.",
 )
-@option("--vividness", type=float, default=1.0, show_default=True, help="Of the default rows.")
+@option(
+    "--vividness",
+    type=click.FloatRange(0.0, 2.0),
+    multiple=True,
+    default=(1.0,),
+    show_default=True,
+    help="Of the default rows; several give a row each.",
+)
+@option("-o", "--output", "report", type=PATH, help="Write a report: a folder with report.html, report.json, pictures.")
 @option("--sheet", type=PATH, help="Write a contact sheet (PNG) of the first pictures: grey, each model, truth.")
+@option("--fid-weights", type=PATH, help="Inception weights (safetensors) of your own: FID too. Needs torchmetrics.")
+@option("--lpips-weights", type=PATH, help="LPIPS weights (safetensors) of your own: LPIPS too. Needs torchmetrics.")
 @option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 @device_option
 @threads_option
-def evaluate(data: Path, as_json: bool, device: str, threads: int, **settings: Any) -> int:
-    """Measure models on colour pictures: the table with the grey row."""
+def evaluate(data: Path, video: bool, as_json: bool, device: str, threads: int, **settings: Any) -> int:
+    """Measure models on colour pictures. The table always has the rows of grey and of the shipped regression."""
     from colorize_media.device import choose_device
 
     chosen = choose_device(device)
     _use_threads(threads)
+    if video:
+        return _evaluate_films(data, device, as_json, **settings)
     from colorize_media.training.commands import evaluate_command, format_table
 
-    rows = evaluate_command(data, chosen, **settings)
+    rows = evaluate_command(data, chosen, _Count("pictures"), **settings)
     click.echo(json.dumps(rows, indent=2) if as_json else format_table(rows))
     return 0
+
+
+def _evaluate_films(
+    data: Path,
+    device: str,
+    as_json: bool,
+    *,
+    models: tuple[str, ...],
+    limit: int,
+    working_size: int,
+    vividness: tuple[float, ...],
+    **_: Any,
+) -> int:
+    """Films that cannot be read are told and left out; then the exit code is 1."""
+    from colorize_media.colorizer import Colorizer
+    from colorize_media.console import show_error
+    from colorize_media.film_evaluation import FilmInAllWays, find_films
+    from colorize_media.training.video_evaluation import format_films, score_film
+
+    if len(models) > 1:
+        raise BadOption("too many models", why="--video compares ways of smoothing", hint="give one --model")
+    films = find_films(data)
+    colorizer = Colorizer(models[0] if models else DEFAULTS.model, device)
+    rows: list[dict[str, Any]] = []
+    failed, tell = False, _Count("films")
+    for number, path in enumerate(films, 1):
+        film = FilmInAllWays(path, colorizer, working_size=working_size, vividness=vividness[0], limit=limit)
+        try:
+            rows += score_film(film)
+        except FileProblem as error:
+            show_error(error)
+            failed = True
+        tell(number, len(films))
+    click.echo(json.dumps(rows, indent=2) if as_json else format_films(rows))
+    return int(failed)
 
 
 @cli.command()
@@ -251,6 +342,20 @@ def models(as_json: bool) -> int:
         scores = facts.get("scores", {})
         told = ", ".join(f"{key} {value:.4g}" for key, value in scores.items() if isinstance(value, (int, float)))
         click.echo(f"{name}: {facts['megabytes']} MB; {told or 'no scores recorded'}")
+    return 0
+
+
+@cli.command()
+@option("--model", default=DEFAULTS.model, show_default=True, help="A shipped model, a weights file or a run folder.")
+@option("-o", "--output", type=PATH, help="File to write; default: MODEL.onnx or MODEL.xml in the current folder.")
+@option("--format", "form", type=click.Choice(("onnx", "openvino")), help="Default: by the output's name, else onnx.")
+@option("-y", "--overwrite", is_flag=True, help="Replace an output that is already there.")
+def export(model: str, **settings: Any) -> int:
+    """Write a network for other programs, as ONNX or for OpenVINO."""
+    from colorize_media.export import export as export_model
+
+    written = export_model(model, **settings)
+    click.echo(f"wrote {written}", err=True)
     return 0
 
 
@@ -348,6 +453,26 @@ def _named_config(arguments: list[str]) -> Path | None:
             return Path(word.partition("=")[2])
     named = os.environ.get("COLORIZE_MEDIA_CONFIG")
     return Path(named) if named else None
+
+
+class _Count:
+    """Tells on standard error how far a long count is: in place on a terminal, else a line now and then."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.in_place = sys.stderr.isatty()
+        self.begun = self.told = time.monotonic()
+
+    def __call__(self, done: int, count: int) -> None:
+        from colorize_media.console import duration_text
+
+        now = time.monotonic()
+        if now - self.told < (0.5 if self.in_place else 30.0) and not (done == count and self.in_place):
+            return
+        self.told = now
+        left = (count - done) * (now - self.begun) / done
+        text = f"{done} of {count} {self.what}, {duration_text(left)} left"
+        click.echo(f"\r\x1b[K{text if done < count else ''}" if self.in_place else text, err=True, nl=not self.in_place)
 
 
 def _use_threads(threads: int) -> None:

@@ -74,7 +74,7 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
             "ENABLE_CPU_PINNING": False,  # decoder and encoder work on the same cores
         }
-        self._request = self._compile()
+        self._request: Any = self._compile()
 
     def __call__(self, lightness: Tensor) -> ColorDistribution:
         """As `Engine`; the result is float32 on the CPU."""
@@ -82,7 +82,8 @@ class OpenVinoEngine:
         batch, _, height, width = seen.shape
         grid = (-(-height // SCALE), -(-width // SCALE))
         results = [torch.empty(batch, channels, *grid) for channels in self._channels]
-        self._request = self._request or self._compile()
+        if self._request is None:
+            self._request = self._compile()
         self._request.set_input_tensor(0, self._openvino.Tensor(seen.numpy(), shared_memory=True))
         for place, result in enumerate(results):
             self._request.set_output_tensor(place, self._openvino.Tensor(result.numpy(), shared_memory=True))

@@ -2,7 +2,8 @@
 
 A film runs through three threads joined by bounded queues: decoding (and shrinking the luma), network and smoothing (the
 caller's thread), chroma planes and encoding. Each hands on frames in order; an exception in any of them stops the others
-and is raised in the caller. Memory: at most `QUEUE_BYTES` of decoded frames per queue, whatever the film's length.
+and is raised in the caller. Memory: at most `QUEUE_BYTES` of decoded frames per queue and `HELD_BYTES` (or three frames)
+that wait for the smoother, whatever the film's length.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ from colorize_media.events import Advanced, Done, OnEvent, Skipped, Started, War
 from colorize_media.monochrome import decide
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo, write_photo
-from colorize_media.shots import CutDetector
+from colorize_media.shots import CutDetector, DissolveDetector
 from colorize_media.smoothing import SmoothingInput, make_smoother
 from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry
 from colorize_media.video_writer import EncoderSettings, Writer
 
 QUEUE_BYTES = 192 * 2**20  # decoded frames waiting in one queue; 4K 4:2:0 8 bit takes 12 MB a frame
+HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahead; it shrinks for 4K and more
 MOST_QUEUED = 64  # frames; more only delays an interrupt
 SAMPLES = 8  # frames looked at to tell a black-and-white film from a coloured one
 ADVANCE_EVERY = 0.2  # seconds between progress events
@@ -61,7 +63,7 @@ def colorize_photo(
         on_event(Warned(source, message))
     height, width = photo.luma.shape
     small = working_luma(photo.luma, working_shape(height, width, options.working_size))
-    ab = colorizer.colors(lightness_batch([small], photo.spec), vividness=options.vividness)[0]
+    ab = colorizer.colors(lightness_batch([small], photo.spec), vividness=options.vividness, refine=options.refine)[0]
     table = chroma_table(photo.spec.matrix)
     wide = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
 
@@ -142,7 +144,7 @@ class _FilmLoop:
         self._options = options
         self._on_event = on_event
         self._geometry = geometry
-        self._shape = _upright_shape(geometry, options.working_size)
+        self._shape = upright_shape(geometry, options.working_size)
         waiting = max(2, min(MOST_QUEUED, QUEUE_BYTES // _frame_bytes(geometry)))
         self._decoded: queue.Queue[_Decoded | Passthrough | None] = queue.Queue(waiting)
         self._colored: queue.Queue[_Colored | Passthrough | None] = queue.Queue(waiting)
@@ -213,9 +215,9 @@ class _FilmLoop:
         self._put(self._decoded, None)
 
     def _color(self) -> None:
-        """Batches through the network, then frame by frame through the smoother. Other packets overtake at most a batch."""
-        smoother = make_smoother(self._options.smoothing)
-        cuts = CutDetector()
+        """Batches through the network, then frame by frame through the smoother. Other packets overtake at most those."""
+        smoother = make_smoother(self._options.smoothing, HELD_BYTES // _frame_bytes(self._geometry))
+        cuts, dissolves = CutDetector(), DissolveDetector()
         batch: list[_Decoded] = []
         held: deque[Frame] = deque()  # frames whose colours the smoother still keeps
 
@@ -225,11 +227,12 @@ class _FilmLoop:
 
         def color_batch() -> None:
             lightness = lightness_batch([item.small for item in batch], self._geometry.spec)
-            colors = self._colorizer.colors(lightness, vividness=self._options.vividness)
+            colors = self._colorizer.colors(lightness, vividness=self._options.vividness, refine=self._options.refine)
             for item, ab in zip(batch, colors, strict=True):
-                luma = _as_bytes(item.small, self._geometry.spec)
+                luma = luma_bytes(item.small, self._geometry.spec)
                 held.append(item.frame)
-                hand_on(smoother.push(SmoothingInput(ab, luma, cuts.is_cut(luma))))
+                cut = cuts.is_cut(luma)
+                hand_on(smoother.push(SmoothingInput(ab, luma, cut, dissolves.is_mixing(luma, cut=cut))))
             batch.clear()
 
         while (item := self._get(self._decoded)) is not None:
@@ -268,7 +271,7 @@ class _FilmLoop:
             self._on_event(Advanced(self._reader.path, self.frames, position))
 
 
-def _upright_shape(geometry: VideoGeometry, short_side: int) -> tuple[int, int]:
+def upright_shape(geometry: VideoGeometry, short_side: int) -> tuple[int, int]:
     """Working size of the film as it is shown: turned upright, with square pixels."""
     width = geometry.width * (geometry.sample_aspect_ratio or 1)
     height, width = (geometry.height, round(width)) if geometry.rotation % 180 == 0 else (round(width), geometry.height)
@@ -280,7 +283,7 @@ def _frame_bytes(geometry: VideoGeometry) -> int:
     return geometry.width * geometry.height * (4 if geometry.spec.bits == 8 else 8)
 
 
-def _as_bytes(luma: NDArray[np.float32], spec: YCbCrSpec) -> NDArray[np.uint8]:
+def luma_bytes(luma: NDArray[np.float32], spec: YCbCrSpec) -> NDArray[np.uint8]:
     """Working luma in codes to uint8 from black to white, as flow and cut detection want it."""
     scaled = (luma - spec.luma_offset) * (255.0 / spec.luma_scale)
     as_bytes: NDArray[np.uint8] = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)

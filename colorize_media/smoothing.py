@@ -6,6 +6,8 @@ most ``look_ahead`` frames. The caller keeps whatever belongs to a frame (luma, 
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,19 +15,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.flow import Luma, Motion, motion_back, resize_motion, warp
+from colorize_media.anchors import MEMORY as ANCHOR_MEMORY
+from colorize_media.anchors import Anchors
+from colorize_media.averaging import AB, KEPT_VIVIDNESS, Sums, VividnessKeeper, accumulate, joined_mean, mean
+from colorize_media.flow import Luma, Motion, motion_back, motion_both_ways
 from colorize_media.options import SMOOTHING, Smoothing
-from colorize_media.shots import is_followed
+from colorize_media.shots import is_lost
 
-AB = NDArray[np.float32]
+# How much of a neighbour counts where the motion can be followed: in the first average, in the second one, which runs
+# on the first one's result. 0.9 reaches over ten frames.
+FAST_MEMORY = (0.9, 0.8)
+PAST_MEMORY = (0.9, 0.8)
+FUTURE_MEMORY = (0.85, 0.8)  # shorter: what lies beyond the look-ahead must not be missed
 
-MEMORY = 0.9  # a of the first filter: how much of the past counts where the motion can be followed, about ten frames
-MEMORY_AGAIN = 0.8  # a of the second filter, which runs on the first one's result
+MIXING = 0.5  # of the visibility that is left in a dissolve: half a dozen frames and the old shot's colours are gone
 
-# Flow's grid over ab's, each way. Warp error as a share of per-frame output, mean of ten clips with simulated flicker:
-# 1 with DIS fine 0.027 in 5 ms a frame, 2 with medium 0.029 in 11 ms, 2 with fast 0.043 in 6 ms. In grain the averaging
-# down is the best denoiser there is: 0.10 at 1 against 0.18 at 2.
-FLOW_SCALE = 1.0
+LOOK_AHEAD = 19  # frames: 14 to 19 of the future count, which is within 0.1 ab units (RMS) of all of it
+LEAST_LOOK_AHEAD = 3  # frames; with fewer the future is not worth the cost
+_CHUNK_SHARE = 0.3  # of the window that is given out at once: larger chunks need fewer backward averages
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,13 @@ class SmoothingInput:
     luma  ``(H, W)`` uint8 picture of the same frame and the same field of view, of any size; from ab's own size on
           nothing is lost (it is averaged down to the flow's grid, which also takes the grain)
     cut   True if a new shot begins with this frame
+    mixing  True in a dissolve: what was before counts for less
     """
 
     ab: AB
     luma: Luma
     cut: bool = False
+    mixing: bool = False
 
 
 class Smoother(Protocol):
@@ -63,8 +72,27 @@ class Smoother(Protocol):
         """Give the rest, and forget everything."""
         ...
 
+    def state_at_cut(self) -> dict[str, NDArray[Any]]:
+        """What is carried over a cut, as arrays by name: to be asked just after a frame with ``cut`` was pushed."""
+        ...
 
-class Off:
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from there in a fresh stage: push the frame with ``cut`` and those after it, and get the same colours."""
+        ...
+
+
+class _NothingCrosses:
+    """Stages that carry nothing over a cut."""
+
+    def state_at_cut(self) -> dict[str, NDArray[Any]]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Nothing to go on from."""
+
+
+class Off(_NothingCrosses):
     """Each frame alone. Look-ahead: 0 frames. Memory: none."""
 
     look_ahead = 0
@@ -79,96 +107,188 @@ class Off:
         return []
 
 
-class RecursiveAverage:
-    """One filter with its state: N_t = ab_t + a·v_t·W(N_{t−1}), D_t = 1 + a·v_t·W(D_{t−1}), shown N_t / D_t.
+class Fast(_NothingCrosses):
+    """Causal motion-compensated averaging, twice: ``memory`` on the decided ab, then on the result; vividness kept.
 
-    Memory: three float32 numbers for each cell of the ab grid.
-    """
+    Both averages share one motion, computed once per pair of frames from luma on the ab grid. They start again at a
+    cut, when the size changes, and where the frame before is lost (`shots.is_lost`).
 
-    def __init__(self, memory: float) -> None:
-        if not 0.0 <= memory <= 1.0:
-            raise ValueError(f"memory must be in [0, 1], not {memory}")
-        self._memory = np.float32(memory)
-        self._sums: NDArray[np.float32] | None = None  # (h, w, 3): N's a and b, D
-
-    def step(self, ab: AB, motion: Motion | None) -> AB:
-        """The next frame's average ``(h, w, 2)``; ``motion`` leads back to the frame before, None starts again."""
-        sums = np.empty((*ab.shape[:2], 3), np.float32)
-        sums[..., :2] = ab
-        sums[..., 2] = 1.0
-        if motion is not None and self._sums is not None:
-            carried = warp(self._sums, motion.flow)
-            carried *= (self._memory * motion.visibility)[..., None]
-            sums += carried
-        self._sums = sums
-        shown: NDArray[Any] = sums[..., :2] / sums[..., 2:]
-        return shown
-
-
-class Fast:
-    """Causal motion-compensated averaging, twice: ``memory`` on the decided ab, then ``memory_again`` on the result.
-
-    Both filters share one flow and one visibility, computed once per pair of frames from luma at ``flow_scale`` times
-    the ab grid, noise level estimated from the frames. The average starts again at a cut, when the size changes, and
-    where less than 35 % of a frame can be followed (`shots.is_followed`).
-
-    Look-ahead: 0 frames; ``push`` gives one frame for each. Memory: one luma picture of the flow's grid and six float32
-    numbers for each cell of the ab grid, whatever the video's length.
+    Look-ahead: 0 frames; ``push`` gives one frame for each. Memory: one luma picture and six float32 numbers for each
+    cell of the ab grid, whatever the video's length. ``kept`` 0 leaves the averages as they are.
     """
 
     look_ahead = 0
 
-    def __init__(
-        self, memory: float = MEMORY, memory_again: float = MEMORY_AGAIN, flow_scale: float = FLOW_SCALE
-    ) -> None:
-        self._filters = (RecursiveAverage(memory), RecursiveAverage(memory_again))
-        self._flow_scale = flow_scale
-        self._previous: Luma | None = None
-        self._grid: tuple[int, int] | None = None
+    _luma: Luma | None
+    _sums: list[Any]
+
+    def __init__(self, memory: tuple[float, float] = FAST_MEMORY, kept: float = KEPT_VIVIDNESS) -> None:
+        self._memory = memory
+        self._vividness = VividnessKeeper(kept)
+        self.flush()
 
     def push(self, item: SmoothingInput) -> list[AB]:
         """One frame in, its average out. Raises ValueError for a malformed item."""
         _require(item)
-        motion = self._motion(item)
+        luma = luma_on_grid(item)
+        motion = None
+        if self._luma is not None and not item.cut and self._luma.shape == luma.shape:
+            motion = motion_back(luma, self._luma)
+            if is_lost(motion.visibility, luma, self._luma):
+                motion = None
+            elif item.mixing:
+                motion = motion.weakened(MIXING)
+        if motion is None:
+            self._vividness.restart()
         shown = item.ab
-        for average in self._filters:
-            shown = average.step(shown, motion)
-        return [shown]
+        for index, memory in enumerate(self._memory):
+            self._sums[index] = accumulate(shown, self._sums[index], motion, memory)
+            shown = mean(self._sums[index])
+        self._luma = luma
+        return [self._vividness.apply(shown, item.ab)]
 
     def flush(self) -> list[AB]:
         """Nothing was held back; the next frame starts a new video."""
-        self._previous = None
+        self._luma = None
+        self._sums = [None] * len(self._memory)
         return []
 
-    def _motion(self, item: SmoothingInput) -> Motion | None:
-        """From this frame to the one before, on the ab grid; None where the average starts again."""
-        height, width = item.ab.shape[:2]
-        luma = small_luma(item, self._flow_scale)
-        previous, self._previous = self._previous, luma
-        same_size = self._grid == (height, width)
-        self._grid = (height, width)
-        if item.cut or not same_size or previous is None or previous.shape != luma.shape:
-            return None
-        back = motion_back(luma, previous)
-        return resize_motion(back, height, width) if is_followed(back.visibility) else None
+
+@dataclass
+class _Held:
+    """A frame of `Best`'s window. ``past`` are the first average's sums, ``future`` the motion to the next frame."""
+
+    ab: AB
+    luma: Luma
+    motion: Motion | None  # to the frame before; None begins a shot
+    past: Sums
+    future: Motion | None = None
 
 
-def make_smoother(mode: Smoothing) -> Smoother:
-    """The stage of a ``--smoothing`` mode. Raises ValueError for an unknown one."""
+class Best:
+    """Averaging along the motion over the past and a bounded future, twice, with anchors; vividness kept.
+
+    Each average joins a recursion from the past with one from the future (`averaging.joined_mean`); both and both
+    rounds share the flows, computed once per pair of frames. The past is exact; the future is that of the window, which
+    ends at a cut or after 14 to 19 frames. Then coarse colours are those of the shot's `Anchors`, also when it returns
+    after a cut.
+
+    Look-ahead: ``look_ahead`` frames. Memory: for each of them 45 bytes a cell of the ab grid (0.3 MB at 64×114), twice
+    that while a chunk is averaged, and what `Anchors` takes, whatever the length of the shot and of the film.
+    ``anchors`` 0 and ``kept`` 0 leave the averages as they are. Raises ValueError for a look-ahead under 3.
+    """
+
+    def __init__(
+        self,
+        look_ahead: int = LOOK_AHEAD,
+        past: tuple[float, float] = PAST_MEMORY,
+        future: tuple[float, float] = FUTURE_MEMORY,
+        anchors: float = ANCHOR_MEMORY,
+        kept: float = KEPT_VIVIDNESS,
+    ) -> None:
+        if look_ahead < LEAST_LOOK_AHEAD:
+            raise ValueError(f"look_ahead must be at least {LEAST_LOOK_AHEAD} frames, not {look_ahead}")
+        self._window = look_ahead + 1
+        self._chunk = round(_CHUNK_SHARE * self._window)
+        self._past_memory, self._future_memory = past, future
+        self._anchors = Anchors(anchors) if anchors else None
+        self._vividness = VividnessKeeper(kept)
+        self._held: deque[_Held] = deque()
+        self._past_again: Sums | None = None  # the second average's, of the last frame given out
+
+    @property
+    def look_ahead(self) -> int:
+        """The most frames that are held back."""
+        return self._window - 1
+
+    def push(self, item: SmoothingInput) -> list[AB]:
+        """One frame in; a chunk of averages out whenever the window is full. Raises ValueError for a malformed item."""
+        _require(item)
+        luma = luma_on_grid(item)
+        last = self._held[-1] if self._held else None
+        motion = None
+        if last is not None and not item.cut and last.luma.shape == luma.shape:
+            motion, future = motion_both_ways(luma, last.luma)
+            if is_lost(motion.visibility, luma, last.luma):
+                motion = None
+            else:
+                share = MIXING if item.mixing else 1.0
+                motion, last.future = motion.weakened(share), future.weakened(share)
+        ready = [] if motion is not None else self._give(len(self._held))
+        past = accumulate(item.ab, last.past if last else None, motion, self._past_memory[0])
+        self._held.append(_Held(item.ab, luma, motion, past))
+        if len(self._held) == self._window:
+            ready += self._give(self._chunk)
+        return ready
+
+    def flush(self) -> list[AB]:
+        """The rest; the next frame starts a new video."""
+        rest = self._give(len(self._held))
+        if self._anchors is not None:
+            self._anchors.forget()
+        return rest
+
+    def state_at_cut(self) -> dict[str, NDArray[Any]]:
+        """The anchors: all frames before the cut were given out when the frame with ``cut`` was pushed."""
+        return self._anchors.state() if self._anchors is not None else {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on with these anchors."""
+        if self._anchors is not None:
+            self._anchors.restore(state)
+
+    def _give(self, count: int) -> list[AB]:
+        """Average the window, let its first ``count`` frames go."""
+        if not count:
+            return []
+        fields, motions = [held.ab for held in self._held], [held.future for held in self._held]
+        futures = _accumulate_backward(fields, motions, self._future_memory[0])
+        once = [joined_mean(held.past, future, held.ab) for held, future in zip(self._held, futures, strict=True)]
+        futures = _accumulate_backward(once, motions, self._future_memory[1])
+        ready = []
+        for ab, future in zip(once[:count], futures[:count], strict=True):
+            frame = self._held.popleft()
+            self._past_again = accumulate(ab, self._past_again, frame.motion, self._past_memory[1])
+            shown = joined_mean(self._past_again, future, ab)
+            if self._anchors is not None:
+                shown = self._anchors.apply(shown, frame.luma, frame.motion)
+            if frame.motion is None:
+                self._vividness.restart()
+            ready.append(self._vividness.apply(shown, frame.ab))
+        return ready
+
+
+def make_smoother(mode: Smoothing, most_held: int = LOOK_AHEAD) -> Smoother:
+    """The stage of a ``--smoothing`` mode. Raises ValueError for an unknown one.
+
+    ``most_held`` bounds the look-ahead of ``best``: the caller must hold a decoded frame for each. Three are the least.
+    """
     if mode == "off":
         return Off()
     if mode == "fast":
         return Fast()
+    if mode == "best":
+        return Best(min(max(most_held, LEAST_LOOK_AHEAD), LOOK_AHEAD))
     raise ValueError(f"unknown smoothing {mode!r}: one of {', '.join(SMOOTHING)}")
 
 
-def small_luma(item: SmoothingInput, scale: float) -> Luma:
-    """The item's luma at ``scale`` times the size of its ab grid: averaged down, or interpolated if it is smaller."""
-    height, width = (max(1, round(side * scale)) for side in item.ab.shape[:2])
+def luma_on_grid(item: SmoothingInput) -> Luma:
+    """The item's luma at the size of its ab grid: averaged down, or interpolated if it is smaller."""
+    height, width = item.ab.shape[:2]
     shrinks = item.luma.shape[0] >= height and item.luma.shape[1] >= width
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     small: NDArray[Any] = cv2.resize(item.luma, (width, height), interpolation=interpolation)
     return small
+
+
+def _accumulate_backward(fields: list[AB], motions: list[Motion | None], memory: float) -> list[Sums]:
+    """Each frame's sums with all later ones; ``motions`` lead to the next frame."""
+    sums: Sums | None = None
+    backward: list[Sums] = []
+    for ab, motion in zip(reversed(fields), reversed(motions), strict=True):
+        sums = accumulate(ab, sums, motion, memory)
+        backward.append(sums)
+    return backward[::-1]
 
 
 def _require(item: SmoothingInput) -> None:

@@ -43,14 +43,15 @@ def test_help_is_instant_and_imports_no_torch() -> None:
     code = "import sys; from colorize_media.cli import run; run(['--help']); print('torch' in sys.modules, 'av' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "False False"
-    for word in ("INPUT... [-o OUT]", "--vividness", "train", "evaluate", "models", "doctor"):
+    for word in ("INPUT... [-o OUT]", "--vividness", "--engine", "train", "evaluate", "export", "models", "doctor"):
         assert word in result.stdout
 
 
-def test_inference_imports_neither_torchvision_nor_scikit_image(photo: Path, fresh_weights: Path) -> None:
+def test_inference_imports_nothing_heavy_that_it_does_not_use(photo: Path, fresh_weights: Path) -> None:
     code = (
         "import sys; from colorize_media.cli import run; code = run(sys.argv[1:]);"
-        "print(code, sorted({m.partition('.')[0] for m in sys.modules} & {'torchvision', 'skimage', 'matplotlib'}))"
+        "heavy = {'torchvision', 'skimage', 'matplotlib', 'openvino', 'onnx'};"
+        "print(code, sorted({m.partition('.')[0] for m in sys.modules} & heavy))"
     )
     result = subprocess.run([sys.executable, "-c", code, str(photo), "--model", str(fresh_weights), "--device", "cpu"],
                             capture_output=True, text=True, check=True)  # fmt: skip

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from colorize_media.shots import CutDetector, is_followed, luma_difference, unlikeness
+from colorize_media.shots import FLASH, CutDetector, DissolveDetector, is_lost, luma_difference, thumbnail, unlikeness
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
@@ -117,12 +117,84 @@ def test_unlikeness_of_flat_pictures() -> None:
     assert unlikeness(flat, picture) == 1.0
 
 
-def test_coverage() -> None:
+def test_a_frame_is_lost_if_little_is_followed_and_the_picture_is_another() -> None:
+    here, moved, other = (codes(picture) for picture in (scene(1), np.roll(scene(1), 6, axis=1), scene(2)))
     visible = np.zeros((10, 10), np.float32)
+    assert is_lost(visible, other, here)
+    assert not is_lost(visible, moved, here)  # an iris, a jump: nothing is followed, but the tiles are there
     visible[:4] = 1.0
-    assert is_followed(visible)
-    visible[3] = 0.0
-    assert not is_followed(visible)
+    assert not is_lost(visible, other, here)
+
+
+def test_a_flash_is_no_cut_and_hides_none() -> None:
+    frames = [codes(frame) for frame in pan(1, 20)]
+    for length in range(1, FLASH + 1):
+        burnt = [codes(np.clip(scene(9) * 0.6 + 200, 0, 255)) for _ in range(length)]
+        assert cuts_in(frames[:10] + burnt + frames[10 + length :]) == []
+        assert cuts_in(frames[:10] + burnt + [codes(frame) for frame in pan(2, 8)]) == [10 + length]
+
+
+def test_a_flash_that_is_not_white_ends_without_a_second_cut() -> None:
+    frames, other = [codes(frame) for frame in pan(1, 20)], codes(scene(5))
+    assert cuts_in([*frames[:10], other, other, *frames[12:]]) == [10]
+    assert cuts_in([*frames[:10], *[other] * (FLASH + 2), *frames[12:]]) == [10, 10 + FLASH + 2]
+
+
+def test_a_shot_mostly_white_is_told_late() -> None:
+    white = [codes(np.clip(frame * 0.6 + 200, 0, 255)) for frame in pan(9, 20)]
+    assert cuts_in([codes(frame) for frame in pan(1, 10)] + white) == [10 + FLASH]
+
+
+# --- dissolves
+
+
+def mixing_in(frames: list[np.ndarray]) -> list[int]:
+    detector = DissolveDetector()
+    return [index for index, frame in enumerate(frames) if detector.is_mixing(frame)]
+
+
+def dissolve(length: int, around: int = 36, seeds: tuple[int, int] = (1, 2)) -> list[np.ndarray]:
+    """Two slow pans, 1 pixel of 160 in five frames; over ``length`` frames after ``around`` the second takes over."""
+    total = 2 * around + length
+    share = np.clip((np.arange(total) - around + 1) / (length + 1), 0, 1)
+    old, new = pan(seeds[0], total // 5 + 1, 1), pan(seeds[1], total // 5 + 1, 1)
+    return [codes((1 - s) * old[t // 5] + s * new[t // 5]) for t, s in enumerate(share)]
+
+
+@pytest.mark.parametrize("length", [6, 12, 24, 48])
+@pytest.mark.parametrize("seeds", [(1, 2), (3, 4), (5, 6)])
+def test_a_dissolve_is_known_from_its_middle_on_and_is_no_cut(length: int, seeds: tuple[int, int]) -> None:
+    frames = dissolve(length, seeds=seeds)
+    found = mixing_in(frames)
+    assert cuts_in(frames) == []
+    assert found
+    assert 36 <= found[0] <= 36 + 0.75 * length + 4
+    # The longest span looks back on a dissolve that is over.
+    assert found[-1] <= 36 + length + 16
+
+
+def test_what_is_no_dissolve() -> None:
+    random = np.random.default_rng(7)
+    still = [codes(scene(1))] * 60
+    fast_pan = [codes(frame) for frame in pan(1, 60, 6)]
+    grain = [codes(frame + random.normal(0, 20, frame.shape)) for frame in pan(2, 60)]
+    flicker = [codes(frame * random.uniform(0.6, 1.1)) for frame in pan(3, 60)]
+    fade = [codes(frame * max(0.0, 1 - t / 40)) for t, frame in enumerate(pan(4, 60))]
+    cut = [codes(frame) for seed in (5, 6) for frame in pan(seed, 30)]
+    for frames in (still, fast_pan, grain, flicker, fade, cut):
+        assert mixing_in(frames) == []
+
+
+def test_a_cut_forgets_what_was_before() -> None:
+    frames = dissolve(12)
+    detector = DissolveDetector()
+    assert not any(detector.is_mixing(frame, cut=index == 42) for index, frame in enumerate(frames[:46]))
+
+
+def test_a_thumbnail_is_36_by_64_in_unit_range() -> None:
+    small = thumbnail(np.full((270, 480), 255, np.uint8))
+    assert small.shape == (36, 64)
+    np.testing.assert_array_equal(small, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ the error against the truth. Decoding is the caller's business: nothing here ope
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import cv2
@@ -80,19 +81,52 @@ def motion_boundary(flow: NDArray[np.float32]) -> NDArray[np.bool_]:
     return edge
 
 
-def color_distribution_consistency(rgb: Sequence[NDArray[np.uint8]]) -> float:
-    """CDC of frames ``(H, W, 3)`` uint8: mean over d = 1, 2, 4 of the mean JS divergence of histograms d frames apart.
+class DistributionConsistency:
+    """How much histograms change, frame by frame: mean over d = 1, 2, 4 of the mean JS divergence d frames apart.
 
-    Per channel 256 bins, natural logarithm, in [0, ln 2]; 0 is steady. Distances that the video is too short for are
-    left out; nan for a single frame.
+    Natural logarithm, mean over channels, in [0, ln 2]; 0 is steady. Distances that the video is too short for are left
+    out. Keeps four histograms, whatever the video's length.
     """
-    return _consistency([_histograms(frame, 256, (0, 256)) for frame in rgb])
+
+    def __init__(self, bins: int, limits: tuple[float, float]) -> None:
+        self._bins, self._limits = bins, limits
+        self._last: deque[NDArray[np.float64]] = deque(maxlen=max(CDC_DISTANCES))
+        self._sums = dict.fromkeys(CDC_DISTANCES, 0.0)
+        self._pairs = dict.fromkeys(CDC_DISTANCES, 0)
+
+    def add(self, picture: NDArray[Any]) -> None:
+        """The next frame ``(h, w, C)``; values beyond the limits count in the first and the last bin."""
+        histograms = _histograms(picture, self._bins, self._limits)  # (C, bins)
+        for distance in CDC_DISTANCES:
+            if len(self._last) >= distance:
+                self._sums[distance] += float(js_divergence(self._last[-distance], histograms).mean())
+                self._pairs[distance] += 1
+        self._last.append(histograms)
+
+    def result(self) -> float:
+        """nan for a single frame."""
+        means = [self._sums[distance] / pairs for distance, pairs in self._pairs.items() if pairs]
+        return float(np.mean(means)) if means else float("nan")
+
+
+def color_consistency() -> DistributionConsistency:
+    """CDC (Liu et al., TCVC) of frames ``(H, W, 3)`` uint8: 256 bins a channel."""
+    return DistributionConsistency(256, (0.0, 256.0))
+
+
+def ab_consistency() -> DistributionConsistency:
+    """The same of ab ``(h, w, 2)``: 64 bins a channel over [−110, 110]."""
+    return DistributionConsistency(AB_BINS, (-AB_REACH, AB_REACH))
+
+
+def color_distribution_consistency(rgb: Sequence[NDArray[np.uint8]]) -> float:
+    """CDC of a whole video."""
+    return _consistency(color_consistency(), rgb)
 
 
 def ab_distribution_consistency(ab: Sequence[NDArray[np.float32]]) -> float:
-    """The same on ab ``(h, w, 2)``: 64 bins a channel over [−110, 110], values beyond counted in the last bins."""
-    clipped = (np.clip(field, -AB_REACH, AB_REACH) for field in ab)
-    return _consistency([_histograms(field, AB_BINS, (-AB_REACH, AB_REACH)) for field in clipped])
+    """ab-CDC of a whole video."""
+    return _consistency(ab_consistency(), ab)
 
 
 def js_divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,18 +142,16 @@ def _kl_divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np
     return divergence
 
 
-def _consistency(histograms: Sequence[NDArray[np.float64]]) -> float:
-    means = []
-    for distance in CDC_DISTANCES:
-        if len(histograms) > distance:
-            stack = np.stack(histograms)  # (T, C, bins)
-            means.append(float(js_divergence(stack[:-distance], stack[distance:]).mean()))
-    return float(np.mean(means)) if means else float("nan")
+def _consistency(measure: DistributionConsistency, frames: Iterable[NDArray[Any]]) -> float:
+    for frame in frames:
+        measure.add(frame)
+    return measure.result()
 
 
 def _histograms(picture: NDArray[Any], bins: int, limits: tuple[float, float]) -> NDArray[np.float64]:
     """``(C, bins)`` distributions of the channels of ``(h, w, C)``."""
-    channels = (picture[..., index] for index in range(picture.shape[-1]))
+    inside = np.clip(picture, *limits)
+    channels = (inside[..., index] for index in range(picture.shape[-1]))
     counts = np.stack([np.histogram(channel, bins=bins, range=limits)[0] for channel in channels])
     return counts / (picture.shape[0] * picture.shape[1])
 
