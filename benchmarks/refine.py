@@ -198,7 +198,8 @@ def sheet(colorizer: Colorizer, prints: list[Path], path: Path, working_size: in
     strips = []
     for source in prints:
         photo = read_photo(source, max_pixels=ColorizeOptions().max_pixels)
-        small = working_luma(photo.luma, working_shape(*photo.luma.shape, working_size))
+        height, width = photo.luma.shape
+        small = working_luma(photo.luma, working_shape(height, width, working_size))
         lightness = lightness_batch([small], photo.spec)
         tiles = []
         for strength in SHEET_STRENGTHS:
@@ -226,8 +227,10 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--prints", nargs="*", type=Path, default=[])
     arguments = parser.parse_args()
+    if (arguments.sheet is None) != (not arguments.prints):
+        parser.error("--sheet and --prints go together")
     colorizer = Colorizer(arguments.model, "cpu")
-    if arguments.sheet and arguments.prints:
+    if arguments.sheet:
         sheet(colorizer, arguments.prints, arguments.sheet, arguments.working_size)
     print("| way | chroma | AuC % | rebalanced % | ab MSE | colourfulness | edges | patches 4 | 12 | ms |")
     print("|---" * 10 + "|")

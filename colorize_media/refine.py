@@ -11,7 +11,7 @@ iteration is one edge-aware average of two planes:
     m_i = (ab_i + s_i Σ_j w_ij m_j) / (1 + s_i Σ_j w_ij),   s_i = strength · v_i / σ²
 
 A cell that is sure keeps its colour, one that doubts follows its neighbours. With the bins themselves in place of the
-Gaussian the cost also narrows every cell around its mode, which is mostly grey: measured worse and dearer
+Gaussian the cost also narrows every cell around its mode, which is often grey: measured worse and dearer
 (docs/design-notes.md). A network without bins is a Gaussian already; its variance is a constant.
 """
 
@@ -26,9 +26,9 @@ from torch import Tensor
 from colorize_media.models import ColorDistribution, bin_centres
 
 REACH = 110.0  # ab units; sRGB's own extremes
-TYPICAL_VARIANCE = (
-    13.0**2
-)  # σ², squared ab units a channel: the error of `regression`, so strength 1 is half and half there
+# σ², squared ab units a channel: how far `regression` is off in the mean. Its cells take half from themselves and half from
+# like neighbours at strength 1.
+TYPICAL_VARIANCE = 13.0**2
 DILATIONS = (1, 2, 4, 8)  # cells; rings of eight neighbours each, so that few iterations reach across a sky
 EDGE = 5.0  # L units: how unlike in lightness neighbours may be
 ITERATIONS = 4

@@ -8,6 +8,7 @@ float16 does not have.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -55,7 +56,10 @@ def config_to_json(config: Config) -> str:
 
 
 def save_weights(path: Path, network: Network, record: Mapping[str, Any]) -> None:
-    """Write a weights file under a temporary name, then rename it. ``record`` is any JSON: recipe, metrics, version."""
+    """Write a weights file under a temporary name, then rename it. ``record`` is any JSON: recipe, metrics, version.
+
+    Raises OutputUnwritable.
+    """
     tensors = {
         name: value.detach().to("cpu", torch.float16 if value.ndim > 1 else None).contiguous()
         for name, value in network.state_dict().items()
@@ -65,10 +69,11 @@ def save_weights(path: Path, network: Network, record: Mapping[str, Any]) -> Non
     try:
         save_file(tensors, temporary, metadata)
         os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise OutputUnwritable("cannot write weights", path=path, why=str(error), hint="check the folder") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that is none has no part file to remove
+            temporary.unlink(missing_ok=True)
 
 
 def read_description(path: Path) -> tuple[Config, dict[str, Any]]:

@@ -13,7 +13,7 @@ from skimage.color import rgb2lab
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
-from colorize_media.errors import UnknownModel, WeightsDamaged
+from colorize_media.errors import OutputUnwritable, UnknownModel, WeightsDamaged
 from colorize_media.models import (
     RegressionConfig,
     ResNet18Encoder,
@@ -237,3 +237,13 @@ def test_shipped_weights_load_and_say_what_they_are(name: str) -> None:
     assert file.stat().st_size < 30e6
     assert record["scores"]["auc"] > 90.5  # grey has 89.8
     assert record["recipe"]["network"] == name
+
+
+def test_weights_that_cannot_be_written_say_so(tmp_path: Path) -> None:
+    """In a folder that is not there and in a "folder" that is a file."""
+    (tmp_path / "file").write_bytes(b"kept")
+    for path in (tmp_path / "none" / "w.safetensors", tmp_path / "file" / "w.safetensors"):
+        with pytest.raises(OutputUnwritable, match="cannot write weights"):
+            save_weights(path, build(RegressionConfig()), {})
+    assert (tmp_path / "file").read_bytes() == b"kept"
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
