@@ -403,3 +403,30 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_names_cannot_garble_a_terminal() -> None:
     assert shown_name(Path("a\x1b[2J\nb\udce9.jpg")) == "a\\x1b[2J\\nb\\udce9.jpg"
+
+
+# --- training
+
+
+def test_train_on_a_folder_says_what_it_left_out_and_its_weights_colour(
+    tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = tmp_path / "scenes" / "beach"
+    scenes.mkdir(parents=True)
+    for number in range(60):  # one in forty or so is held back to choose by
+        Image.fromarray(data.astronaut()[number : number + 96, number : number + 96]).save(scenes / f"{number}.png")
+    (scenes / "broken.jpg").write_bytes(b"no picture")
+    (scenes / "notes.txt").write_text("holidays")
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text('network = "regression"\nsteps = 2\nbatch = 2\nsizes = [[0.0, 64]]\n')
+    run_folder = tmp_path / "mine"
+    assert run(["train", str(tmp_path / "scenes"), "-o", str(run_folder), "--recipe", str(recipe)]) == 0
+    first, *rows = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["kind"] == "data"
+    assert first["pictures"] + first["val_pictures"] == 60
+    assert first["val_pictures"] > 0
+    assert first["dropped"] == {"not a picture": 1, "not readable": 1}
+    assert {row["kind"] for row in rows} == {"train", "val"}
+    assert run([str(photo), "-o", str(tmp_path / "color.png"), "--model", str(run_folder)]) == 0
+    with Image.open(tmp_path / "color.png") as colored:
+        assert colored.mode == "RGB"

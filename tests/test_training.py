@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 from skimage import color as reference
 from skimage import data
 
@@ -163,6 +163,32 @@ def test_unusable_pictures_are_dropped_and_counted() -> None:
     assert store.pictures[0].shape == (128, 128, 3)
     with pytest.raises(TrainingProblem, match="no pictures"):
         load_pictures(pictures[1:], 128)
+
+
+def test_pictures_are_seen_as_a_viewer_shows_them() -> None:
+    """Turned by EXIF, converted by the profile: a network must not learn from sideways or miscoloured pictures."""
+    picture = Image.fromarray(data.astronaut()[:200, :300])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    swapped = ImageCms.ImageCmsProfile(io.BytesIO(profile_with_red_and_green_swapped()))
+    memory = io.BytesIO()
+    picture.save(memory, "PNG", exif=exif, icc_profile=swapped.tobytes())
+    seen = decode(memory.getvalue(), 512)
+    assert isinstance(seen, np.ndarray)
+    turned = np.rot90(data.astronaut()[:200, :300], -1)
+    assert seen.shape == turned.shape
+    # Little-CMS rounds; the hues are what counts.
+    assert np.abs(seen.astype(int) - turned[..., [1, 0, 2]].astype(int)).mean() < 2.0
+    assert np.abs(seen.astype(int) - turned.astype(int)).mean() > 10.0
+
+
+def profile_with_red_and_green_swapped() -> bytes:
+    """sRGB whose red and green primaries have changed places."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    count = int.from_bytes(profile[128:132], "big")
+    places = {bytes(profile[at : at + 4]): at for at in range(132, 132 + 12 * count, 12)}
+    profile[places[b"rXYZ"] : places[b"rXYZ"] + 4], profile[places[b"gXYZ"] : places[b"gXYZ"] + 4] = b"gXYZ", b"rXYZ"
+    return bytes(profile)
 
 
 def test_decoding_never_enlarges() -> None:

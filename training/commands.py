@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,10 @@ def train_command(
 ) -> Path:
     """Load pictures, train, return the weights file. Under torchrun, in each of its processes.
 
-    ``init`` names weights to start from, ``"none"`` fresh ones, None what the recipe says. Raises BadOption, TrainingProblem,
-    UnknownModel.
+    ``init`` names weights to start from, ``"none"`` fresh ones, None what the recipe says. ``on_row`` first hears how many
+    pictures there are and how many files were left out for which reason, then every row of the log.
+
+    Raises BadOption, TrainingProblem, UnknownModel.
     """
     chosen = load_recipe(recipe, steps=steps, batch=batch)
     begin = {None: chosen.init, "none": ""}.get(init, init)
@@ -54,15 +57,22 @@ def train_command(
     held_back = find_sources(val) if val is not None else find_sources(data, "val")
     # Crops show a part of the picture, so a little more than the largest size keeps detail without wasting memory.
     side = round(chosen.largest_size * 1.25)
+    skipped: Counter[str] = Counter()
+
+    def read(files: list[Path]) -> Iterator[Picture]:
+        return read_pictures(files, lambda name, reason: skipped.update([reason]))
+
     if held_back:
-        store = load_pictures(read_pictures(sources), side, limit=limit)
-        val_store = load_pictures(read_pictures(held_back), SIZE, limit=val_limit)
+        store = load_pictures(read(sources), side, limit=limit)
+        val_store = load_pictures(read(held_back), SIZE, limit=val_limit)
     else:
-        store = load_pictures((item for item in read_pictures(sources) if not is_held_back(item)), side, limit=limit)
-        val_store = load_pictures(
-            (item for item in read_pictures(sources) if is_held_back(item)), SIZE, limit=val_limit
-        )
+        store = load_pictures((item for item in read(sources) if not is_held_back(item)), side, limit=limit)
+        skipped.clear()  # the same files are read once more
+        val_store = load_pictures((item for item in read(sources) if is_held_back(item)), SIZE, limit=val_limit)
+    dropped = skipped + store.dropped + val_store.dropped
     with joined_ranks(device) as ranks:
+        if ranks.first:
+            on_row({"kind": "data", "pictures": len(store), "val_pictures": len(val_store), "dropped": dict(dropped)})
         return train(
             chosen,
             store,

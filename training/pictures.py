@@ -8,9 +8,9 @@ Pictures that do not fit into the memory set aside stay as they came (a tenth of
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from colorize_media.errors import TrainingProblem
@@ -86,23 +86,46 @@ class PictureStore:
 
 
 def decode(data: bytes, side: int) -> NDArray[np.uint8] | str:
-    """R'G'B' with short side at most ``side`` px, or the reason why the picture is dropped."""
+    """R'G'B' as a viewer shows it, upright and in sRGB, short side at most ``side`` px, or why the picture is dropped."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > LARGEST_PIXELS:
-                    return "too large"
-                if min(image.size) < SMALLEST_SIDE:
-                    return "too small"
-                image.draft("RGB", (2 * side, 2 * side))  # JPEG: let the decoder shrink by powers of two
-                rgb = np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning):
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > LARGEST_PIXELS:
+                return "too large"
+            if min(image.size) < SMALLEST_SIDE:
+                return "too small"
+            return shrink(upright_srgb(image, side), side)
+    except Image.DecompressionBombError:
+        return "too large"
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Warning):
         return "not readable"
+
+
+def upright_srgb(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    """(H, W, 3) R'G'B': turned by the EXIF orientation, converted by the embedded profile where there is a usable one.
+
+    A JPEG may come reduced by a power of two, to no less than 2 ``side`` px. Raises what Pillow raises.
+    """
+    image.draft("RGB", (2 * side, 2 * side))  # JPEG: let the decoder shrink
+    return np.asarray(_in_srgb(ImageOps.exif_transpose(image)))
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "CMYK"):
+        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            if converted is not None:
+                return converted
+    return image.convert("RGB")
+
+
+def shrink(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The picture with a short side of at most ``side`` px, averaged down."""
     scale = side / min(rgb.shape[:2])
     if scale < 1:
         height, width = (max(side, round(length * scale)) for length in rgb.shape[:2])
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     return np.ascontiguousarray(rgb)
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
 from colorize_media.monochrome import decide
 from colorize_media.training.duplicates import Fingerprint, fingerprint
-from colorize_media.training.pictures import LARGEST_PIXELS, SMALLEST_SIDE
+from colorize_media.training.pictures import LARGEST_PIXELS, SMALLEST_SIDE, shrink, upright_srgb
 
 SLIMMEST = 4.0  # long side over short side; strips and banners are no scenes
 
@@ -59,13 +55,12 @@ def screen(data: bytes, side: int, quality: int) -> Screened | Drop:
                 return Drop("too slim", f"{width} × {height} px")
             if image.mode != "P" and len(image.getbands()) < 3:
                 return Drop("grey", f"its pixels are of kind {image.mode}")
-            image.draft("RGB", (2 * side, 2 * side))  # JPEG: let the decoder shrink by powers of two
-            rgb = np.asarray(_in_srgb(ImageOps.exif_transpose(image)))
+            rgb = upright_srgb(image, side)
     except Image.DecompressionBombError as error:
         return Drop("too large", str(error))
     except Exception as error:
         return Drop("unreadable", f"{type(error).__name__}: {error}")
-    rgb = _shrink(rgb, side)
+    rgb = shrink(rgb, side)
     verdict = decide([rgb])
     if verdict.is_monochrome:
         return Drop("grey" if verdict.kind == "neutral" else "toned", verdict.reason)
@@ -75,23 +70,3 @@ def screen(data: bytes, side: int, quality: int) -> Screened | Drop:
     new_height, new_width = rgb.shape[:2]
     digest = hashlib.sha256(data).hexdigest()
     return Screened(memory.getvalue(), new_width, new_height, digest, width * height, fingerprint(rgb))
-
-
-def _in_srgb(image: Image.Image) -> Image.Image:
-    """By the embedded profile where there is one that can be used."""
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in ("RGB", "CMYK"):
-        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if converted is not None:
-                return converted
-    return image.convert("RGB")
-
-
-def _shrink(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    scale = side / min(rgb.shape[:2])
-    if scale < 1:
-        height, width = (max(side, round(length * scale)) for length in rgb.shape[:2])
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
-    return np.ascontiguousarray(rgb)
