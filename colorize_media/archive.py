@@ -23,6 +23,14 @@ from colorize_media.errors import (
     OutputUnwritable,
 )
 from colorize_media.events import Done, Failed, OnEvent, Planned, Skipped, Summary
+from colorize_media.formats import (
+    PHOTO_FALLBACK,
+    PHOTO_SUFFIXES,
+    VIDEO_FALLBACK,
+    VIDEO_SUFFIXES,
+    WRITABLE_PHOTO,
+    WRITABLE_VIDEO,
+)
 from colorize_media.options import ColorizeOptions
 
 if TYPE_CHECKING:
@@ -30,58 +38,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["photo", "video"]
 
-PHOTO_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".jp2",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".gif",
-        ".ppm",
-        ".pgm",
-        ".pnm",
-    ]
-)
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".m2ts",
-        ".mts",
-        ".wmv",
-        ".flv",
-        ".ogv",
-        ".3gp",
-        ".vob",
-        ".mxf",
-        ".dv",
-        ".asf",
-    ]
-)
-# What an output can be; an input of another format gets the one on the right.
-WRITABLE_VIDEO = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
-_VIDEO_FALLBACK = ".mkv"  # holds every stream that the others hold
-WRITABLE_PHOTO = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".dib", ".jp2"}
-)
-_PHOTO_FALLBACK = ".png"  # lossless, with alpha and 16 bits
 MARK = ".color"  # film.mp4 → film.color.mp4
 
 
@@ -213,8 +169,8 @@ def _target_of_file(source: Path, output: Path | None, kind: Kind, single: bool)
 def with_writable_suffix(path: Path, kind: Kind) -> Path:
     """The same name if its format can be written, else with the extension of the nearest that can."""
     if kind == "photo":
-        return path if path.suffix.lower() in WRITABLE_PHOTO else path.with_name(path.name + _PHOTO_FALLBACK)
-    return path if path.suffix.lower() in WRITABLE_VIDEO else path.with_name(path.name + _VIDEO_FALLBACK)
+        return path if path.suffix.lower() in WRITABLE_PHOTO else path.with_name(path.name + PHOTO_FALLBACK)
+    return path if path.suffix.lower() in WRITABLE_VIDEO else path.with_name(path.name + VIDEO_FALLBACK)
 
 
 def _walk(folder: Path, output: Path) -> Iterator[Path]:

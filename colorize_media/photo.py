@@ -11,7 +11,6 @@ import errno
 import io
 import os
 import secrets
-import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,13 +27,12 @@ from PIL import Image, features
 
 from colorize_media.color import YCbCrSpec
 from colorize_media.errors import (
-    EmptyFile,
     InputIsOutput,
-    InputMissing,
-    InputUnreadable,
     OutputUnwritable,
     UnsupportedMedia,
 )
+from colorize_media.files import size_of_readable, unreadable
+from colorize_media.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE_PHOTO
 from colorize_media.metadata import (
     PhotoMetadata,
     embed_in_jpeg,
@@ -47,7 +45,6 @@ from colorize_media.metadata import (
     tiff_orientation,
 )
 from colorize_media.photo_decode import (
-    FORMAT_SUFFIXES,
     Pixels,
     check,
     decode,
@@ -129,32 +126,18 @@ def read_photo(path: Path, *, max_pixels: int) -> Photo:
 
 
 def _read_file(path: Path, max_bytes: int) -> bytes:
+    size = size_of_readable(path)
+    if size > max_bytes:
+        raise UnsupportedMedia(
+            "the file is too large for a photograph",
+            path=path,
+            why=f"{size} bytes, and no picture within the pixel limit needs more than {max_bytes}",
+            hint="raise --max-pixels if this really is one picture",
+        )
     try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
-            raise InputUnreadable("cannot read the input", path=path, why="it is a folder", hint="give a picture file")
-        if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device could wait for ever
-            raise InputUnreadable(
-                "cannot read the input", path=path, why="it is not a regular file", hint="copy it first"
-            )
-        if found.st_size == 0:
-            raise EmptyFile("the file is empty", path=path, why="0 bytes", hint="copy it again from its source")
-        if found.st_size > max_bytes:
-            raise UnsupportedMedia(
-                "the file is too large for a photograph",
-                path=path,
-                why=f"{found.st_size} bytes, and no picture within the pixel limit needs more than {max_bytes}",
-                hint="raise --max-pixels if this really is one picture",
-            )
         return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputMissing("no such file", path=path, hint="check the path") from None
-    except ValueError as problem:  # a NUL byte in the name
-        raise InputMissing("no such file", path=path, why=str(problem), hint="check the path") from None
-    except OSError as problem:
-        raise InputUnreadable(
-            "cannot read the input", path=path, why=problem.strerror or str(problem), hint="check its permissions"
-        ) from problem
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _to_srgb_meaning(
@@ -210,16 +193,6 @@ _CONTAINERS = (
     _Container("JPEG2000", 8, True, 0x7FFFFFFF, frozenset()),
     _Container("PPM", 8, False, 0x7FFFFFFF, frozenset()),
 )
-_NOT_WRITABLE = {  # extensions of formats that can be read, or of a grey-only kind of a format that can be written
-    ".gif": "GIF holds only 256 colours",
-    ".pgm": "PGM holds only grey",
-    ".pbm": "PBM holds only black and white",
-    ".j2k": "a bare JPEG 2000 stream has no place for its colour space",
-    ".jpx": "only the plain .jp2 kind of JPEG 2000 can be written",
-}
-OUTPUT_SUFFIXES: tuple[str, ...] = tuple(
-    suffix for container in _CONTAINERS for suffix in FORMAT_SUFFIXES[container.name] if suffix not in _NOT_WRITABLE
-)
 
 
 def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
@@ -238,13 +211,13 @@ def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
 
 def _container(target: Path) -> _Container:
     suffix = target.suffix.lower()
-    if suffix in OUTPUT_SUFFIXES:
+    if suffix in WRITABLE_PHOTO:
         container = next(known for known in _CONTAINERS if suffix in FORMAT_SUFFIXES[known.name])
         if container.name != "AVIF" or features.check("avif"):
             return container
     why = "it has no extension"
     if suffix:
-        why = _NOT_WRITABLE.get(suffix, f"{suffix} is not an extension of a picture format that can be written")
+        why = NOT_WRITABLE.get(suffix, f"{suffix} is not an extension of a picture format that can be written")
     hint = "use .jpg, .png, .tif or .webp"
     raise UnsupportedMedia("the output's format cannot be written", path=target, why=why, hint=hint)
 

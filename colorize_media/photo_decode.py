@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
 from colorize_media.errors import DamagedMedia, NoPicture, UnsupportedMedia
+from colorize_media.formats import FORMAT_SUFFIXES
 from colorize_media.metadata import exif_orientation, profile_space
 
 PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
@@ -39,17 +40,6 @@ _GREY_TOLERANCE = 12  # codes of 255 between R, G and B; scanner profiles reach 
 _DECODERS_DIFFER = 6.0  # mean codes of 255 between FFmpeg's and libjpeg's luma at 1/8; two good decoders stay under 1
 
 
-FORMAT_SUFFIXES: dict[str, tuple[str, ...]] = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",),
-    "AVIF": (".avif",),
-    "BMP": (".bmp", ".dib"),
-    "GIF": (".gif",),
-    "JPEG2000": (".jp2", ".j2k", ".jpx"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-}
 _ALIASES = {"MPO": "JPEG", "DIB": "BMP"}
 _FFMPEG_DECODERS = {"JPEG": "mjpeg", "PNG": "png", "TIFF": "tiff", "JPEG2000": "jpeg2000"}
 _RAW_SUFFIXES = frozenset(

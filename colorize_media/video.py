@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import errno
 import itertools
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,14 +31,13 @@ from numpy.typing import NDArray
 from colorize_media.color import Matrix, YCbCrSpec
 from colorize_media.errors import (
     DamagedMedia,
-    EmptyFile,
     Encrypted,
     FileProblem,
-    InputMissing,
     InputUnreadable,
     NoPicture,
     UnsupportedMedia,
 )
+from colorize_media.files import size_of_readable
 from colorize_media.planes import Luma, has_alpha, layout_of, luma_plane, planar_format, plane_rows
 
 if TYPE_CHECKING:
@@ -184,7 +181,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        _check_file(self.path)
+        size_of_readable(self.path)  # says plainly what FFmpeg would report as "invalid data"
         self.damaged = 0
         self.warnings: list[str] = []
         self.geometry = self._peek()
@@ -600,37 +597,6 @@ def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
     if stream.metadata.get("alpha_mode") == "1":  # Matroska: the alpha travels beside the frames and is not decoded
         raise _transparent(path)
     return stream
-
-
-def _check_file(path: Path) -> None:
-    """Say plainly what FFmpeg would report as "invalid data"."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputMissing(
-            "no such file", path=path, why="the path leads nowhere", hint="check the name for typing errors"
-        ) from error
-    except OSError as error:
-        raise InputUnreadable(
-            "cannot read the file", path=path, why=error.strerror or str(error), hint="check its permissions"
-        ) from error
-    if not stat.S_ISREG(status.st_mode):
-        what = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
-        raise InputUnreadable(
-            "cannot read it as a film", path=path, why=f"it is {what}, not a file", hint="give the file itself"
-        )
-    if status.st_size == 0:
-        raise EmptyFile("the file is empty", path=path, why="it has 0 bytes", hint="copy or download it again")
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise InputUnreadable(
-            "cannot read the file",
-            path=path,
-            why=error.strerror or os.strerror(error.errno or 0),
-            hint="check its permissions",
-        ) from error
 
 
 def _damaged(path: Path, why: str) -> DamagedMedia:

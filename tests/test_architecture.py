@@ -30,7 +30,7 @@ FLOORS = [
     {"photo_decode", "video", "shots", "refine", "engines", "averaging"},
     {"flow", "metadata", "planes", "device"},
     {"xmp", "color", "models"},
-    {"options", "events"},
+    {"options", "events", "files", "formats"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}

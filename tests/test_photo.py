@@ -32,6 +32,7 @@ from colorize_media.errors import (
     OutputUnwritable,
     UnsupportedMedia,
 )
+from colorize_media.formats import WRITABLE_PHOTO
 from colorize_media.metadata import (
     PhotoMetadata,
     exif_orientation,
@@ -40,7 +41,7 @@ from colorize_media.metadata import (
     profile_space,
     upright_exif,
 )
-from colorize_media.photo import OUTPUT_SUFFIXES, Photo, can_hold, read_photo, rgb_of_luma, write_photo
+from colorize_media.photo import Photo, can_hold, read_photo, rgb_of_luma, write_photo
 from colorize_media.xmp import DIGITAL_SOURCE_TYPE, provenance_xmp
 
 LIMIT = 10_000_000  # pixels
@@ -780,7 +781,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], type[FileProblem], str]] = {
     "missing folder": (lambda d: _written(d / "f", b"x") / "a.jpg", InputMissing, "no such file"),
     "nul in the name": (lambda d: d / "a\0b.jpg", InputMissing, "no such file"),
     "folder": (lambda d: d, InputUnreadable, "folder"),
-    "pipe": (lambda d: _fifo(d / "pipe.jpg"), InputUnreadable, "not a regular file"),
+    "pipe": (lambda d: _fifo(d / "pipe.jpg"), InputUnreadable, "pipe"),
     "empty": (lambda d: _written(d / "a.jpg", b""), EmptyFile, "0 bytes"),
     "text": (lambda d: _written(d / "a.jpg", b"<!DOCTYPE html>404"), NoPicture, "no picture"),
     "zeros": (lambda d: _written(d / "a.png", bytes(5000)), NoPicture, "no picture"),
@@ -936,7 +937,7 @@ def test_missing_folder_and_folder_in_the_way(tmp_path: Path, photo: Photo) -> N
     assert listing(tmp_path) == ["out.png", "source"]
 
 
-@pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)
+@pytest.mark.parametrize("suffix", sorted(WRITABLE_PHOTO))
 def test_full_disk_leaves_nothing(tmp_path: Path, photo: Photo, suffix: str) -> None:
     """A real failing write: the process may not make files larger than 2,000 bytes for a moment."""
     if suffix == ".avif":
