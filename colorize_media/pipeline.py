@@ -28,7 +28,7 @@ from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, w
 from colorize_media.errors import UnsupportedMedia
 from colorize_media.events import Advanced, Done, OnEvent, Skipped, Started, Warned, ignore
 from colorize_media.monochrome import decide
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo import read_photo, write_photo
 from colorize_media.shots import CutDetector, DissolveDetector
 from colorize_media.smoothing import SmoothingInput, make_smoother
@@ -62,8 +62,11 @@ def colorize_photo(
     for message in photo.warnings:
         on_event(Warned(source, message))
     height, width = photo.luma.shape
-    small = working_luma(photo.luma, working_shape(height, width, options.working_size))
-    ab = colorizer.colors(lightness_batch([small], photo.spec), vividness=options.vividness, refine=options.refine)[0]
+    sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
+    views = [
+        lightness_batch([working_luma(photo.luma, working_shape(height, width, size))], photo.spec) for size in sizes
+    ]
+    ab = colorizer.colors(*views, mirror=not options.fast, vividness=options.vividness, refine=options.refine)[0]
     table = chroma_table(photo.spec.matrix)
     wide = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
 
