@@ -68,6 +68,10 @@ class Smoother(Protocol):
         """Take one frame; give the ab ``(h, w, 2)`` float32 of all frames that are now ready."""
         ...
 
+    def end_shot(self) -> list[AB]:
+        """Give the rest; the next frame begins a shot. What is carried over a cut is kept."""
+        ...
+
     def flush(self) -> list[AB]:
         """Give the rest, and forget everything."""
         ...
@@ -101,6 +105,10 @@ class Off(_NothingCrosses):
         """The frame's own ab."""
         _require(item)
         return [item.ab]
+
+    def end_shot(self) -> list[AB]:
+        """Nothing was held back."""
+        return []
 
     def flush(self) -> list[AB]:
         """Nothing was held back."""
@@ -146,6 +154,10 @@ class Fast(_NothingCrosses):
             shown = mean(self._sums[index])
         self._luma = luma
         return [self._vividness.apply(shown, item.ab)]
+
+    def end_shot(self) -> list[AB]:
+        """Nothing was held back, and nothing crosses a cut."""
+        return self.flush()
 
     def flush(self) -> list[AB]:
         """Nothing was held back; the next frame starts a new video."""
@@ -221,9 +233,13 @@ class Best:
             ready += self._give(self._chunk)
         return ready
 
+    def end_shot(self) -> list[AB]:
+        """The rest; the anchors are kept."""
+        return self._give(len(self._held))
+
     def flush(self) -> list[AB]:
         """The rest; the next frame starts a new video."""
-        rest = self._give(len(self._held))
+        rest = self.end_shot()
         if self._anchors is not None:
             self._anchors.forget()
         return rest
