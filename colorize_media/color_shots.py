@@ -5,8 +5,9 @@
 look alike in both kinds; so a shot is decided by the first of its frames that say something, and stays so. Until then the
 decision of the shot before it holds, and with it fades and titles keep what they belong to.
 
-Within a shot the decision changes on two occasions only, and if all frames of the look-ahead agree: after a dissolve, and
-where colour comes up in a shot that had none (it began in fog or in the dark).
+A blank frame makes the shot open again: between two fades the cut may be too dark to be seen. Else the decision changes
+within a shot on two occasions only, and if all frames of the look-ahead agree: after a dissolve, and where the evidence is
+strong (colour comes up in a shot that began in fog; exact grey behind a cut that nobody saw).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.monochrome import Evidence, Verdict, decide, evidence
-from colorize_media.shots import CutDetector, DissolveDetector
+from colorize_media.shots import CutDetector, DissolveDetector, is_blank
 
 FEWEST_SAMPLES, MOST_SAMPLES = 8, 24  # frames looked at to tell a black-and-white film from a coloured one
 SECONDS_PER_SAMPLE = 4  # between fewest and most
@@ -94,6 +95,7 @@ class _Waiting(Generic[T]):
     picture: Picture | None
     cut: bool
     mixing: bool
+    blank: bool
     age: int  # frames since the shot began
     says: Evidence | None = None  # None: not asked yet
 
@@ -126,7 +128,7 @@ class ColorShots(Generic[T]):
         mixing = self._dissolves.is_mixing(luma, cut=cut)
         ready = self._give(len(self._waiting)) if cut else []
         self._age = 0 if cut else self._age + 1
-        self._waiting.append(_Waiting(item, luma, picture, cut, mixing, self._age))
+        self._waiting.append(_Waiting(item, luma, picture, cut, mixing, is_blank(luma), self._age))
         return ready + self._give(len(self._waiting) - self.look_ahead)
 
     def flush(self) -> list[ShotFrame[T]]:
@@ -139,7 +141,8 @@ class ColorShots(Generic[T]):
     def _next(self) -> ShotFrame[T]:
         head = self._waiting[0]
         if head.cut:
-            self._decided, self._since_dissolve = False, DISSOLVE_MEMORY
+            self._since_dissolve = DISSOLVE_MEMORY
+        self._decided &= not (head.cut or head.blank)
         self._since_dissolve = 0 if head.mixing else self._since_dissolve + 1
         if self._among_color is not None:
             self._decide(head)
@@ -155,19 +158,20 @@ class ColorShots(Generic[T]):
             grey, colored = said.count("monochrome"), said.count("color")
             if grey or colored:
                 self.own, self._decided = colored >= grey, True
-        elif self._since_dissolve < DISSOLVE_MEMORY:
-            other = "monochrome" if self.own else "color"
-            if all(self._ask(frame) == other for frame in witnesses):
-                self.own = not self.own
-        elif not self.own and head.age % PATROL == 0:
-            self.own = all(self._says(frame, among_color=False) == "color" for frame in witnesses)
+            return
+        if len(self._waiting) <= self.look_ahead:
+            return  # the shot ends: too few are left to agree
+        other = "monochrome" if self.own else "color"
+        if self._since_dissolve < DISSOLVE_MEMORY:
+            self.own ^= all(self._ask(frame) == other for frame in witnesses)
+        elif head.age % PATROL == 0:
+            self.own ^= all(self._ask(frame, strong=True) == other for frame in witnesses)
 
-    def _ask(self, frame: _Waiting[T]) -> Evidence:
-        if frame.says is None:
-            frame.says = self._says(frame, among_color=bool(self._among_color))
-        return frame.says
-
-    def _says(self, frame: _Waiting[T], *, among_color: bool) -> Evidence:
+    def _ask(self, frame: _Waiting[T], *, strong: bool = False) -> Evidence:
         if frame.picture is None:
             raise ValueError("a frame to be judged needs its picture")
-        return evidence(frame.picture, among_color=among_color)
+        if strong:
+            return evidence(frame.picture, among_color=bool(self._among_color), strong=True)
+        if frame.says is None:
+            frame.says = evidence(frame.picture, among_color=bool(self._among_color))
+        return frame.says

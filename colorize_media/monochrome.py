@@ -44,11 +44,13 @@ FILM_ACROSS = (
 LIGHTNESS_SPREAD = 10.0  # L between the 5th and 95th percentile, below which even colour proves nothing (a clear sky)
 
 # What a frame must show before its lack of colour says anything. Of 350 colour photographs darkened to a fifth, 100 pass
-# for grey or toned; all have a spread under 20. Black-and-white film begins at 38. Titles are letters on one even ground.
+# for grey or toned, all with a spread under 20; of 160 darkened to two fifths 3 do, with more. Black-and-white film begins
+# at 38. Titles are letters on one even ground.
 LEAST_SPREAD = 20.0  # L between the 5th and 95th percentile
+LEAST_LIGHT = 45.0  # L, the 95th percentile
 LEAST_MIDDLE_SPREAD = 3.0  # L between the quartiles: black-and-white film 17 and more, titles 0
-EXACTLY_GREY = 1.0  # chroma's 99th percentile: a camera's grey has more, so `LIGHTNESS_SPREAD` is enough
-STRONG_COLOR = 4.8  # residual, twice `TONED_FILM`: colour even in a film that seems to have none
+EXACTLY_GREY = 1.0  # chroma's 99th percentile; a camera's grey has more, so `LIGHTNESS_SPREAD` is enough here
+STRONG = 2.0  # times `TONED_FILM` or `TONED_STRAY`: colour even in a film that seems to have none
 
 Kind = Literal["neutral", "toned", "color"]
 Evidence = Literal["monochrome", "color", "none"]
@@ -96,18 +98,23 @@ def decide(previews: Sequence[NDArray[np.uint8]], *, film: bool | None = None) -
     return max(sure, key=lambda verdict: (rank[verdict.kind], verdict.residual, verdict.chroma))
 
 
-def evidence(preview: NDArray[np.uint8], *, among_color: bool) -> Evidence:
+def evidence(preview: NDArray[np.uint8], *, among_color: bool, strong: bool = False) -> Evidence:
     """What one frame of a film, ``(h, w, 3)`` uint8 R′G′B′ of any size, says about its shot.
 
     Dark frames, titles and fog lack colour in any film and say nothing. ``among_color``: the film has shots in colour.
-    Then a tone counts only if what it leaves over lies along its own hue; else only strong colour counts.
+    Then a tone counts only if what it leaves over lies along its own hue; else only strong colour counts. ``strong``:
+    nothing counts but strong colour and exact grey.
     """
     measure = _measure(preview)
     kind, _ = _kind(measure, film=True)
     if kind == "color" and measure.spread >= LIGHTNESS_SPREAD:
-        return "color" if among_color or measure.residual >= STRONG_COLOR else "none"
-    enough = LIGHTNESS_SPREAD if measure.chroma_99 <= EXACTLY_GREY else LEAST_SPREAD
-    if kind == "color" or measure.spread < enough or measure.middle_spread < LEAST_MIDDLE_SPREAD:
+        vivid = measure.residual >= STRONG * TONED_FILM or measure.stray >= STRONG * TONED_STRAY
+        return "color" if vivid or (among_color and not strong) else "none"
+    if kind == "color" or measure.spread < LIGHTNESS_SPREAD or measure.middle_spread < LEAST_MIDDLE_SPREAD:
+        return "none"
+    if measure.chroma_99 <= EXACTLY_GREY:
+        return "monochrome"
+    if strong or measure.spread < LEAST_SPREAD or measure.light < LEAST_LIGHT:
         return "none"
     if kind == "toned" and among_color and measure.across > FILM_ACROSS * measure.chroma:
         return "color"
@@ -125,6 +132,7 @@ class _Measure:
     across: float
     spread: float
     middle_spread: float
+    light: float
 
 
 def _measure(preview: NDArray[np.uint8]) -> _Measure:
@@ -150,6 +158,7 @@ def _measure(preview: NDArray[np.uint8]) -> _Measure:
         across=float(np.percentile(across, 90)),
         spread=float(high - low),
         middle_spread=float(three_quarters - quarter),
+        light=float(high),
     )
 
 
