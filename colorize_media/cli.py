@@ -76,7 +76,7 @@ COLORIZE_OPTIONS = [
     option("-o", "--output", type=PATH, help="Output file or folder; default: beside the input, as NAME.color.EXT."),
     option("-y", "--overwrite", is_flag=True, help="Replace outputs that are already there."),
     option("-n", "--dry-run", is_flag=True, help="Show what would be done, and do nothing."),
-    option("--force", is_flag=True, help="Colour inputs that already have colour."),
+    option("--force", is_flag=True, help="Colour inputs, and shots of films, that already have colour."),
     option("--model", default=DEFAULTS.model, show_default=True, help="A shipped model, a weights file or a run folder."),
     device_option,
     option("--engine", type=click.Choice(ENGINES), default=DEFAULTS.engine, show_default=True,

@@ -29,7 +29,7 @@ class ColorizeOptions:
                 the next frames, with a shot's colours held)
     batch_size  frames that go through the network together; 0 lets the device decide
     working_size  short side, in pixels, of the picture the network sees
-    force       colour inputs that already have colour
+    force       colour inputs, and shots of films, that already have colour
     quality     of JPEG, WebP and AVIF photographs, 1 to 100
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
