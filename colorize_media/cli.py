@@ -86,6 +86,8 @@ COLORIZE_OPTIONS = [
            help="How much neighbours agree on a colour, 0 (off) to 10; default: as the model says."),
     option("--smoothing", type=click.Choice(SMOOTHING), default=DEFAULTS.smoothing, show_default=True,
            help="Steady colours over time in films."),
+    option("--every", type=int, default=DEFAULTS.every, show_default=True, metavar="N",
+           help="The network sees every Nth frame of a film; between them colours follow the motion."),
     option("--working-size", type=int, default=DEFAULTS.working_size, show_default=True,
            help="Short side, in pixels, of what the network sees."),
     option("--batch-size", type=int, default=DEFAULTS.batch_size, help="Frames per pass; 0 lets the device decide."),

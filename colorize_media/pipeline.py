@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +28,7 @@ from colorize_media.color_shots import SIDE, ColorShots, ShotFrame, samples_for,
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
 from colorize_media.errors import UnsupportedMedia
 from colorize_media.events import Advanced, Done, OnEvent, Skipped, Started, Warned, ignore
+from colorize_media.keyframes import Colored, Coloring, EveryFrame, Keyframes
 from colorize_media.monochrome import decide
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo, write_photo
@@ -234,38 +235,42 @@ class _FilmLoop:
 
         Frames of shots in colour go around both, in their order: a shot's border ends the batch and the smoother's shot.
         """
+        options = self._options
         shots: ColorShots[_Decoded] = ColorShots(self._among_color)
+
+        def network(frames: Sequence[ShotFrame[_Decoded]]) -> NDArray[np.float32]:
+            lightness = lightness_batch([frame.item.small for frame in frames], self._geometry.spec)
+            return self._colorizer.colors(lightness, vividness=options.vividness, refine=options.refine)
+
+        coloring: Coloring[ShotFrame[_Decoded]] = EveryFrame(network, self._colorizer.batch_size)
         most_held = HELD_BYTES // _frame_bytes(self._geometry) - shots.look_ahead
-        smoother = make_smoother(self._options.smoothing, most_held)
-        batch: list[ShotFrame[_Decoded]] = []
+        if options.every > 1:
+            coloring = Keyframes(network, options.every)
+            most_held -= coloring.look_ahead
+        smoother = make_smoother(options.smoothing, most_held)
         held: deque[Frame] = deque()  # frames whose colours the smoother still keeps
 
         def hand_on(colors: list[NDArray[np.float32]]) -> None:
             for ab in colors:
                 self._put(self._colored, _Colored(held.popleft(), ab))
 
-        def color_batch() -> None:
-            if not batch:
-                return
-            lightness = lightness_batch([shown.item.small for shown in batch], self._geometry.spec)
-            colors = self._colorizer.colors(lightness, vividness=self._options.vividness, refine=self._options.refine)
-            for shown, ab in zip(batch, colors, strict=True):
+        def smooth(ready: list[Colored[ShotFrame[_Decoded]]]) -> None:
+            for colored in ready:
+                shown = colored.item
                 held.append(shown.item.frame)
-                hand_on(smoother.push(SmoothingInput(ab, shown.luma, shown.cut, shown.mixing)))
-            batch.clear()
+                item = SmoothingInput(colored.ab, shown.luma, shown.cut, shown.mixing, colored.motions)
+                hand_on(smoother.push(item))
 
         def take(ready: list[ShotFrame[_Decoded]]) -> None:
             for shown in ready:
-                if shown.own:
-                    color_batch()
-                    hand_on(smoother.end_shot())
-                    self._put(self._colored, _Colored(shown.item.frame, None))
-                    self.own_shots += shown.cut or not self.own_frames
-                    self.own_frames += 1
+                if not shown.own:
+                    smooth(coloring.push(shown, shown.luma, cut=shown.cut))
                     continue
-                batch.append(shown)
-                if len(batch) >= self._colorizer.batch_size:
-                    color_batch()
+                smooth(coloring.end_shot())
+                hand_on(smoother.end_shot())
+                self._put(self._colored, _Colored(shown.item.frame, None))
+                self.own_shots += shown.cut or not self.own_frames
+                self.own_frames += 1
 
         while (item := self._get(self._decoded)) is not None:
             if isinstance(item, Passthrough):
@@ -273,7 +278,7 @@ class _FilmLoop:
             else:
                 take(shots.push(item, luma_bytes(item.small, self._geometry.spec), item.seen))
         take(shots.flush())
-        color_batch()
+        smooth(coloring.end_shot())
         hand_on(smoother.flush())
         self._put(self._colored, None)
 

@@ -25,6 +25,7 @@ FLOORS = [
     {"film_evaluation"},
     {"console", "archive", "doctor", "export"},
     {"pipeline"},
+    {"keyframes"},
     {"photo", "video_writer", "smoothing", "color_shots", "colorizer"},
     {"anchors", "monochrome"},
     {"photo_decode", "video", "shots", "refine", "engines", "averaging"},

@@ -294,7 +294,7 @@ def make_steady(request: pytest.FixtureRequest) -> Callable[[], Smoother]:
 def test_the_luma_has_the_size_of_the_grid() -> None:
     ab = np.zeros((10, 20, 2), np.float32)
     for size in ((80, 160), (10, 20), (7, 33), (1, 1)):
-        assert luma_on_grid(SmoothingInput(ab, np.zeros(size, np.uint8))).shape == (10, 20)
+        assert luma_on_grid(np.zeros(size, np.uint8), ab.shape[:2]).shape == (10, 20)
 
 
 def test_an_unknown_mode_is_refused() -> None:
