@@ -108,11 +108,12 @@ def test_colour_shots_keep_their_chroma_and_the_others_are_coloured(
     assert told[0].note.startswith("mixed")
 
 
-def test_best_smoothing_holds_frames_back_and_keeps_their_order(tmp_path: Path, colorizer: Colorizer) -> None:
-    source = film(tmp_path / "in.mkv", people(8) + grey(8))
-    options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="best")
+@pytest.mark.parametrize("every", [1, 3])
+def test_stages_that_hold_frames_back_keep_their_order(tmp_path: Path, colorizer: Colorizer, every: int) -> None:
+    source = film(tmp_path / "in.mkv", grey(5) + people(8) + sepia(8))
+    options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="best", every=every)
     colorize_video(source, tmp_path / "best.mkv", colorizer, options)
-    assert kept(source, tmp_path / "best.mkv") == [True] * 8 + [False] * 8
+    assert kept(source, tmp_path / "best.mkv") == [False] * 5 + [True] * 8 + [False] * 8
 
 
 def test_force_colours_everything(tmp_path: Path, colorizer: Colorizer) -> None:
