@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,34 @@ from colorize_media.color import YCbCrSpec
 from colorize_media.colorizer import Colorizer, lightness_batch
 from colorize_media.film_evaluation import ColoredFrame, FilmInAllWays
 from colorize_media.flow import follow, optical_flow
+from colorize_media.keyframes import Colored, Keyframes
 from colorize_media.shots import CutDetector, DissolveDetector
 from colorize_media.smoothing import Best, Fast, Off, Smoother, SmoothingInput, luma_on_grid
 from colorize_media.training.video_evaluation import BASELINE, FilmScore, summary
 
-VARIANTS: dict[str, Callable[[], Smoother]] = {
+
+class OnEvery:
+    """A smoother behind the keyframe stage: the network's colours count on every Nth frame only."""
+
+    def __init__(self, every: int, smoother: Smoother) -> None:
+        self.keyframes: Keyframes[SmoothingInput] = Keyframes(lambda frames: [frame.ab for frame in frames], every)
+        self.smoother = smoother
+
+    def push(self, item: SmoothingInput) -> list[NDArray[np.float32]]:
+        """The next frame."""
+        return self._smooth(self.keyframes.push(item, item.luma, cut=item.cut))
+
+    def flush(self) -> list[NDArray[np.float32]]:
+        """The rest."""
+        return self._smooth(self.keyframes.end_shot()) + self.smoother.flush()
+
+    def _smooth(self, ready: list[Colored[SmoothingInput]]) -> list[NDArray[np.float32]]:
+        return [
+            ab for frame in ready for ab in self.smoother.push(replace(frame.item, ab=frame.ab, motions=frame.motions))
+        ]
+
+
+VARIANTS: dict[str, Callable[[], Smoother | OnEvery]] = {
     BASELINE: Off,
     "fast": Fast,
     "fast, vividness not kept": lambda: Fast(kept=0.0),
@@ -41,6 +65,11 @@ VARIANTS: dict[str, Callable[[], Smoother]] = {
     "best, look-ahead 3": lambda: Best(look_ahead=3),
     "best, look-ahead 9": lambda: Best(look_ahead=9),
     "best, look-ahead 60": lambda: Best(look_ahead=60),
+    "off, every 4": lambda: OnEvery(4, Off()),
+    "fast, every 4": lambda: OnEvery(4, Fast()),
+    "best, every 2": lambda: OnEvery(2, Best()),
+    "best, every 4": lambda: OnEvery(4, Best()),
+    "best, every 8": lambda: OnEvery(8, Best()),
 }
 
 
@@ -98,7 +127,7 @@ def compare(name: str, frames: list[ColoredFrame]) -> list[dict[str, Any]]:
 def steps(frames: list[ColoredFrame], colorizer: Colorizer) -> list[str]:
     """Milliseconds of the single steps, the least of many."""
     here, there = frames[1], frames[0]
-    now, before = (luma_on_grid(SmoothingInput(frame.shown["off"], frame.luma)) for frame in (here, there))
+    now, before = (luma_on_grid(frame.luma, frame.shown["off"].shape[:2]) for frame in (here, there))
     ab = here.shown["off"]
     back, forward = optical_flow(now, before), optical_flow(before, now)
     motion, cuts, dissolves, anchors = follow(now, before, back, forward), CutDetector(), DissolveDetector(), Anchors()

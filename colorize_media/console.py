@@ -165,6 +165,9 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
         return []
     if isinstance(event, Done):
         frames = f"{event.frames} frames, " if event.frames > 1 else ""
+        if event.own_frames:
+            shots = "1 shot" if event.own_shots == 1 else f"{event.own_shots} shots"
+            frames += f"{event.own_frames} of them in {shots} left in their own colour, "
         return [f"{shown_name(event.source)} → {event.target} ({frames}{duration_text(event.seconds)})"]
     if isinstance(event, Skipped):
         return [f"{shown_name(event.source)}: skipped, {event.reason}"]

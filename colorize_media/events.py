@@ -54,13 +54,18 @@ class Warned:
 
 @dataclass(frozen=True)
 class Done:
-    """One output is whole and under its final name. ``seconds`` is wall time, ``damaged`` counts corrupt frames."""
+    """One output is whole and under its final name. ``seconds`` is wall time, ``damaged`` counts corrupt frames.
+
+    ``own_frames`` in ``own_shots`` shots were in colour already and kept it.
+    """
 
     source: Path
     target: Path
     frames: int
     seconds: float
     damaged: int = 0
+    own_frames: int = 0
+    own_shots: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from colorize_media.archive import VIDEO_SUFFIXES
 from colorize_media.color import Matrix, YCbCrSpec, rgb_to_lab
+from colorize_media.color_shots import FEWEST_SAMPLES, survey
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma
 from colorize_media.errors import InputMissing, NoPicture
-from colorize_media.monochrome import decide
 from colorize_media.options import SMOOTHING, Smoothing
-from colorize_media.pipeline import SAMPLES, luma_bytes, upright_shape
+from colorize_media.pipeline import luma_bytes, upright_shape
 from colorize_media.shots import CutDetector, DissolveDetector
 from colorize_media.smoothing import SmoothingInput, make_smoother
 from colorize_media.video import Frame, Reader
@@ -86,8 +86,8 @@ class FilmInAllWays:
     def _colored(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32] | None]]:
         """Luma, per-frame ab and true ab of each frame."""
         with Reader(self.path) as reader:
-            samples = reader.sample(SAMPLES)
-            has_truth = bool(samples) and decide(samples, film=True).kind == "color"
+            samples = reader.sample(FEWEST_SAMPLES)
+            has_truth = bool(samples) and survey(samples).kind == "color"
             shape = upright_shape(reader.geometry, self._working_size)
             turns = reader.geometry.rotation // 90
             lying = shape[::-1] if turns % 2 else shape

@@ -38,9 +38,22 @@ TONED_FILM = (
 TONED_STRAY = 16.0  # 99th percentile of the residual; prints with a torn or taped corner reach 12.6, a skier in snow 18
 WARM_ACROSS = 0.32  # 90th percentile of the residual across the tone's hue, as a share of its chroma; prints reach 0.31
 WARM_HUES = (0.0, 110.0)  # degrees in the ab plane: red-brown to yellow
+FILM_ACROSS = (
+    0.17  # the same for a shot among colour shots: tinted films and prints reach 0.12, grey streets begin at 0.21
+)
 LIGHTNESS_SPREAD = 10.0  # L between the 5th and 95th percentile, below which even colour proves nothing (a clear sky)
 
+# What a frame must show before its lack of colour says anything. Of 350 colour photographs darkened to a fifth, 100 pass
+# for grey or toned, all with a spread under 20; of 160 darkened to two fifths 3 do, with more. Black-and-white film begins
+# at 38. Titles are letters on one even ground.
+LEAST_SPREAD = 20.0  # L between the 5th and 95th percentile
+LEAST_LIGHT = 45.0  # L, the 95th percentile
+LEAST_MIDDLE_SPREAD = 3.0  # L between the quartiles: black-and-white film 17 and more, titles 0
+EXACTLY_GREY = 1.0  # chroma's 99th percentile; a camera's grey has more, so `LIGHTNESS_SPREAD` is enough here
+STRONG = 2.0  # times `TONED_FILM` or `TONED_STRAY`: colour even in a film that seems to have none
+
 Kind = Literal["neutral", "toned", "color"]
+Evidence = Literal["monochrome", "color", "none"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,29 @@ def decide(previews: Sequence[NDArray[np.uint8]], *, film: bool | None = None) -
     return max(sure, key=lambda verdict: (rank[verdict.kind], verdict.residual, verdict.chroma))
 
 
+def evidence(preview: NDArray[np.uint8], *, among_color: bool, strong: bool = False) -> Evidence:
+    """What one frame of a film, ``(h, w, 3)`` uint8 R′G′B′ of any size, says about its shot.
+
+    Dark frames, titles and fog lack colour in any film and say nothing. ``among_color``: the film has shots in colour.
+    Then a tone counts only if what it leaves over lies along its own hue; else only strong colour counts. ``strong``:
+    nothing counts but strong colour and exact grey.
+    """
+    measure = _measure(preview)
+    kind, _ = _kind(measure, film=True)
+    if kind == "color" and measure.spread >= LIGHTNESS_SPREAD:
+        vivid = measure.residual >= STRONG * TONED_FILM or measure.stray >= STRONG * TONED_STRAY
+        return "color" if vivid or (among_color and not strong) else "none"
+    if kind == "color" or measure.spread < LIGHTNESS_SPREAD or measure.middle_spread < LEAST_MIDDLE_SPREAD:
+        return "none"
+    if measure.chroma_99 <= EXACTLY_GREY:
+        return "monochrome"
+    if strong or measure.spread < LEAST_SPREAD or measure.light < LEAST_LIGHT:
+        return "none"
+    if kind == "toned" and among_color and measure.across > FILM_ACROSS * measure.chroma:
+        return "color"
+    return "monochrome"
+
+
 @dataclass(frozen=True)
 class _Measure:
     chroma: float
@@ -95,6 +131,8 @@ class _Measure:
     stray: float
     across: float
     spread: float
+    middle_spread: float
+    light: float
 
 
 def _measure(preview: NDArray[np.uint8]) -> _Measure:
@@ -109,7 +147,7 @@ def _measure(preview: NDArray[np.uint8]) -> _Measure:
     across = np.abs(left[:, 1] * direction[:, 0] - left[:, 0] * direction[:, 1])
     chroma, residual = np.hypot(ab[:, 0], ab[:, 1]), np.hypot(left[:, 0], left[:, 1])
     middle = np.median(ab, axis=0)
-    low, high = np.percentile(lightness, (5, 95))
+    low, quarter, three_quarters, high = np.percentile(lightness, (5, 25, 75, 95))
     return _Measure(
         chroma=float(np.median(chroma)),
         chroma_95=float(np.percentile(chroma, 95)),
@@ -119,6 +157,8 @@ def _measure(preview: NDArray[np.uint8]) -> _Measure:
         stray=float(np.percentile(residual, 99)),
         across=float(np.percentile(across, 90)),
         spread=float(high - low),
+        middle_spread=float(three_quarters - quarter),
+        light=float(high),
     )
 
 

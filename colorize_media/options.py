@@ -37,10 +37,11 @@ class ColorizeOptions:
     refine      how much neighbouring cells agree on a colour, 0 is off; None is the model's own default
     smoothing   colours over time in videos: off (each frame alone), fast (from the past) or best (also from
                 the next frames, with a shot's colours held)
+    every       the network sees every Nth frame of a film, and those that cannot be followed from there; 1 is all
     batch_size  frames that go through the network together; 0 lets the device decide
     working_size  short side, in pixels, of the picture the network sees
     fast        look at a photograph once, as at a film's frames; default: at two sizes, mirrored too
-    force       colour inputs that already have colour
+    force       colour inputs, and shots of films, that already have colour
     quality     of JPEG, WebP and AVIF photographs, 1 to 100
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
@@ -54,6 +55,7 @@ class ColorizeOptions:
     vividness: float = 1.0
     refine: float | None = None
     smoothing: Smoothing = "best"
+    every: int = 1
     batch_size: int = 0
     working_size: int = 192
     fast: bool = False
@@ -69,6 +71,7 @@ class ColorizeOptions:
         self._require("refine", self.refine is None or 0.0 <= self.refine <= 10.0, "0 to 10")
         self._require("engine", self.engine in ENGINES, " or ".join(ENGINES))
         self._require("smoothing", self.smoothing in SMOOTHING, " or ".join(SMOOTHING))
+        self._require("every", 1 <= self.every <= 30, "1 to 30 frames")
         self._require("batch_size", 0 <= self.batch_size <= 1024, "0 (automatic) to 1024")
         self._require("working_size", 64 <= self.working_size <= 1024, "64 to 1024 pixels")
         self._require("quality", 1 <= self.quality <= 100, "1 to 100")

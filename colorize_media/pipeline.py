@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,13 +24,15 @@ from numpy.typing import NDArray
 
 from colorize_media import __version__
 from colorize_media.color import YCbCrSpec, chroma_table
+from colorize_media.color_shots import SIDE, ColorShots, ShotFrame, samples_for, survey
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
 from colorize_media.errors import UnsupportedMedia
 from colorize_media.events import Advanced, Done, OnEvent, Skipped, Started, Warned, ignore
+from colorize_media.keyframes import Colored, Coloring, EveryFrame, Keyframes
 from colorize_media.monochrome import decide
 from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo import read_photo, write_photo
-from colorize_media.shots import CutDetector, DissolveDetector
+from colorize_media.planes import chroma_planes, has_chroma, small_rgb
 from colorize_media.smoothing import SmoothingInput, make_smoother
 from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry
 from colorize_media.video_writer import EncoderSettings, Writer
@@ -38,7 +40,6 @@ from colorize_media.video_writer import EncoderSettings, Writer
 QUEUE_BYTES = 192 * 2**20  # decoded frames waiting in one queue; 4K 4:2:0 8 bit takes 12 MB a frame
 HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahead; it shrinks for 4K and more
 MOST_QUEUED = 64  # frames; more only delays an interrupt
-SAMPLES = 8  # frames looked at to tell a black-and-white film from a coloured one
 ADVANCE_EVERY = 0.2  # seconds between progress events
 TOOL = f"colorize-media {__version__}"
 
@@ -83,7 +84,8 @@ def colorize_video(
 ) -> Result:
     """Colour one film; returns Done, or Skipped if its frames have colour already (unless ``options.force``).
 
-    Every frame keeps its Y plane and its time; other streams are copied. Raises a FileProblem or EnvironmentProblem; then
+    In a film that is partly in colour the shots that are keep their own chroma (unless ``options.force``). Every frame
+    keeps its Y plane and its time; other streams are copied. Raises a FileProblem or EnvironmentProblem; then
     there is no output. ``on_event`` gets Started, Advanced and Warned; telling the result is the caller's.
     """
     begun = time.monotonic()
@@ -96,37 +98,41 @@ def colorize_video(
                 why=f"{geometry.width}×{geometry.height} is more than {options.max_pixels:,} pixels",
                 hint="raise --max-pixels if you trust the file",
             )
-        samples = reader.sample(SAMPLES)  # none, if the film is damaged in all those places
-        verdict = decide(samples, film=True) if samples else None
-        if verdict and verdict.kind == "color" and not options.force:
-            return Skipped(source, f"already in colour: {verdict.reason}")
-        note = f"{verdict.kind}: {verdict.reason}" if verdict else "no frame to judge by"
+        samples = reader.sample(samples_for(reader.duration))  # none, if the film is damaged in all those places
+        found = survey(samples) if samples else None
+        if found and found.kind == "color" and not options.force:
+            return Skipped(source, f"already in colour: {found.reason}")
+        note = found.reason if found else "no frame to judge by"
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         with Writer(target, reader, settings) as writer:
             on_event(Started(source, target, "video", reader.frames_estimate, note))
-            loop = _FilmLoop(reader, writer, colorizer, options, on_event)
+            loop = _FilmLoop(
+                reader, writer, colorizer, options, on_event, mixed=found is not None and found.kind == "mixed"
+            )
             loop.run()
         for message in (*reader.warnings, *writer.warnings):
             on_event(Warned(source, message))
         if reader.damaged:
             on_event(Warned(source, f"{reader.damaged} damaged frames or packets"))
-        return Done(source, target, loop.frames, time.monotonic() - begun, reader.damaged)
+        seconds = time.monotonic() - begun
+        return Done(source, target, loop.frames, seconds, reader.damaged, loop.own_frames, loop.own_shots)
 
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A frame on its way to the network; ``small`` is its upright working luma in codes."""
+    """A frame on its way to the network; ``small`` is its upright working luma in codes, ``seen`` its own colours."""
 
     frame: Frame
     small: NDArray[np.float32]
+    seen: NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True)
 class _Colored:
-    """A frame on its way to the encoder; ``ab (h, w, 2)`` is upright, on the coarse grid."""
+    """A frame on its way to the encoder; ``ab (h, w, 2)`` is upright, on the coarse grid; None leaves its own chroma."""
 
     frame: Frame
-    ab: NDArray[np.float32]
+    ab: NDArray[np.float32] | None
 
 
 class _Stopped(Exception):
@@ -137,10 +143,18 @@ class _FilmLoop:
     """The threads of one film. `run` returns when all frames are encoded, or raises what stopped it."""
 
     def __init__(
-        self, reader: Reader, writer: Writer, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent
+        self,
+        reader: Reader,
+        writer: Writer,
+        colorizer: Colorizer,
+        options: ColorizeOptions,
+        on_event: OnEvent,
+        *,
+        mixed: bool,
     ) -> None:
         geometry = reader.geometry
-        self.frames = 0
+        self.frames = self.own_frames = self.own_shots = 0
+        self._among_color = None if options.force or not has_chroma(geometry.pixel_format) else mixed
         self._reader = reader
         self._writer = writer
         self._colorizer = colorizer
@@ -212,41 +226,62 @@ class _FilmLoop:
         for item in self._reader:
             if isinstance(item, Frame):
                 small = np.ascontiguousarray(np.rot90(working_luma(item.luma, lying), -quarter_turns))
-                self._put(self._decoded, _Decoded(item, small))
+                judged = self._among_color is not None
+                seen = small_rgb(item.source, item.luma, self._geometry.spec, SIDE) if judged else None
+                self._put(self._decoded, _Decoded(item, small, seen))
             else:
                 self._put(self._decoded, item)
         self._put(self._decoded, None)
 
     def _color(self) -> None:
-        """Batches through the network, then frame by frame through the smoother. Other packets overtake at most those."""
-        smoother = make_smoother(self._options.smoothing, HELD_BYTES // _frame_bytes(self._geometry))
-        cuts, dissolves = CutDetector(), DissolveDetector()
-        batch: list[_Decoded] = []
+        """Batches through the network, then frame by frame through the smoother. Other packets overtake at most those.
+
+        Frames of shots in colour go around both, in their order: a shot's border ends the batch and the smoother's shot.
+        """
+        options = self._options
+        shots: ColorShots[_Decoded] = ColorShots(self._among_color)
+
+        def network(frames: Sequence[ShotFrame[_Decoded]]) -> NDArray[np.float32]:
+            lightness = lightness_batch([frame.item.small for frame in frames], self._geometry.spec)
+            return self._colorizer.colors(lightness, vividness=options.vividness, refine=options.refine)
+
+        coloring: Coloring[ShotFrame[_Decoded]] = EveryFrame(network, self._colorizer.batch_size)
+        most_held = HELD_BYTES // _frame_bytes(self._geometry) - shots.look_ahead
+        if options.every > 1:
+            coloring = Keyframes(network, options.every)
+            most_held -= coloring.look_ahead
+        smoother = make_smoother(options.smoothing, most_held)
         held: deque[Frame] = deque()  # frames whose colours the smoother still keeps
 
         def hand_on(colors: list[NDArray[np.float32]]) -> None:
             for ab in colors:
                 self._put(self._colored, _Colored(held.popleft(), ab))
 
-        def color_batch() -> None:
-            lightness = lightness_batch([item.small for item in batch], self._geometry.spec)
-            colors = self._colorizer.colors(lightness, vividness=self._options.vividness, refine=self._options.refine)
-            for item, ab in zip(batch, colors, strict=True):
-                luma = luma_bytes(item.small, self._geometry.spec)
-                held.append(item.frame)
-                cut = cuts.is_cut(luma)
-                hand_on(smoother.push(SmoothingInput(ab, luma, cut, dissolves.is_mixing(luma, cut=cut))))
-            batch.clear()
+        def smooth(ready: list[Colored[ShotFrame[_Decoded]]]) -> None:
+            for colored in ready:
+                shown = colored.item
+                held.append(shown.item.frame)
+                item = SmoothingInput(colored.ab, shown.luma, shown.cut, shown.mixing, colored.motions)
+                hand_on(smoother.push(item))
+
+        def take(ready: list[ShotFrame[_Decoded]]) -> None:
+            for shown in ready:
+                if not shown.own:
+                    smooth(coloring.push(shown, shown.luma, cut=shown.cut))
+                    continue
+                smooth(coloring.end_shot())
+                hand_on(smoother.end_shot())
+                self._put(self._colored, _Colored(shown.item.frame, None))
+                self.own_shots += shown.cut or not self.own_frames
+                self.own_frames += 1
 
         while (item := self._get(self._decoded)) is not None:
             if isinstance(item, Passthrough):
                 self._put(self._colored, item)
-                continue
-            batch.append(item)
-            if len(batch) >= self._colorizer.batch_size:
-                color_batch()
-        if batch:
-            color_batch()
+            else:
+                take(shots.push(item, luma_bytes(item.small, self._geometry.spec), item.seen))
+        take(shots.flush())
+        smooth(coloring.end_shot())
         hand_on(smoother.flush())
         self._put(self._colored, None)
 
@@ -258,12 +293,16 @@ class _FilmLoop:
             if isinstance(item, Passthrough):
                 self._writer.pass_through(item)
                 continue
-            lying = np.ascontiguousarray(np.rot90(item.ab, geometry.rotation // 90))
-            ab: NDArray[Any] = cv2.resize(lying, size, interpolation=cv2.INTER_CUBIC)
-            luma = item.frame.luma
-            if luma.shape[::-1] != size:
-                luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-            self._writer.write(item.frame, table.planes(luma, ab, geometry.spec))
+            if item.ab is None:
+                chroma: NDArray[Any] = chroma_planes(item.frame.source, geometry.spec, geometry.output_format)
+            else:
+                lying = np.ascontiguousarray(np.rot90(item.ab, geometry.rotation // 90))
+                ab: NDArray[Any] = cv2.resize(lying, size, interpolation=cv2.INTER_CUBIC)
+                luma = item.frame.luma
+                if luma.shape[::-1] != size:
+                    luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+                chroma = table.planes(luma, ab, geometry.spec)
+            self._writer.write(item.frame, chroma)
             self.frames += 1
             self._tell(item.frame.pts * item.frame.time_base)
 

@@ -138,6 +138,11 @@ class DissolveDetector:
         return unlikeness(last, first) > LEAST_MIXED_UNLIKENESS
 
 
+def is_blank(luma_small: NDArray[np.uint8]) -> bool:
+    """True for a frame that shows nothing: black, white or fog. ``(h, w)`` uint8 of any size; raises as `CutDetector`."""
+    return bool(thumbnail(luma_small).std() < _FLAT)
+
+
 def is_lost(visibility: NDArray[np.float32], luma_now: NDArray[np.uint8], luma_prev: NDArray[np.uint8]) -> bool:
     """True if so little of a frame can be followed from the one before that it must be a new shot, and looks like one.
 

@@ -44,12 +44,14 @@ class SmoothingInput:
           nothing is lost (it is averaged down to the flow's grid, which also takes the grain)
     cut   True if a new shot begins with this frame
     mixing  True in a dissolve: what was before counts for less
+    motions  `flow.motion_both_ways` of this frame's and the one before's `luma_on_grid`, where it is known already
     """
 
     ab: AB
     luma: Luma
     cut: bool = False
     mixing: bool = False
+    motions: tuple[Motion, Motion] | None = None
 
 
 class Smoother(Protocol):
@@ -66,6 +68,10 @@ class Smoother(Protocol):
 
     def push(self, item: SmoothingInput) -> list[AB]:
         """Take one frame; give the ab ``(h, w, 2)`` float32 of all frames that are now ready."""
+        ...
+
+    def end_shot(self) -> list[AB]:
+        """Give the rest; the next frame begins a shot. What is carried over a cut is kept."""
         ...
 
     def flush(self) -> list[AB]:
@@ -102,6 +108,10 @@ class Off(_NothingCrosses):
         _require(item)
         return [item.ab]
 
+    def end_shot(self) -> list[AB]:
+        """Nothing was held back."""
+        return []
+
     def flush(self) -> list[AB]:
         """Nothing was held back."""
         return []
@@ -130,10 +140,10 @@ class Fast(_NothingCrosses):
     def push(self, item: SmoothingInput) -> list[AB]:
         """One frame in, its average out. Raises ValueError for a malformed item."""
         _require(item)
-        luma = luma_on_grid(item)
+        luma = luma_on_grid(item.luma, item.ab.shape[:2])
         motion = None
         if self._luma is not None and not item.cut and self._luma.shape == luma.shape:
-            motion = motion_back(luma, self._luma)
+            motion = item.motions[0] if item.motions else motion_back(luma, self._luma)
             if is_lost(motion.visibility, luma, self._luma):
                 motion = None
             elif item.mixing:
@@ -146,6 +156,10 @@ class Fast(_NothingCrosses):
             shown = mean(self._sums[index])
         self._luma = luma
         return [self._vividness.apply(shown, item.ab)]
+
+    def end_shot(self) -> list[AB]:
+        """Nothing was held back, and nothing crosses a cut."""
+        return self.flush()
 
     def flush(self) -> list[AB]:
         """Nothing was held back; the next frame starts a new video."""
@@ -204,11 +218,11 @@ class Best:
     def push(self, item: SmoothingInput) -> list[AB]:
         """One frame in; a chunk of averages out whenever the window is full. Raises ValueError for a malformed item."""
         _require(item)
-        luma = luma_on_grid(item)
+        luma = luma_on_grid(item.luma, item.ab.shape[:2])
         last = self._held[-1] if self._held else None
         motion = None
         if last is not None and not item.cut and last.luma.shape == luma.shape:
-            motion, future = motion_both_ways(luma, last.luma)
+            motion, future = item.motions or motion_both_ways(luma, last.luma)
             if is_lost(motion.visibility, luma, last.luma):
                 motion = None
             else:
@@ -221,9 +235,13 @@ class Best:
             ready += self._give(self._chunk)
         return ready
 
+    def end_shot(self) -> list[AB]:
+        """The rest; the anchors are kept."""
+        return self._give(len(self._held))
+
     def flush(self) -> list[AB]:
         """The rest; the next frame starts a new video."""
-        rest = self._give(len(self._held))
+        rest = self.end_shot()
         if self._anchors is not None:
             self._anchors.forget()
         return rest
@@ -272,12 +290,13 @@ def make_smoother(mode: Smoothing, most_held: int = LOOK_AHEAD) -> Smoother:
     raise ValueError(f"unknown smoothing {mode!r}: one of {', '.join(SMOOTHING)}")
 
 
-def luma_on_grid(item: SmoothingInput) -> Luma:
-    """The item's luma at the size of its ab grid: averaged down, or interpolated if it is smaller."""
-    height, width = item.ab.shape[:2]
-    shrinks = item.luma.shape[0] >= height and item.luma.shape[1] >= width
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    small: NDArray[Any] = cv2.resize(item.luma, (width, height), interpolation=interpolation)
+def luma_on_grid(luma: Luma, grid: tuple[int, ...]) -> Luma:
+    """Luma at the size ``(h, w)`` of an ab grid: averaged down, or interpolated if it is smaller."""
+    height, width = grid
+    shrinks = luma.shape[0] >= height and luma.shape[1] >= width
+    small: NDArray[Any] = cv2.resize(
+        luma, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
     return small
 
 

@@ -332,7 +332,8 @@ def test_damaged_and_unknown_weights(photo: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("flag", "value"), [("--vividness", "3"), ("--crf", "99"), ("--quality", "0"), ("--working-size", "5")]
+    ("flag", "value"),
+    [("--vividness", "3"), ("--crf", "99"), ("--quality", "0"), ("--working-size", "5"), ("--every", "0")],
 )
 def test_values_out_of_range(photo: Path, flag: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([str(photo), flag, value]) == 2

@@ -98,6 +98,17 @@ def test_nothing_crosses_a_cut(make: Callable[[], Smoother]) -> None:
     np.testing.assert_array_equal(joined[:6], smooth(make(), before))
 
 
+def test_a_shot_ended_is_a_shot_cut(make: Callable[[], Smoother]) -> None:
+    before, after = static_clip(6, seed=3, sigma=9.0), moving_clip(6, seed=9)
+    cut = SmoothingInput(after[0].ab, after[0].luma, cut=True)
+    wanted = smooth(make(), [*before, cut, *after[1:]])
+    stage = make()
+    out = [ab for item in before for ab in stage.push(item)] + stage.end_shot()
+    assert len(out) == 6
+    assert stage.end_shot() == []
+    np.testing.assert_array_equal(out + smooth(stage, [cut, *after[1:]]), wanted)
+
+
 def test_a_run_broken_off_at_a_cut_goes_on_with_the_same_colours(make: Callable[[], Smoother]) -> None:
     first, other = moving_clip(25, seed=2), static_clip(5, seed=3, sigma=9.0)
     back = [SmoothingInput(item.ab + 5, first[-1].luma) for item in static_clip(24)]
@@ -283,7 +294,7 @@ def make_steady(request: pytest.FixtureRequest) -> Callable[[], Smoother]:
 def test_the_luma_has_the_size_of_the_grid() -> None:
     ab = np.zeros((10, 20, 2), np.float32)
     for size in ((80, 160), (10, 20), (7, 33), (1, 1)):
-        assert luma_on_grid(SmoothingInput(ab, np.zeros(size, np.uint8))).shape == (10, 20)
+        assert luma_on_grid(np.zeros(size, np.uint8), ab.shape[:2]).shape == (10, 20)
 
 
 def test_an_unknown_mode_is_refused() -> None:
