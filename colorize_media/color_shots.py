@@ -151,7 +151,7 @@ class ColorShots(Generic[T]):
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that the frames so far have left behind, as arrays by name; ``waiting`` of them are still held back."""
         counts = [self.own, self._decided, self._age, self._since_dissolve, -1 if self._shown is None else self._shown]
-        waiting = [*self._waiting, *self._again]
+        waiting = [*(_Known(frame.cut, frame.mixing, frame.age) for frame in self._waiting), *self._again]
         return {
             "counts": np.array(counts, np.int64),
             "waiting": np.array([(frame.cut, frame.mixing, frame.age) for frame in waiting], np.int64).reshape(-1, 3),
