@@ -13,10 +13,10 @@ strong (colour comes up in a shot that began in fog; exact grey behind a cut tha
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,13 @@ class ShotFrame(Generic[T]):
     own: bool
 
 
+@dataclass(frozen=True)
+class _Known:
+    cut: bool
+    mixing: bool
+    age: int
+
+
 @dataclass
 class _Waiting(Generic[T]):
     item: T
@@ -117,6 +124,7 @@ class ColorShots(Generic[T]):
         self._among_color = among_color
         self._cuts, self._dissolves = CutDetector(), DissolveDetector()
         self._waiting: deque[_Waiting[T]] = deque()
+        self._again: deque[_Known] = deque()  # what is known of frames that will be pushed again
         self._age = 0  # of the last frame pushed
         self._decided = False
         self._since_dissolve = DISSOLVE_MEMORY
@@ -124,6 +132,11 @@ class ColorShots(Generic[T]):
 
     def push(self, item: T, luma: Picture, picture: Picture | None) -> list[ShotFrame[T]]:
         """The next frame: ``luma (h, w)`` uint8, and its ``picture (h, w, 3)`` R′G′B′, None only if nothing is judged."""
+        if self._again:  # the detectors have seen it, and all before it have come out
+            known = self._again.popleft()
+            blank = is_blank(luma)
+            self._waiting.append(_Waiting(item, luma, picture, known.cut, known.mixing, blank, known.age))
+            return []
         cut = self._cuts.is_cut(luma)
         mixing = self._dissolves.is_mixing(luma, cut=cut)
         ready = self._give(len(self._waiting)) if cut else []
@@ -134,6 +147,25 @@ class ColorShots(Generic[T]):
     def flush(self) -> list[ShotFrame[T]]:
         """The rest."""
         return self._give(len(self._waiting))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that the frames so far have left behind, as arrays by name; ``waiting`` of them are still held back."""
+        counts = [self.own, self._decided, self._age, self._since_dissolve, -1 if self._shown is None else self._shown]
+        waiting = [*(_Known(frame.cut, frame.mixing, frame.age) for frame in self._waiting), *self._again]
+        return {
+            "counts": np.array(counts, np.int64),
+            "waiting": np.array([(frame.cut, frame.mixing, frame.age) for frame in waiting], np.int64).reshape(-1, 3),
+            **{f"cuts.{name}": array for name, array in self._cuts.state().items()},
+            **{f"dissolves.{name}": array for name, array in self._dissolves.state().items()},
+        }
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a `state` in a fresh stage. The frames that were held back must be pushed first, as before."""
+        own, decided, self._age, self._since_dissolve, shown = (int(count) for count in state["counts"])
+        self.own, self._decided, self._shown = bool(own), bool(decided), None if shown < 0 else bool(shown)
+        self._again = deque(_Known(bool(cut), bool(mixing), int(age)) for cut, mixing, age in state["waiting"])
+        for name, detector in (("cuts.", self._cuts), ("dissolves.", self._dissolves)):
+            detector.restore({key[len(name) :]: array for key, array in state.items() if key.startswith(name)})
 
     def _give(self, count: int) -> list[ShotFrame[T]]:
         return [self._next() for _ in range(count)]

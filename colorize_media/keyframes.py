@@ -10,10 +10,10 @@ do a shot's first and last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,19 @@ class Coloring(Protocol[T]):
         """The rest; the next frame begins a shot."""
         ...
 
+    @property
+    def idle(self) -> bool:
+        """True if no frame is held back: then `state` can be taken."""
+        ...
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that was carried over from the frames so far, as arrays by name. Only when ``idle``."""
+        ...
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a `state` in a fresh stage of the same settings."""
+        ...
+
 
 class EveryFrame(Generic[T]):
     """Each frame by itself, ``batch_size`` at a time. Look-ahead: a batch."""
@@ -75,10 +88,22 @@ class EveryFrame(Generic[T]):
             return []
         return [Colored(item, ab) for item, ab in zip(batch, self._colors(batch), strict=True)]
 
+    @property
+    def idle(self) -> bool:
+        """True between batches."""
+        return not self._batch
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Nothing to go on from."""
+
 
 @dataclass(frozen=True)
-class _Held(Generic[T]):
-    item: T
+class _Held:
+    item: Any
     luma: Luma  # on the ab grid
     motions: tuple[Motion, Motion] | None
 
@@ -96,7 +121,7 @@ class Keyframes(Generic[T]):
         self.look_ahead = every
         self.asked = 0
         self._colors = colors
-        self._held: list[_Held[T]] = []
+        self._held: list[_Held] = []
         self._key: AB | None = None  # colours of the first one held: it has been given out already
         self._grid: tuple[int, ...] | None = None  # of ab; the network's first answer tells
 
@@ -124,6 +149,22 @@ class Keyframes(Generic[T]):
         self._held, self._key = [], None
         return ready
 
+    @property
+    def idle(self) -> bool:
+        """True just behind a keyframe."""
+        return len(self._held) == (0 if self._key is None else 1)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The keyframe's colours and luma."""
+        grid = {"grid": np.array(self._grid, np.int64)} if self._grid else {}
+        return grid if self._key is None else grid | {"ab": self._key, "luma": self._held[0].luma}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on behind that keyframe."""
+        self._grid = tuple(int(side) for side in state["grid"]) if "grid" in state else None
+        self._key = state.get("ab")
+        self._held = [] if self._key is None else [_Held(None, state["luma"], None)]
+
     def _ask(self, items: Sequence[T]) -> Sequence[AB]:
         self.asked += len(items)
         return self._colors(items)
@@ -136,7 +177,8 @@ class Keyframes(Generic[T]):
             return []
         keys = [0, *self._between(0, last), last] if last else [0]
         asked = keys[given:]
-        shown = dict(zip(asked, self._ask([self._held[key].item for key in asked]), strict=True))
+        items = [self._held[key].item for key in asked]
+        shown = dict(zip(asked, self._ask(items), strict=True))
         if self._key is not None:
             shown[0] = self._key
         for start, end in pairwise(keys):

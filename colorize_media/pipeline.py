@@ -241,9 +241,9 @@ class _FilmLoop:
         options = self._options
         shots: ColorShots[_Decoded] = ColorShots(self._among_color)
 
-        def network(frames: Sequence[ShotFrame[_Decoded]]) -> NDArray[np.float32]:
+        def network(frames: Sequence[ShotFrame[_Decoded]]) -> list[NDArray[np.float32]]:
             lightness = lightness_batch([frame.item.small for frame in frames], self._geometry.spec)
-            return self._colorizer.colors(lightness, vividness=options.vividness, refine=options.refine)
+            return list(self._colorizer.colors(lightness, vividness=options.vividness, refine=options.refine))
 
         coloring: Coloring[ShotFrame[_Decoded]] = EveryFrame(network, self._colorizer.batch_size)
         most_held = HELD_BYTES // _frame_bytes(self._geometry) - shots.look_ahead

@@ -103,7 +103,7 @@ def chroma_planes(frame: av.VideoFrame, spec: YCbCrSpec, output_format: str) -> 
     if own is None or own[0].shape != (wanted.chroma_height(), wanted.chroma_width()):
         own = _chroma_views(_in_format(frame, spec, output_format))
         assert own is not None, output_format  # planar Y'CbCr
-    planes: Luma = np.stack(own, axis=-1)
+    planes: NDArray[Any] = np.stack(own, axis=-1)
     return planes
 
 
@@ -116,7 +116,7 @@ def small_rgb(frame: av.VideoFrame, luma: Luma, spec: YCbCrSpec, short_side: int
     size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
     chroma = _chroma_views(frame)
     if chroma is None and has_chroma(frame.format.name):
-        rgb: NDArray[np.uint8] = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()
+        rgb: NDArray[Any] = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()
         return rgb
     planes = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in (luma, *(chroma or ()))]
     small, *colors = (torch.from_numpy(plane.astype(np.float32)) for plane in planes)
@@ -127,7 +127,7 @@ def small_rgb(frame: av.VideoFrame, luma: Luma, spec: YCbCrSpec, short_side: int
 
 
 def _chroma_views(frame: av.VideoFrame) -> tuple[Luma, Luma] | None:
-    """Cb and Cr in the decoder's memory where they are separate planes or interleaved in one; None elsewhere."""
+    """Cb and Cr, read-only, where they are separate planes or interleaved in one; None elsewhere."""
     name = frame.format.name
     layout = layout_of(name)
     parts = [part for part in frame.format.components if not part.is_alpha]
@@ -141,8 +141,10 @@ def _chroma_views(frame: av.VideoFrame) -> tuple[Luma, Luma] | None:
         pair = (first[:, : 2 * width : 2], first[:, 1 : 2 * width : 2])[::turn]
     else:
         pair = (first[:, :width], plane_rows(frame.planes[parts[2].plane], kind)[:, :width])
-    cb, cr = (np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("=")) >> layout.shift for plane in pair)
-    return cb, cr
+    planes: list[NDArray[Any]] = [np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("=")) for plane in pair]
+    if layout.shift:
+        planes = [plane >> plane.dtype.type(layout.shift) for plane in planes]
+    return planes[0], planes[1]
 
 
 def _in_format(frame: av.VideoFrame, spec: YCbCrSpec, name: str) -> av.VideoFrame:

@@ -252,6 +252,29 @@ def test_a_film_that_seems_to_have_none_shows_strong_colour_only() -> None:
     assert owned(grey(9) + people(9), among_color=False) == [False] * 9 + [True] * 9
 
 
+def test_a_run_broken_off_anywhere_goes_on_with_the_same_decisions() -> None:
+    frames = grey(9) + people(8) + faded(people(8), 1, 0) + faded(sepia(10), 0, 1)
+    lumas = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+
+    def push(stage: ColorShots[int], numbers: range) -> list[ShotFrame[int]]:
+        return [shown for n in numbers for shown in stage.push(n, lumas[n], frames[n])]
+
+    def flags(shown: list[ShotFrame[int]]) -> list[tuple[int, bool, bool, bool]]:
+        return [(frame.item, frame.cut, frame.mixing, frame.own) for frame in shown]
+
+    stage: ColorShots[int] = ColorShots(True)
+    whole = flags(push(stage, range(len(frames))) + stage.flush())
+    for broken in range(0, len(frames), 3):
+        first: ColorShots[int] = ColorShots(True)
+        done = push(first, range(broken))
+        second: ColorShots[int] = ColorShots(True)
+        second.restore(first.state())
+        third: ColorShots[int] = ColorShots(True)
+        third.restore(second.state())  # killed again before anything new came out
+        rest = push(third, range(len(done), len(frames))) + third.flush()
+        assert flags(done + rest) == whole
+
+
 def test_judging_nothing_costs_no_look_ahead() -> None:
     stage: ColorShots[str] = ColorShots(None)
     assert stage.look_ahead == 0

@@ -158,6 +158,24 @@ def test_the_smoother_may_use_the_motions_that_are_known(smoother: type[Fast] | 
     np.testing.assert_array_equal(results[0], results[1])
 
 
+def test_a_run_broken_off_behind_a_keyframe_goes_on_with_the_same_colours() -> None:
+    clip = pan(11) + static(6, 11)
+    whole, _ = carry(clip, 4, cuts=[11])
+    first: Keyframes[tuple[int, SmoothingInput]] = Keyframes(answers, 4)
+    done: list[Colored[tuple[int, SmoothingInput]]] = []
+    places = 0
+    for broken, item in enumerate(clip):
+        if first.idle:
+            places += 1
+            second: Keyframes[tuple[int, SmoothingInput]] = Keyframes(answers, 4)
+            second.restore(first.state())
+            rest = [c for n in range(broken, 17) for c in second.push((n, clip[n]), clip[n].luma, cut=n == 11)]
+            for got, wanted in zip(done + rest + second.end_shot(), whole, strict=True):
+                np.testing.assert_array_equal(got.ab, wanted.ab)
+        done += first.push((broken, item), item.luma, cut=broken == 11)
+    assert places == 6  # before the first frame, behind 0, 4, 8, the cut's 11, 15
+
+
 def test_every_frame_is_asked_for_in_batches() -> None:
     asked: list[int] = []
 
