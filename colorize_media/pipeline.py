@@ -4,15 +4,20 @@ A film runs through three threads joined by bounded queues: decoding (and shrink
 caller's thread), chroma planes and encoding. Each hands on frames in order; an exception in any of them stops the others
 and is raised in the caller. Memory: at most `QUEUE_BYTES` of decoded frames per queue and `HELD_BYTES` (or three frames)
 that wait for the smoother, whatever the film's length.
+
+The film is written in segments, each with the state that the loop goes on from behind it: a killed job decodes up to
+there again, which is quick, and then goes on as if nothing had happened. (It does not seek there: where a file's index,
+times or key frames lie, other frames would come.)
 """
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,20 +30,25 @@ from numpy.typing import NDArray
 from colorize_media import __version__
 from colorize_media.color import YCbCrSpec, chroma_table
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
-from colorize_media.errors import UnsupportedMedia
-from colorize_media.events import Advanced, Done, OnEvent, Skipped, Started, Warned, ignore
+from colorize_media.errors import DamagedMedia, UnsupportedMedia
+from colorize_media.events import Advanced, Done, OnEvent, Resumed, Skipped, Started, Warned, ignore
 from colorize_media.monochrome import decide
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo, write_photo
 from colorize_media.shots import CutDetector, DissolveDetector
 from colorize_media.smoothing import SmoothingInput, make_smoother
-from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry
-from colorize_media.video_writer import EncoderSettings, Writer
+from colorize_media.video import Frame, Reader, VideoGeometry
+from colorize_media.video_encoder import EncoderSettings
+from colorize_media.video_writer import Writer
 
 QUEUE_BYTES = 192 * 2**20  # decoded frames waiting in one queue; 4K 4:2:0 8 bit takes 12 MB a frame
 HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahead; it shrinks for 4K and more
 MOST_QUEUED = 64  # frames; more only delays an interrupt
 SAMPLES = 8  # frames looked at to tell a black-and-white film from a coloured one
+# A segment costs a key frame (encoders set one in 250 frames anyway) and, killed, at most its own work. Counted in frames,
+# because work is: a second of film can be one frame or sixty, and take a minute or none.
+LEAST_SEGMENT = 250  # frames; then it ends with the next cut
+MOST_SEGMENT = 500  # frames; then without one
 ADVANCE_EVERY = 0.2  # seconds between progress events
 TOOL = f"colorize-media {__version__}"
 
@@ -80,11 +90,12 @@ def colorize_video(
 ) -> Result:
     """Colour one film; returns Done, or Skipped if its frames have colour already (unless ``options.force``).
 
-    Every frame keeps its Y plane and its time; other streams are copied. Raises a FileProblem or EnvironmentProblem; then
-    there is no output. ``on_event`` gets Started, Advanced and Warned; telling the result is the caller's.
+    Every frame keeps its Y plane and its time; other streams are copied. What a run that was stopped has finished is gone
+    on with. Raises a FileProblem or EnvironmentProblem; then there is no output. ``on_event`` gets Started, Resumed,
+    Advanced and Warned; telling the result is the caller's.
     """
     begun = time.monotonic()
-    with Reader(source) as reader:
+    with Reader(source, start=options.start, duration=options.duration) as reader:
         geometry = reader.geometry
         if geometry.width * geometry.height > options.max_pixels:
             raise UnsupportedMedia(
@@ -99,10 +110,16 @@ def colorize_video(
             return Skipped(source, f"already in colour: {verdict.reason}")
         note = f"{verdict.kind}: {verdict.reason}" if verdict else "no frame to judge by"
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
-        with Writer(target, reader, settings) as writer:
-            on_event(Started(source, target, "video", reader.frames_estimate, note))
-            loop = _FilmLoop(reader, writer, colorizer, options, on_event)
-            loop.run()
+        writer = Writer(target, reader, settings, _job(colorizer, options))
+        try:
+            with writer:
+                on_event(Started(source, target, "video", reader.frames_estimate, note))
+                loop = _FilmLoop(reader, writer, colorizer, options, on_event)
+                loop.run()
+        except BaseException:
+            if writer.kept is not None:
+                on_event(Warned(source, f"the same command goes on from what is finished, which is in {writer.kept}"))
+            raise
         for message in (*reader.warnings, *writer.warnings):
             on_event(Warned(source, message))
         if reader.damaged:
@@ -126,6 +143,13 @@ class _Colored:
     ab: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class _SegmentEnd:
+    """Behind the last frame of a segment: what the loop goes on from."""
+
+    state: dict[str, NDArray[Any]]
+
+
 class _Stopped(Exception):
     """Another thread failed or the caller was interrupted: leave quietly."""
 
@@ -137,7 +161,12 @@ class _FilmLoop:
         self, reader: Reader, writer: Writer, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent
     ) -> None:
         geometry = reader.geometry
-        self.frames = 0
+        self.frames = writer.frames  # those of an earlier run are written already
+        self._state = writer.state()
+        self._done = writer.frames
+        self._pushed = int(self._state.get("pushed", np.int64(self._done)))  # the frames between wait in the smoother
+        if self._done:
+            on_event(Resumed(reader.path, self._done, writer.position))
         self._reader = reader
         self._writer = writer
         self._colorizer = colorizer
@@ -146,8 +175,8 @@ class _FilmLoop:
         self._geometry = geometry
         self._shape = upright_shape(geometry, options.working_size)
         waiting = max(2, min(MOST_QUEUED, QUEUE_BYTES // _frame_bytes(geometry)))
-        self._decoded: queue.Queue[_Decoded | Passthrough | None] = queue.Queue(waiting)
-        self._colored: queue.Queue[_Colored | Passthrough | None] = queue.Queue(waiting)
+        self._decoded: queue.Queue[_Decoded | None] = queue.Queue(waiting)
+        self._colored: queue.Queue[_Colored | _SegmentEnd | None] = queue.Queue(waiting)
         self._stop = threading.Event()
         self._problem: BaseException | None = None
         self._told = 0.0
@@ -206,38 +235,64 @@ class _FilmLoop:
     def _decode(self) -> None:
         quarter_turns = self._geometry.rotation // 90
         lying = self._shape[::-1] if quarter_turns % 2 else self._shape
-        for item in self._reader:
-            if isinstance(item, Frame):
-                small = np.ascontiguousarray(np.rot90(working_luma(item.luma, lying), -quarter_turns))
-                self._put(self._decoded, _Decoded(item, small))
-            else:
-                self._put(self._decoded, item)
+        count = 0
+        for frame in self._reader:
+            count += 1  # noqa: SIM113 (there may be no frame)
+            if self._stop.is_set():
+                raise _Stopped
+            if frame.index >= self._done:
+                small = np.ascontiguousarray(np.rot90(working_luma(frame.luma, lying), -quarter_turns))
+                self._put(self._decoded, _Decoded(frame, small))
+        if count < self._pushed:
+            raise DamagedMedia(
+                "the film ends earlier than when it was read before",
+                path=self._reader.path,
+                why=f"{count} frames could be decoded, {self._pushed} at that time",
+                hint="run the same command again: it begins anew",
+            )
         self._put(self._decoded, None)
 
     def _color(self) -> None:
-        """Batches through the network, then frame by frame through the smoother. Other packets overtake at most those."""
+        """Batches through the network, then frame by frame through the smoother. Segments end behind whole batches."""
         smoother = make_smoother(self._options.smoothing, HELD_BYTES // _frame_bytes(self._geometry))
         cuts, dissolves = CutDetector(), DissolveDetector()
         batch: list[_Decoded] = []
         held: deque[Frame] = deque()  # frames whose colours the smoother still keeps
+        stages = {"smoother": smoother, "cuts": cuts, "dissolves": dissolves}
+        if self._state:
+            for name, stage in stages.items():
+                stage.restore(_named(self._state, name))
+        pushed, begun, ended = self._pushed, self._done, self._done  # frames in all, before the segment, handed on
 
         def hand_on(colors: list[NDArray[np.float32]]) -> None:
+            nonlocal ended
             for ab in colors:
                 self._put(self._colored, _Colored(held.popleft(), ab))
+            ended += len(colors)
 
         def color_batch() -> None:
             lightness = lightness_batch([item.small for item in batch], self._geometry.spec)
             colors = self._colorizer.colors(lightness, vividness=self._options.vividness, refine=self._options.refine)
+            nonlocal pushed, begun
+            any_cut = False
             for item, ab in zip(batch, colors, strict=True):
                 luma = luma_bytes(item.small, self._geometry.spec)
                 held.append(item.frame)
                 cut = cuts.is_cut(luma)
+                any_cut |= cut
                 hand_on(smoother.push(SmoothingInput(ab, luma, cut, dissolves.is_mixing(luma, cut=cut))))
+            pushed += len(batch)
             batch.clear()
+            if ended - begun >= (LEAST_SEGMENT if any_cut else MOST_SEGMENT):
+                states = {
+                    f"{name}.{key}": array for name, stage in stages.items() for key, array in stage.state().items()
+                }
+                self._put(self._colored, _SegmentEnd({"pushed": np.array(pushed), **states}))
+                begun = ended
 
         while (item := self._get(self._decoded)) is not None:
-            if isinstance(item, Passthrough):
-                self._put(self._colored, item)
+            if item.frame.index < pushed:
+                held.append(item.frame)
                 continue
             batch.append(item)
             if len(batch) >= self._colorizer.batch_size:
@@ -252,8 +307,8 @@ class _FilmLoop:
         table = chroma_table(geometry.spec.matrix)
         size = (geometry.chroma_width, geometry.chroma_height)
         while (item := self._get(self._colored)) is not None:
-            if isinstance(item, Passthrough):
-                self._writer.pass_through(item)
+            if isinstance(item, _SegmentEnd):
+                self._writer.end_segment(item.state)
                 continue
             lying = np.ascontiguousarray(np.rot90(item.ab, geometry.rotation // 90))
             ab: NDArray[Any] = cv2.resize(lying, size, interpolation=cv2.INTER_CUBIC)
@@ -269,6 +324,31 @@ class _FilmLoop:
         if now - self._told >= ADVANCE_EVERY:
             self._told = now
             self._on_event(Advanced(self._reader.path, self.frames, position))
+
+
+def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
+    """What a film's colours depend on besides the film itself, as JSON types by names for people."""
+    job = {
+        name.replace("_", " "): value for name, value in dataclasses.asdict(options).items() if name not in _NO_COLOR
+    }
+    return {
+        **job,
+        "start": str(options.start),
+        "duration": str(options.duration),
+        "model": colorizer.weights_digest,
+        "device": f"{colorizer.device} {colorizer.dtype}",
+        "engine": colorizer.engine.name,
+        "batch size": colorizer.batch_size,
+        "version": __version__,
+    }
+
+
+_NO_COLOR = frozenset({"quality", "max_pixels", "encoder", "crf", "preset"})  # options that change no colour of a film
+
+
+def _named(state: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    """One stage's part of the loop's state."""
+    return {key.removeprefix(f"{name}."): array for key, array in state.items() if key.startswith(f"{name}.")}
 
 
 def upright_shape(geometry: VideoGeometry, short_side: int) -> tuple[int, int]:

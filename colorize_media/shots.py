@@ -16,6 +16,7 @@ the one before (`is_lost`) and starts again where that is little.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -104,6 +105,19 @@ class CutDetector:
         self._before_cut, self._since_cut = previous, 0
         return True
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that the next frame is judged by, as arrays by name."""
+        pictures = {"previous": self._previous, "before_cut": self._before_cut}
+        state: dict[str, NDArray[Any]] = {name: picture for name, picture in pictures.items() if picture is not None}
+        counts = np.array([self._since_cut, self._burnt], np.int64)
+        return state | {"counts": counts, "differences": np.array(self._differences, np.float64)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a `state`."""
+        self._previous, self._before_cut = state.get("previous"), state.get("before_cut")
+        self._since_cut, self._burnt = (int(count) for count in state["counts"])
+        self._differences = deque(state["differences"].tolist(), maxlen=HISTORY)
+
     def reset(self) -> None:
         """Forget everything, as before the first frame."""
         self._previous = self._before_cut = None
@@ -130,6 +144,15 @@ class DissolveDetector:
         blurred: NDArray[Any] = cv2.GaussianBlur(thumbnail(luma_small), (0, 0), _TEXTURE_BLUR)
         self._pictures.append(blurred)
         return any(self._is_mixture(span) for span in DISSOLVE_SPANS if span < len(self._pictures))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that the next frame is judged by, as arrays by name."""
+        return {"pictures": np.array(self._pictures, np.float32).reshape(-1, HEIGHT, WIDTH)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a `state`."""
+        self._pictures.clear()
+        self._pictures.extend(state["pictures"])
 
     def _is_mixture(self, span: int) -> bool:
         first, middle, last = (self._pictures[-1 - age] for age in (span, span // 2, 0))
