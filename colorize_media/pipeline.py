@@ -237,7 +237,7 @@ class _FilmLoop:
         lying = self._shape[::-1] if quarter_turns % 2 else self._shape
         count = 0
         for frame in self._reader:
-            count += 1  # noqa: SIM113 (there may be no frame)
+            count += 1
             if self._stop.is_set():
                 raise _Stopped
             if frame.index >= self._done:
