@@ -30,6 +30,7 @@ class ColorizeOptions:
                 the next frames, with a shot's colours held)
     batch_size  frames that go through the network together; 0 lets the device decide
     working_size  short side, in pixels, of the picture the network sees
+    preview     of films, write a strip of frames before and after instead
     start       of films, in seconds from their beginning: what is before is left out
     duration    of films, in seconds: what is after is left out; None is up to the end
     force       colour inputs that already have colour
@@ -48,6 +49,7 @@ class ColorizeOptions:
     smoothing: Smoothing = "best"
     batch_size: int = 0
     working_size: int = 192
+    preview: bool = False
     start: Fraction = Fraction(0)
     duration: Fraction | None = None
     force: bool = False
@@ -64,6 +66,9 @@ class ColorizeOptions:
         self._require("smoothing", self.smoothing in SMOOTHING, " or ".join(SMOOTHING))
         self._require("batch_size", 0 <= self.batch_size <= 1024, "0 (automatic) to 1024")
         self._require("working_size", 64 <= self.working_size <= 1024, "64 to 1024 pixels")
+        for name in ("start", "duration"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else Fraction(value))
         self._require("start", self.start >= 0, "0 seconds or more")
         self._require("duration", self.duration is None or self.duration > 0, "more than 0 seconds")
         self._require("quality", 1 <= self.quality <= 100, "1 to 100")

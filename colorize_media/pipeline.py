@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ from colorize_media.color import YCbCrSpec, chroma_table
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
 from colorize_media.events import Advanced, Done, OnEvent, Resumed, Skipped, Started, Warned, ignore
-from colorize_media.monochrome import decide
+from colorize_media.monochrome import Verdict, decide
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo, write_photo
 from colorize_media.shots import CutDetector, DissolveDetector
@@ -95,17 +95,8 @@ def colorize_video(
     Advanced and Warned; telling the result is the caller's.
     """
     begun = time.monotonic()
-    with Reader(source, start=options.start, duration=options.duration) as reader:
-        geometry = reader.geometry
-        if geometry.width * geometry.height > options.max_pixels:
-            raise UnsupportedMedia(
-                "the picture is too large",
-                path=source,
-                why=f"{geometry.width}×{geometry.height} is more than {options.max_pixels:,} pixels",
-                hint="raise --max-pixels if you trust the file",
-            )
-        samples = reader.sample(SAMPLES)  # none, if the film is damaged in all those places
-        verdict = decide(samples, film=True) if samples else None
+    with open_film(source, options) as reader:
+        verdict = verdict_on(reader)
         if verdict and verdict.kind == "color" and not options.force:
             return Skipped(source, f"already in colour: {verdict.reason}")
         note = f"{verdict.kind}: {verdict.reason}" if verdict else "no frame to judge by"
@@ -114,8 +105,7 @@ def colorize_video(
         try:
             with writer:
                 on_event(Started(source, target, "video", reader.frames_estimate, note))
-                loop = _FilmLoop(reader, writer, colorizer, options, on_event)
-                loop.run()
+                frames = color_frames(reader, writer, colorizer, options, on_event)
         except BaseException:
             if writer.kept is not None:
                 on_event(Warned(source, f"the same command goes on from what is finished, which is in {writer.kept}"))
@@ -124,7 +114,50 @@ def colorize_video(
             on_event(Warned(source, message))
         if reader.damaged:
             on_event(Warned(source, f"{reader.damaged} damaged frames or packets"))
-        return Done(source, target, loop.frames, time.monotonic() - begun, reader.damaged)
+        return Done(source, target, frames, time.monotonic() - begun, reader.damaged)
+
+
+def open_film(source: Path, options: ColorizeOptions) -> Reader:
+    """The part of the film that the options name. Raises FileProblems."""
+    reader = Reader(source, start=options.start, duration=options.duration)
+    geometry = reader.geometry
+    if geometry.width * geometry.height > options.max_pixels:
+        reader.close()
+        raise UnsupportedMedia(
+            "the picture is too large",
+            path=source,
+            why=f"{geometry.width}×{geometry.height} is more than {options.max_pixels:,} pixels",
+            hint="raise --max-pixels if you trust the file",
+        )
+    return reader
+
+
+def verdict_on(reader: Reader) -> Verdict | None:
+    """Whether the film has colour; None if it is damaged in all places that were looked at."""
+    samples = reader.sample(SAMPLES)
+    return decide(samples, film=True) if samples else None
+
+
+class Sink(Protocol):
+    """What coloured frames go to, as `Writer` has it."""
+
+    frames: int
+    position: Fraction
+
+    def write(self, frame: Frame, chroma: NDArray[Any]) -> None: ...
+
+    def state(self) -> dict[str, NDArray[Any]]: ...
+
+    def end_segment(self, state: Mapping[str, NDArray[Any]]) -> None: ...
+
+
+def color_frames(
+    reader: Reader, sink: Sink, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
+) -> int:
+    """Colour all frames of the reader into the sink; returns how many the film has up to here."""
+    loop = _FilmLoop(reader, sink, colorizer, options, on_event)
+    loop.run()
+    return loop.frames
 
 
 @dataclass(frozen=True)
@@ -158,13 +191,15 @@ class _FilmLoop:
     """The threads of one film. `run` returns when all frames are encoded, or raises what stopped it."""
 
     def __init__(
-        self, reader: Reader, writer: Writer, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent
+        self, reader: Reader, writer: Sink, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent
     ) -> None:
         geometry = reader.geometry
         self.frames = writer.frames  # those of an earlier run are written already
         self._state = writer.state()
         self._done = writer.frames
-        self._pushed = int(self._state.get("pushed", np.int64(self._done)))  # the frames between wait in the smoother
+        self._pushed = (
+            int(self._state["pushed"][0]) if self._state else self._done
+        )  # the frames between wait in the smoother
         if self._done:
             on_event(Resumed(reader.path, self._done, writer.position))
         self._reader = reader
@@ -287,7 +322,7 @@ class _FilmLoop:
                 states = {
                     f"{name}.{key}": array for name, stage in stages.items() for key, array in stage.state().items()
                 }
-                self._put(self._colored, _SegmentEnd({"pushed": np.array(pushed), **states}))
+                self._put(self._colored, _SegmentEnd({"pushed": np.array([pushed]), **states}))
                 begun = ended
 
         while (item := self._get(self._decoded)) is not None:
@@ -343,7 +378,9 @@ def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
     }
 
 
-_NO_COLOR = frozenset({"quality", "max_pixels", "encoder", "crf", "preset"})  # options that change no colour of a film
+_NO_COLOR = frozenset(
+    {"quality", "max_pixels", "encoder", "crf", "preset", "preview"}
+)  # options that change no colour of a film
 
 
 def _named(state: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:

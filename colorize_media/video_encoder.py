@@ -190,7 +190,21 @@ class PictureEncoder:
 
 
 def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding) -> av.VideoFrame:
-    geometry, source = encoding.geometry, frame.source
+    """What the encoder is given."""
+    duration = frame.source.duration
+    picture = colored_picture(frame, chroma, encoding.geometry)
+    if encoding.pixel_format != encoding.geometry.output_format:
+        picture = picture.reformat(format=encoding.pixel_format)
+    picture.pict_type = 0  # else the encoder repeats the source's I, P and B frames
+    picture.duration = duration
+    picture.time_base = frame.time_base
+    picture.pts = frame.pts
+    return picture
+
+
+def colored_picture(frame: Frame, chroma: NDArray[Any], geometry: VideoGeometry) -> av.VideoFrame:
+    """The frame with new chroma, in the geometry's output format; see `Writer.write`. ``frame.source`` is used up."""
+    source = frame.source
     wanted = (geometry.chroma_height, geometry.chroma_width, 2)
     if chroma.shape != wanted or frame.luma.shape != (geometry.height, geometry.width):
         raise ValueError(f"luma {frame.luma.shape}, chroma {chroma.shape}: chroma must be {wanted}")
@@ -209,12 +223,6 @@ def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding) -> av.Video
     picture.colorspace = geometry.tags.matrix
     picture.color_primaries = geometry.tags.primaries
     picture.color_trc = geometry.tags.transfer
-    if encoding.pixel_format != geometry.output_format:
-        picture = picture.reformat(format=encoding.pixel_format)
-    picture.pict_type = 0  # else the encoder repeats the source's I, P and B frames
-    picture.duration = source.duration
-    picture.time_base = frame.time_base
-    picture.pts = frame.pts
     return picture
 
 

@@ -24,6 +24,7 @@ FLOORS = [
     {"cli"},
     {"film_evaluation"},
     {"console", "archive", "doctor", "export"},
+    {"preview"},
     {"pipeline"},
     {"photo", "video_writer", "smoothing", "monochrome", "colorizer"},
     {"film_file"},
