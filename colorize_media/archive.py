@@ -119,12 +119,16 @@ def run_plan(
 
     The network is loaded on the first file that needs it. ``on_traceback`` gets the text of each failure's traceback.
     """
+    from colorize_media.work_folder import remove_finished
+
     started = time.monotonic()
     done = skipped = failed = code = 0
     colorizer: Colorizer | None = None
     for item in plan:
         result: Done | Skipped | ColorizeError
         if item.action == "skip":
+            if item.target is not None:
+                remove_finished(item.target)
             result = Skipped(item.source, item.reason)
         elif item.action == "fail":
             result = InputMissing(

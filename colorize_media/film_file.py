@@ -82,6 +82,8 @@ class FilmFile:
 
     def picture(self, packet: av.Packet[Any]) -> None:
         """Take the next picture; its times must all be set."""
+        assert packet.pts is not None
+        assert packet.time_base
         start = packet.pts * packet.time_base
         self._start = start if self._start is None else min(self._start, start)
         packet.stream = self._stream

@@ -50,7 +50,7 @@ class Part:
 
     def is_past(self, packet: av.Packet) -> bool:
         """Whether nothing of the part can follow this packet in the file."""
-        if self._duration is None or self.first is None or packet.dts is None:
+        if self._duration is None or self.first is None or packet.dts is None or not packet.time_base:
             return False
         return bool(packet.dts * packet.time_base > self.first + self._duration + INTERLEAVED)
 
@@ -59,10 +59,11 @@ class Part:
 
         A subtitle that begins before the part and lasts into it is cut to begin with it; one that lasts beyond ends with it.
         """
-        base, ticks = packet.time_base, self.ticks(packet.time_base)
+        base = packet.time_base
         time = packet.pts if packet.pts is not None else packet.dts
-        if time is None:
+        if time is None or not base:
             return False
+        ticks = self.ticks(base)
         long = packet.stream.type == "subtitle" and bool(packet.duration)
         end = time + (packet.duration or 0) - ticks
         time -= ticks
@@ -80,7 +81,7 @@ class Part:
         """The chapters that are in the part, cut and moved."""
         kept: list[Chapter] = []
         for chapter in chapters:
-            base = chapter["time_base"]
+            base = chapter["time_base"] or Fraction(1)
             ticks = round(self.begin / base)
             last = None if self._duration is None else round(self._duration / base)
             start, end = max(chapter["start"] - ticks, 0), chapter["end"] - ticks

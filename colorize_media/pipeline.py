@@ -183,6 +183,14 @@ class _SegmentEnd:
     state: dict[str, NDArray[Any]]
 
 
+class _Stage(Protocol):
+    """What carries something from frame to frame."""
+
+    def state(self) -> dict[str, NDArray[Any]]: ...
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None: ...
+
+
 class _Stopped(Exception):
     """Another thread failed or the caller was interrupted: leave quietly."""
 
@@ -293,7 +301,7 @@ class _FilmLoop:
         cuts, dissolves = CutDetector(), DissolveDetector()
         batch: list[_Decoded] = []
         held: deque[Frame] = deque()  # frames whose colours the smoother still keeps
-        stages = {"smoother": smoother, "cuts": cuts, "dissolves": dissolves}
+        stages: dict[str, _Stage] = {"smoother": smoother, "cuts": cuts, "dissolves": dissolves}
         if self._state:
             for name, stage in stages.items():
                 stage.restore(_named(self._state, name))

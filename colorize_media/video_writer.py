@@ -18,7 +18,7 @@ import av
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from colorize_media.errors import ColorizeError, FileProblem, InputIsOutput, OutputUnwritable
+from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, UnsupportedMedia
 from colorize_media.film_file import FilmFile, container_format, write_problem
 from colorize_media.segments import SegmentWriter, close_durably, decoding_times, sync_folder
 from colorize_media.video import Frame, Reader
@@ -174,10 +174,8 @@ class Writer:
         pictures = self._pictures(film)
         picture = next(pictures, None)
         for packet in self._reader.copies():
-            time = packet.pts if packet.dts is None else packet.dts
-            while (
-                picture is not None and time is not None and picture.dts * picture.time_base <= time * packet.time_base
-            ):
+            time = _decoding_time(packet)
+            while picture is not None and time is not None and (_decoding_time(picture) or 0) <= time:
                 film.picture(picture)
                 picture = next(pictures, None)
             film.copy(packet)
@@ -191,7 +189,7 @@ class Writer:
         times = decoding_times((segment.times() for segment in segments), delay)
         for segment in segments:
             if segment.extradata != film.extradata.hex():
-                raise ColorizeError(
+                raise UnsupportedMedia(
                     "the encoder describes its parts differently",
                     path=self.target,
                     why=f"{self.encoder} gave another header for {segment.path.name}",
@@ -200,6 +198,12 @@ class Writer:
             for packet in segment.packets(self._encoding.time_base):
                 packet.dts = next(times)
                 yield packet
+
+
+def _decoding_time(packet: av.Packet[Any]) -> Fraction | None:
+    """In seconds."""
+    ticks = packet.pts if packet.dts is None else packet.dts
+    return None if ticks is None or not packet.time_base else ticks * packet.time_base
 
 
 def _source(path: Path) -> dict[str, Any]:

@@ -134,6 +134,18 @@ def work_path(target: Path) -> Path:
     return target.with_name(name)
 
 
+def remove_finished(target: Path) -> None:
+    """Remove the work folder of an output that is younger than the work: a run was killed just after finishing it."""
+    folder = work_path(target)
+    try:
+        dates = [path.stat().st_mtime for path in folder.iterdir() if path.name != "lock"]
+        if not folder.is_dir() or target.stat().st_mtime < max(dates, default=0.0):
+            return
+        WorkFolder(target, None).close(keep=False)
+    except (OSError, OutputUnwritable):
+        return  # there is none, or somebody works in it
+
+
 def _differing(before: Any, now: Any) -> str:
     """The names of what differs between two jobs."""
     one, other = (note.get("job") if isinstance(note, dict) else None for note in (before, now))

@@ -41,6 +41,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     shorten()
+    colorizer = Colorizer(job["weights"], "cpu", batch_size=3)  # it has computed nothing yet, so it can be forked
     killed, resumed = 0, []
     plans = [("frames", count) for count in job.get("frames", [])] or [("renames", job["renames"])] * 100
     for kind, count in [*plans, ("", 0)]:
@@ -49,7 +50,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
         if child == 0:
             os.close(reader)
             try:
-                run_one(job, kind, count, writer)
+                run_one(job, colorizer, kind, count, writer)
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
@@ -67,7 +68,7 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     return {"killed": killed, "resumed": resumed}
 
 
-def run_one(job: dict[str, Any], kind: str, count: int, report: int) -> None:
+def run_one(job: dict[str, Any], colorizer: Colorizer, kind: str, count: int, report: int) -> None:
     """One process: kills itself as said."""
     done = 0
 
@@ -91,7 +92,6 @@ def run_one(job: dict[str, Any], kind: str, count: int, report: int) -> None:
             rename(source, target)
 
         os.replace = replace  # type: ignore[assignment]
-    colorizer = Colorizer(job["weights"], "cpu", batch_size=3)
     values = {
         name: Fraction(value) if name in ("start", "duration") else value for name, value in job["options"].items()
     }
