@@ -36,8 +36,8 @@ from killed_jobs import shorten
 from media import decode, grey_frames, make_video
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills and forks")
-# libx264's AVX-512 code reads memory that it has not set, with the lookahead of all presets but ultrafast: its packets
-# differ from run to run, interrupted or not. These two encoders are exact.
+# libx264 is not repeatable with AVX-512, but with preset ultrafast (docs/design-notes.md): its packets differ from run to
+# run, interrupted or not. These two are.
 LOSSLESS = {"working_size": 64, "encoder": "ffv1"}
 ULTRAFAST = {"working_size": 64, "preset": "ultrafast"}
 
