@@ -60,23 +60,23 @@ class Anchors:
         self._sums = self._luma = None
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that a next shot could need, by name; arrays of the past shots and of the running one, as the last.
+        """Everything that the next frame could need, as arrays by name, for `restore` in another process too.
 
-        `restore` goes on from it at a cut, in another process too.
+        The past shots, and the running one without a number.
         """
-        shots: list[tuple[NDArray[Any], NDArray[Any]]] = [(shot.luma, shot.sums) for shot in self._past]
-        if self._luma is not None and self._sums is not None:
-            shots.append((self._luma, self._sums))
         state: dict[str, NDArray[Any]] = {}
-        for index, (luma, sums) in enumerate(shots[-(self._past.maxlen or 0) :]):
-            state |= {f"luma{index}": luma, f"sums{index}": sums}
+        for index, shot in enumerate(self._past):
+            state |= {f"luma{index}": shot.luma, f"sums{index}": shot.sums}
+        if self._luma is not None and self._sums is not None:
+            state |= {"luma": self._luma, "sums": self._sums}
         return state
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a `state`: the next frame begins a shot."""
+        """Go on from a `state`."""
         self.forget()
-        for index in range(len(state) // 2):
-            self._remember(state[f"luma{index}"], state[f"sums{index}"])
+        while (name := f"sums{len(self._past)}") in state:
+            self._remember(state[f"luma{len(self._past)}"], state[name])
+        self._luma, self._sums = state.get("luma"), state.get("sums")
 
     def apply(self, ab: AB, luma: Luma, motion: Motion | None) -> AB:
         """The next frame's colours ``ab (h, w, 2)`` with the shot's coarse colours.

@@ -38,21 +38,25 @@ if TYPE_CHECKING:
 
 Kind = Literal["photo", "video"]
 
+PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png
 MARK = ".color"  # film.mp4 → film.color.mp4
 
 
-def make_plan(inputs: Sequence[Path], output: Path | None, *, overwrite: bool) -> list[Planned]:
+def make_plan(inputs: Sequence[Path], output: Path | None, *, overwrite: bool, preview: bool = False) -> list[Planned]:
     """What would be done with every input, in order. Raises InputIsOutput or OutputCollision; touches nothing.
 
     A folder is searched recursively (hidden files and links to folders are not followed) and its tree is kept below the
-    output folder. A missing input is planned as ``fail``, so that it is told and counted like any other failure.
+    output folder. ``preview`` plans previews of films, and no photographs. A missing input is planned as ``fail``, so that
+    it is told and counted like any other failure.
     """
-    entries = list(_pair(inputs, output))
+    entries = list(_pair(inputs, output, preview))
     _refuse_overlaps(entries)
     plan = []
     for source, target, kind in entries:
         if target is None or kind is None:
             plan.append(Planned(source, target, kind or "other", "fail", "no such file or folder"))
+        elif preview and kind == "photo":
+            plan.append(Planned(source, target, kind, "skip", "previews are for films"))
         elif target.exists() and not overwrite:
             plan.append(Planned(source, target, kind, "skip", "the output is already there"))
         else:
@@ -71,12 +75,16 @@ def run_plan(
 
     The network is loaded on the first file that needs it. ``on_traceback`` gets the text of each failure's traceback.
     """
+    from colorize_media.work_folder import remove_finished
+
     started = time.monotonic()
     done = skipped = failed = code = 0
     colorizer: Colorizer | None = None
     for item in plan:
         result: Done | Skipped | ColorizeError
         if item.action == "skip":
+            if item.target is not None:
+                remove_finished(item.target)
             result = Skipped(item.source, item.reason)
         elif item.action == "fail":
             result = InputMissing(
@@ -111,6 +119,7 @@ def run_plan(
 
 def _colorize(item: Planned, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent) -> Done | Skipped:
     from colorize_media.pipeline import colorize_photo, colorize_video
+    from colorize_media.preview import preview_video
 
     assert item.target is not None
     try:
@@ -122,7 +131,8 @@ def _colorize(item: Planned, colorizer: Colorizer, options: ColorizeOptions, on_
             why=error.strerror or str(error),
             hint="check -o and permissions",
         ) from error
-    work = colorize_photo if item.kind == "photo" else colorize_video
+    work_on_film = preview_video if options.preview else colorize_video
+    work = colorize_photo if item.kind == "photo" else work_on_film
     return work(item.source, item.target, colorizer, options, on_event)
 
 
@@ -132,7 +142,9 @@ def _why(error: ColorizeError, source: Path) -> str:
     return ": ".join(part for part in (str(error.path) if other else "", error.why) if part)
 
 
-def _pair(inputs: Sequence[Path], output: Path | None) -> Iterator[tuple[Path, Path | None, Kind | None]]:
+def _pair(
+    inputs: Sequence[Path], output: Path | None, preview: bool
+) -> Iterator[tuple[Path, Path | None, Kind | None]]:
     """(source, target, kind) of every file."""
     single = len(inputs) == 1
     for source in inputs:
@@ -141,29 +153,35 @@ def _pair(inputs: Sequence[Path], output: Path | None) -> Iterator[tuple[Path, P
             root = named.with_name(f"{named.name}-color") if output is None else output
             for path in _walk(source, root):
                 kind = kind_of(path)
-                yield path, root / with_writable_suffix(path.relative_to(source), kind), kind
+                yield path, root / _output_name(path.relative_to(source), kind, preview), kind
         elif not source.exists():
             yield source, None, None
         else:
             kind = kind_of(source)
-            yield source, _target_of_file(source, output, kind, single), kind
+            yield source, _target_of_file(source, output, kind, single, preview), kind
 
 
-def _target_of_file(source: Path, output: Path | None, kind: Kind, single: bool) -> Path:
+def _target_of_file(source: Path, output: Path | None, kind: Kind, single: bool, preview: bool) -> Path:
+    if output is None and preview and kind == "video":
+        return _output_name(source, kind, preview)
     if output is None:
         named = source.with_name(f"{source.stem}{MARK}{source.suffix}")
         return with_writable_suffix(named, kind)
     if single and not output.is_dir() and output.suffix and not str(output).endswith(os.sep):
-        writable = WRITABLE_PHOTO if kind == "photo" else WRITABLE_VIDEO
+        writable = WRITABLE_PHOTO if kind == "photo" else {".png"} if preview else WRITABLE_VIDEO
         if output.suffix.lower() not in writable:
             raise BadOption(
                 "the output's format cannot be written",
                 path=output,
-                why=f"{output.suffix} is not for a {kind}",
+                why=f"{output.suffix} is not for {'a preview' if preview and kind == 'video' else f'a {kind}'}",
                 hint=f"use one of {' '.join(sorted(writable))}",
             )
         return output
-    return output / with_writable_suffix(Path(source.name), kind)
+    return output / _output_name(Path(source.name), kind, preview)
+
+
+def _output_name(path: Path, kind: Kind, preview: bool) -> Path:
+    return path.with_name(path.name + PREVIEW) if preview and kind == "video" else with_writable_suffix(path, kind)
 
 
 def with_writable_suffix(path: Path, kind: Kind) -> Path:

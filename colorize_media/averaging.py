@@ -78,6 +78,14 @@ class VividnessKeeper:
         """A new shot."""
         self._wanted = self._found = 0.0
 
+    def state(self) -> NDArray[np.float64]:
+        """Everything that the next frame needs, two numbers."""
+        return np.array([self._wanted, self._found])
+
+    def restore(self, state: NDArray[np.float64]) -> None:
+        """Go on from a `state`."""
+        self._wanted, self._found = (float(number) for number in state)
+
     def apply(self, averaged: AB, own: AB) -> AB:
         """The next frame's averaged colours with their vividness; ``own`` is its per-frame output."""
         self._wanted = GAIN_MEMORY * self._wanted + vividness(own)

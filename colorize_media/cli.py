@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,23 @@ DEFAULT = "colorize"
 INTERRUPTED = 130
 DEFAULTS = ColorizeOptions()
 PATH = click.Path(path_type=Path)  # existence is checked by the job, which can go on with the other inputs
+
+
+class Seconds(click.ParamType):
+    """Seconds, or [HH:]MM:SS[.fff], as an exact number."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Raises click's usage error for anything else."""
+        if isinstance(value, Fraction):
+            return value
+        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", str(value), re.ASCII):
+            self.fail(f"{value!r} is no time: give seconds, MM:SS or HH:MM:SS", param, ctx)
+        seconds = Fraction(0)
+        for part in str(value).split(":"):
+            seconds = 60 * seconds + Fraction(part.rstrip("."))
+        return seconds
 
 
 class DefaultGroup(click.Group):
@@ -93,6 +112,10 @@ COLORIZE_OPTIONS = [
     option("--fast", is_flag=True,
            help="Look at a photograph once, not at two sizes and mirrored: a quarter of the network's time."),
     option("--batch-size", type=int, default=DEFAULTS.batch_size, help="Frames per pass; 0 lets the device decide."),
+    option("--start", type=Seconds(), default=DEFAULTS.start, metavar="TIME",
+           help="Of films: begin here; seconds or [HH:]MM:SS[.fff]."),
+    option("--duration", type=Seconds(), default=None, metavar="TIME", help="Of films: only so much."),
+    option("--preview", is_flag=True, help="Of films: only a strip of frames before and after, as a picture."),
     option("--quality", type=int, default=DEFAULTS.quality, show_default=True, help="Of JPEG and WebP photographs, 1 to 100."),
     option("--encoder", default=DEFAULTS.encoder, help="FFmpeg's name of the video encoder; default by container and depth."),
     option("--crf", type=int, default=None, help="Constant quality of the video encoder; smaller is better."),
@@ -131,8 +154,9 @@ def colorize(
 ) -> int:
     """Colour black-and-white photographs, films and folders.
 
-    Originals are never changed. What has colour already is left alone. Outputs that exist are skipped, so an interrupted
-    run goes on where it was. Everything that is not picture (sound, subtitles, metadata) is kept.
+    Originals are never changed. What has colour already is left alone. Outputs that exist are skipped and unfinished films
+    are gone on with, so an interrupted run goes on where it was. Everything that is not picture (sound, subtitles,
+    metadata) is kept.
     """
     options = ColorizeOptions(**values)
     from colorize_media.archive import make_plan, run_plan
@@ -140,7 +164,7 @@ def colorize(
     from colorize_media.device import describe_device
     from colorize_media.engines import choose_engine
 
-    plan = make_plan(inputs, output, overwrite=overwrite)
+    plan = make_plan(inputs, output, overwrite=overwrite, preview=options.preview)
     if dry_run and not json_lines:
         click.echo("\n".join(plan_lines(plan)))
         return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -37,6 +39,11 @@ class Colorizer:
         network, self.record = load_weights(self.weights)
         self.config = network.config
         self.engine: Engine = make_engine(chosen, network, self.device, self.dtype)
+
+    @cached_property
+    def weights_digest(self) -> str:
+        """SHA-256 of the weights file: equal ones give equal colours."""
+        return hashlib.sha256(self.weights.read_bytes()).hexdigest()
 
     def distribution(self, lightness: Tensor) -> ColorDistribution:
         """One pass. ``lightness (B, 1, H, W)`` float32, L in [0, 100], sides multiples of 32."""

@@ -8,11 +8,24 @@ from __future__ import annotations
 import json
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from colorize_media.errors import ColorizeError
-from colorize_media.events import Advanced, Done, Event, Failed, Planned, Skipped, Started, Summary, Warned, as_json
+from colorize_media.events import (
+    Advanced,
+    Done,
+    Event,
+    Failed,
+    Planned,
+    Resumed,
+    Skipped,
+    Started,
+    Summary,
+    Warned,
+    as_json,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -67,6 +80,8 @@ class PlainLines:
         if isinstance(event, Started):
             self._pace.start(event)
             self._told = time.monotonic()
+        if isinstance(event, Resumed):
+            self._pace.resume(event)
         if isinstance(event, Advanced):
             now = time.monotonic()
             if now - self._told < PLAIN_EVERY:
@@ -113,6 +128,8 @@ class Bar:
             if event.kind == "video":
                 name = shown_name(event.source)
                 self._task = self._progress.add_task(name, total=event.frames, pace="")
+        if isinstance(event, Resumed):
+            self._pace.resume(event)
         if isinstance(event, Advanced) and self._task is not None:
             self._progress.update(self._task, completed=event.frames, pace=f"{self._pace.fps(event.frames):.1f} fps")
             return
@@ -137,14 +154,19 @@ class Pace:
     def __init__(self) -> None:
         self._begun = 0.0
         self._total: int | None = None
+        self._before = 0
 
     def start(self, event: Started) -> None:
         """A new film."""
-        self._begun, self._total = time.monotonic(), event.frames
+        self._begun, self._total, self._before = time.monotonic(), event.frames, 0
+
+    def resume(self, event: Resumed) -> None:
+        """The film's first frames took no time."""
+        self._before = event.frames
 
     def fps(self, frames: int) -> float:
         """Mean since the start."""
-        return frames / max(time.monotonic() - self._begun, 1e-6)
+        return (frames - self._before) / max(time.monotonic() - self._begun, 1e-6)
 
     def text(self, frames: int) -> str:
         """``120 of 480 frames, 24.0 fps, 15 s left``; without the unknown parts."""
@@ -169,6 +191,8 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
             shots = "1 shot" if event.own_shots == 1 else f"{event.own_shots} shots"
             frames += f"{event.own_frames} of them in {shots} left in their own colour, "
         return [f"{shown_name(event.source)} → {event.target} ({frames}{duration_text(event.seconds)})"]
+    if isinstance(event, Resumed):
+        return [f"{shown_name(event.source)}: resuming at {position_text(event.time)}"]
     if isinstance(event, Skipped):
         return [f"{shown_name(event.source)}: skipped, {event.reason}"]
     if isinstance(event, Summary) and event.done + event.skipped + event.failed > 1:
@@ -209,6 +233,12 @@ def shown_name(path: Path) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in path.name
     )
+
+
+def position_text(seconds: Fraction) -> str:
+    """``00:12:40``."""
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def duration_text(seconds: float) -> str:

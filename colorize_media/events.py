@@ -36,6 +36,15 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """After Started: the first ``frames`` frames, up to ``time`` in seconds, are finished since an earlier run."""
+
+    source: Path
+    frames: int
+    time: Fraction
+
+
+@dataclass(frozen=True)
 class Advanced:
     """``frames`` frames of this file are done so far; ``time`` is the position in the source in seconds."""
 
@@ -96,7 +105,7 @@ class Summary:
     seconds: float
 
 
-Event: TypeAlias = Planned | Started | Advanced | Warned | Done | Skipped | Failed | Summary
+Event: TypeAlias = Planned | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary
 OnEvent: TypeAlias = Callable[[Event], None]
 
 

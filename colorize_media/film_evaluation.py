@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colorize_media.archive import VIDEO_SUFFIXES
 from colorize_media.color import Matrix, YCbCrSpec, rgb_to_lab
 from colorize_media.color_shots import FEWEST_SAMPLES, survey
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma
 from colorize_media.errors import InputMissing, NoPicture
+from colorize_media.formats import VIDEO_SUFFIXES
 from colorize_media.options import SMOOTHING, Smoothing
 from colorize_media.pipeline import luma_bytes, upright_shape
 from colorize_media.shots import CutDetector, DissolveDetector
@@ -91,13 +91,10 @@ class FilmInAllWays:
             shape = upright_shape(reader.geometry, self._working_size)
             turns = reader.geometry.rotation // 90
             lying = shape[::-1] if turns % 2 else shape
-            spec, count, batch = reader.geometry.spec, 0, []
-            for item in reader:
-                if not isinstance(item, Frame):
-                    continue
+            spec, batch = reader.geometry.spec, []
+            for count, item in enumerate(reader, 1):
                 small = np.ascontiguousarray(np.rot90(working_luma(item.luma, lying), -turns))
                 batch.append((small, _true_ab(item, spec, lying, turns) if has_truth else None))
-                count += 1
                 if len(batch) >= self._colorizer.batch_size or count == self._limit:
                     yield from self._through_network(batch, spec)
                     batch = []

@@ -6,6 +6,7 @@ The command line, the environment, the config file and the Python API all build 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from colorize_media.errors import BadOption
@@ -42,6 +43,9 @@ class ColorizeOptions:
     working_size  short side, in pixels, of the picture the network sees
     fast        look at a photograph once, as at a film's frames; default: at two sizes, mirrored too
     force       colour inputs, and shots of films, that already have colour
+    preview     of films, write a strip of frames before and after instead
+    start       of films, in seconds from their beginning: what is before is left out
+    duration    of films, in seconds: what is after is left out; None is up to the end
     quality     of JPEG, WebP and AVIF photographs, 1 to 100
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
@@ -59,6 +63,9 @@ class ColorizeOptions:
     batch_size: int = 0
     working_size: int = 192
     fast: bool = False
+    preview: bool = False
+    start: Fraction = Fraction(0)
+    duration: Fraction | None = None
     force: bool = False
     quality: int = 95
     encoder: str = ""
@@ -74,6 +81,11 @@ class ColorizeOptions:
         self._require("every", 1 <= self.every <= 30, "1 to 30 frames")
         self._require("batch_size", 0 <= self.batch_size <= 1024, "0 (automatic) to 1024")
         self._require("working_size", 64 <= self.working_size <= 1024, "64 to 1024 pixels")
+        for name in ("start", "duration"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else Fraction(value))
+        self._require("start", self.start >= 0, "0 seconds or more")
+        self._require("duration", self.duration is None or self.duration > 0, "more than 0 seconds")
         self._require("quality", 1 <= self.quality <= 100, "1 to 100")
         self._require("crf", self.crf is None or 0 <= self.crf <= 63, "0 to 63")
         self._require("max_pixels", self.max_pixels > 0, "positive")
@@ -82,6 +94,10 @@ class ColorizeOptions:
         if not holds:
             raise BadOption(
                 f"bad value for {name}",
-                why=f"{getattr(self, name)!r} is not {allowed}",
+                why=f"{_shown(getattr(self, name))} is not {allowed}",
                 hint=f"give {name} as {allowed}",
             )
+
+
+def _shown(value: object) -> str:
+    return f"{float(value):g}" if isinstance(value, Fraction) else repr(value)

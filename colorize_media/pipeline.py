@@ -4,19 +4,24 @@ A film runs through three threads joined by bounded queues: decoding (and shrink
 caller's thread), chroma planes and encoding. Each hands on frames in order; an exception in any of them stops the others
 and is raised in the caller. Memory: at most `QUEUE_BYTES` of decoded frames per queue and `HELD_BYTES` (or three frames)
 that wait for the smoother, whatever the film's length.
+
+The film is written in segments, each with the state that the loop goes on from behind it: a killed job decodes up to
+there again, which is quick, and then goes on as if nothing had happened. (It does not seek there: where a file's index,
+times or key frames lie, other frames would come.)
 """
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -24,22 +29,27 @@ from numpy.typing import NDArray
 
 from colorize_media import __version__
 from colorize_media.color import YCbCrSpec, chroma_table
-from colorize_media.color_shots import SIDE, ColorShots, ShotFrame, samples_for, survey
+from colorize_media.color_shots import SIDE, ColorShots, ShotFrame, Survey, samples_for, survey
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
-from colorize_media.errors import UnsupportedMedia
-from colorize_media.events import Advanced, Done, OnEvent, Skipped, Started, Warned, ignore
+from colorize_media.errors import DamagedMedia, UnsupportedMedia
+from colorize_media.events import Advanced, Done, OnEvent, Resumed, Skipped, Started, Warned, ignore
 from colorize_media.keyframes import Colored, Coloring, EveryFrame, Keyframes
 from colorize_media.monochrome import decide
 from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo import read_photo, write_photo
 from colorize_media.planes import chroma_planes, has_chroma, small_rgb
 from colorize_media.smoothing import SmoothingInput, make_smoother
-from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry
-from colorize_media.video_writer import EncoderSettings, Writer
+from colorize_media.video import Frame, Reader, VideoGeometry
+from colorize_media.video_encoder import EncoderSettings
+from colorize_media.video_writer import Writer
 
 QUEUE_BYTES = 192 * 2**20  # decoded frames waiting in one queue; 4K 4:2:0 8 bit takes 12 MB a frame
 HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahead; it shrinks for 4K and more
 MOST_QUEUED = 64  # frames; more only delays an interrupt
+# A segment costs a key frame (encoders set one in 250 frames anyway) and, killed, at most its own work. Counted in frames,
+# because work is: a second of film can be one frame or sixty, and take a minute or none.
+LEAST_SEGMENT = 250  # frames; then it ends with the next cut
+MOST_SEGMENT = 500  # frames; then without one
 ADVANCE_EVERY = 0.2  # seconds between progress events
 TOOL = f"colorize-media {__version__}"
 
@@ -85,37 +95,89 @@ def colorize_video(
     """Colour one film; returns Done, or Skipped if its frames have colour already (unless ``options.force``).
 
     In a film that is partly in colour the shots that are keep their own chroma (unless ``options.force``). Every frame
-    keeps its Y plane and its time; other streams are copied. Raises a FileProblem or EnvironmentProblem; then
-    there is no output. ``on_event`` gets Started, Advanced and Warned; telling the result is the caller's.
+    keeps its Y plane and its time; other streams are copied. What a run that was stopped has finished is gone on with.
+    Raises a FileProblem or EnvironmentProblem; then there is no output. ``on_event`` gets Started, Resumed, Advanced and
+    Warned; telling the result is the caller's.
     """
     begun = time.monotonic()
-    with Reader(source) as reader:
-        geometry = reader.geometry
-        if geometry.width * geometry.height > options.max_pixels:
-            raise UnsupportedMedia(
-                "the picture is too large",
-                path=source,
-                why=f"{geometry.width}×{geometry.height} is more than {options.max_pixels:,} pixels",
-                hint="raise --max-pixels if you trust the file",
-            )
-        samples = reader.sample(samples_for(reader.duration))  # none, if the film is damaged in all those places
-        found = survey(samples) if samples else None
+    with open_film(source, options) as reader:
+        found = survey_of(reader)
         if found and found.kind == "color" and not options.force:
             return Skipped(source, f"already in colour: {found.reason}")
-        note = found.reason if found else "no frame to judge by"
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
-        with Writer(target, reader, settings) as writer:
-            on_event(Started(source, target, "video", reader.frames_estimate, note))
-            loop = _FilmLoop(
-                reader, writer, colorizer, options, on_event, mixed=found is not None and found.kind == "mixed"
-            )
-            loop.run()
+        writer = Writer(target, reader, settings, _job(colorizer, options))
+        try:
+            with writer:
+                note = found.reason if found else "no frame to judge by"
+                on_event(Started(source, target, "video", reader.frames_estimate, note))
+                count = color_frames(reader, writer, colorizer, options, found, on_event)
+        except BaseException:
+            if writer.kept is not None:
+                on_event(Warned(source, f"the same command goes on from what is finished, which is in {writer.kept}"))
+            raise
         for message in (*reader.warnings, *writer.warnings):
             on_event(Warned(source, message))
         if reader.damaged:
             on_event(Warned(source, f"{reader.damaged} damaged frames or packets"))
         seconds = time.monotonic() - begun
-        return Done(source, target, loop.frames, seconds, reader.damaged, loop.own_frames, loop.own_shots)
+        return Done(source, target, count.frames, seconds, reader.damaged, count.own_frames, count.own_shots)
+
+
+def open_film(source: Path, options: ColorizeOptions) -> Reader:
+    """The part of the film that the options name. Raises FileProblems."""
+    reader = Reader(source, start=options.start, duration=options.duration)
+    geometry = reader.geometry
+    if geometry.width * geometry.height > options.max_pixels:
+        reader.close()
+        raise UnsupportedMedia(
+            "the picture is too large",
+            path=source,
+            why=f"{geometry.width}×{geometry.height} is more than {options.max_pixels:,} pixels",
+            hint="raise --max-pixels if you trust the file",
+        )
+    return reader
+
+
+def survey_of(reader: Reader) -> Survey | None:
+    """Whether the film has colour; None if it is damaged in all places that were looked at."""
+    samples = reader.sample(samples_for(reader.duration))
+    return survey(samples) if samples else None
+
+
+class Sink(Protocol):
+    """What coloured frames go to, as `Writer` has it."""
+
+    frames: int
+    position: Fraction
+
+    def write(self, frame: Frame, chroma: NDArray[Any]) -> None: ...
+
+    def state(self) -> dict[str, NDArray[Any]]: ...
+
+    def end_segment(self, state: Mapping[str, NDArray[Any]]) -> None: ...
+
+
+@dataclass
+class FrameCount:
+    """Frames that the film has up to here; those in colour already, which kept it, and their shots."""
+
+    frames: int = 0
+    own_frames: int = 0
+    own_shots: int = 0
+
+
+def color_frames(
+    reader: Reader,
+    sink: Sink,
+    colorizer: Colorizer,
+    options: ColorizeOptions,
+    found: Survey | None,
+    on_event: OnEvent = ignore,
+) -> FrameCount:
+    """Colour all frames of the reader into the sink; ``found`` is what `survey_of` says."""
+    loop = _FilmLoop(reader, sink, colorizer, options, found, on_event)
+    loop.run()
+    return loop.count
 
 
 @dataclass(frozen=True)
@@ -135,6 +197,21 @@ class _Colored:
     ab: NDArray[np.float32] | None
 
 
+@dataclass(frozen=True)
+class _SegmentEnd:
+    """Behind the last frame of a segment: what the loop goes on from."""
+
+    state: dict[str, NDArray[Any]]
+
+
+class _Stage(Protocol):
+    """What carries something from frame to frame."""
+
+    def state(self) -> dict[str, NDArray[Any]]: ...
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None: ...
+
+
 class _Stopped(Exception):
     """Another thread failed or the caller was interrupted: leave quietly."""
 
@@ -145,16 +222,23 @@ class _FilmLoop:
     def __init__(
         self,
         reader: Reader,
-        writer: Writer,
+        writer: Sink,
         colorizer: Colorizer,
         options: ColorizeOptions,
+        found: Survey | None,
         on_event: OnEvent,
-        *,
-        mixed: bool,
     ) -> None:
         geometry = reader.geometry
-        self.frames = self.own_frames = self.own_shots = 0
-        self._among_color = None if options.force or not has_chroma(geometry.pixel_format) else mixed
+        judged = not options.force and has_chroma(geometry.pixel_format)
+        self._among_color = (found is not None and found.kind == "mixed") if judged else None
+        self._state = writer.state()
+        self._done = writer.frames  # by an earlier run
+        # Behind them come frames that wait in the smoother.
+        counts: list[int] = self._state["frames"].tolist() if self._state else [self._done, 0, 0]
+        self._pushed = counts[0]
+        self.count = FrameCount(self._done, counts[1], counts[2])
+        if self._done:
+            on_event(Resumed(reader.path, self._done, writer.position))
         self._reader = reader
         self._writer = writer
         self._colorizer = colorizer
@@ -163,8 +247,8 @@ class _FilmLoop:
         self._geometry = geometry
         self._shape = upright_shape(geometry, options.working_size)
         waiting = max(2, min(MOST_QUEUED, QUEUE_BYTES // _frame_bytes(geometry)))
-        self._decoded: queue.Queue[_Decoded | Passthrough | None] = queue.Queue(waiting)
-        self._colored: queue.Queue[_Colored | Passthrough | None] = queue.Queue(waiting)
+        self._decoded: queue.Queue[_Decoded | None] = queue.Queue(waiting)
+        self._colored: queue.Queue[_Colored | _SegmentEnd | None] = queue.Queue(waiting)
         self._stop = threading.Event()
         self._problem: BaseException | None = None
         self._told = 0.0
@@ -223,20 +307,30 @@ class _FilmLoop:
     def _decode(self) -> None:
         quarter_turns = self._geometry.rotation // 90
         lying = self._shape[::-1] if quarter_turns % 2 else self._shape
-        for item in self._reader:
-            if isinstance(item, Frame):
-                small = np.ascontiguousarray(np.rot90(working_luma(item.luma, lying), -quarter_turns))
+        count = 0
+        for frame in self._reader:
+            count += 1
+            if self._stop.is_set():
+                raise _Stopped
+            if frame.index >= self._done:
+                small = np.ascontiguousarray(np.rot90(working_luma(frame.luma, lying), -quarter_turns))
                 judged = self._among_color is not None
-                seen = small_rgb(item.source, item.luma, self._geometry.spec, SIDE) if judged else None
-                self._put(self._decoded, _Decoded(item, small, seen))
-            else:
-                self._put(self._decoded, item)
+                seen = small_rgb(frame.source, frame.luma, self._geometry.spec, SIDE) if judged else None
+                self._put(self._decoded, _Decoded(frame, small, seen))
+        if count < self._pushed:
+            raise DamagedMedia(
+                "the film ends earlier than when it was read before",
+                path=self._reader.path,
+                why=f"{count} frames could be decoded, {self._pushed} at that time",
+                hint="run the same command again: it begins anew",
+            )
         self._put(self._decoded, None)
 
     def _color(self) -> None:
-        """Batches through the network, then frame by frame through the smoother. Other packets overtake at most those.
+        """Batches through the network, then frame by frame through the smoother.
 
         Frames of shots in colour go around both, in their order: a shot's border ends the batch and the smoother's shot.
+        Segments end where no frame waits for the network; those that wait for their shot's decision are decoded again.
         """
         options = self._options
         shots: ColorShots[_Decoded] = ColorShots(self._among_color)
@@ -252,34 +346,59 @@ class _FilmLoop:
             most_held -= coloring.look_ahead
         smoother = make_smoother(options.smoothing, most_held)
         held: deque[Frame] = deque()  # frames whose colours the smoother still keeps
+        stages: dict[str, _Stage] = {"shots": shots, "coloring": coloring, "smoother": smoother}
+        if self._state:
+            for name, stage in stages.items():
+                stage.restore(_named(self._state, name))
+        pushed, begun, ended = self._pushed, self._done, self._done  # frames in all, before the segment, handed on
+        cut_since = False  # when last no frame waited for the network
 
         def hand_on(colors: list[NDArray[np.float32]]) -> None:
+            nonlocal ended
             for ab in colors:
                 self._put(self._colored, _Colored(held.popleft(), ab))
+            ended += len(colors)
 
         def smooth(ready: list[Colored[ShotFrame[_Decoded]]]) -> None:
+            nonlocal pushed
             for colored in ready:
                 shown = colored.item
                 held.append(shown.item.frame)
                 item = SmoothingInput(colored.ab, shown.luma, shown.cut, shown.mixing, colored.motions)
                 hand_on(smoother.push(item))
+            pushed += len(ready)
 
         def take(ready: list[ShotFrame[_Decoded]]) -> None:
+            nonlocal pushed, ended, cut_since
             for shown in ready:
+                cut_since |= shown.cut
                 if not shown.own:
                     smooth(coloring.push(shown, shown.luma, cut=shown.cut))
                     continue
                 smooth(coloring.end_shot())
                 hand_on(smoother.end_shot())
                 self._put(self._colored, _Colored(shown.item.frame, None))
-                self.own_shots += shown.cut or not self.own_frames
-                self.own_frames += 1
+                pushed += 1
+                ended += 1
+                self.count.own_shots += shown.cut or not self.count.own_frames
+                self.count.own_frames += 1
+
+        def end_segment() -> None:
+            nonlocal begun, cut_since
+            state = {f"{name}.{key}": array for name, stage in stages.items() for key, array in stage.state().items()}
+            counts = np.array([pushed, self.count.own_frames, self.count.own_shots], np.int64)
+            self._put(self._colored, _SegmentEnd({"frames": counts, **state}))
+            begun, cut_since = ended, False
 
         while (item := self._get(self._decoded)) is not None:
-            if isinstance(item, Passthrough):
-                self._put(self._colored, item)
-            else:
-                take(shots.push(item, luma_bytes(item.small, self._geometry.spec), item.seen))
+            if item.frame.index < self._pushed:
+                held.append(item.frame)
+                continue
+            take(shots.push(item, luma_bytes(item.small, self._geometry.spec), item.seen))
+            if coloring.idle:
+                if ended - begun >= (LEAST_SEGMENT if cut_since else MOST_SEGMENT):
+                    end_segment()
+                cut_since = False
         take(shots.flush())
         smooth(coloring.end_shot())
         hand_on(smoother.flush())
@@ -290,8 +409,8 @@ class _FilmLoop:
         table = chroma_table(geometry.spec.matrix)
         size = (geometry.chroma_width, geometry.chroma_height)
         while (item := self._get(self._colored)) is not None:
-            if isinstance(item, Passthrough):
-                self._writer.pass_through(item)
+            if isinstance(item, _SegmentEnd):
+                self._writer.end_segment(item.state)
                 continue
             if item.ab is None:
                 chroma: NDArray[Any] = chroma_planes(item.frame.source, geometry.spec, geometry.output_format)
@@ -303,14 +422,41 @@ class _FilmLoop:
                     luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
                 chroma = table.planes(luma, ab, geometry.spec)
             self._writer.write(item.frame, chroma)
-            self.frames += 1
+            self.count.frames += 1
             self._tell(item.frame.pts * item.frame.time_base)
 
     def _tell(self, position: Fraction) -> None:
         now = time.monotonic()
         if now - self._told >= ADVANCE_EVERY:
             self._told = now
-            self._on_event(Advanced(self._reader.path, self.frames, position))
+            self._on_event(Advanced(self._reader.path, self.count.frames, position))
+
+
+def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
+    """What a film's colours depend on besides the film itself, as JSON types by names for people."""
+    job = {
+        name.replace("_", " "): value for name, value in dataclasses.asdict(options).items() if name not in _NO_COLOR
+    }
+    return {
+        **job,
+        "start": str(options.start),
+        "duration": str(options.duration),
+        "model": colorizer.weights_digest,
+        "device": f"{colorizer.device} {colorizer.dtype}",
+        "engine": colorizer.engine.name,
+        "batch size": colorizer.batch_size,
+        "version": __version__,
+    }
+
+
+_NO_COLOR = frozenset(
+    {"quality", "fast", "max_pixels", "encoder", "crf", "preset", "preview"}
+)  # options that change no colour of a film
+
+
+def _named(state: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    """One stage's part of the loop's state."""
+    return {key.removeprefix(f"{name}."): array for key, array in state.items() if key.startswith(f"{name}.")}
 
 
 def upright_shape(geometry: VideoGeometry, short_side: int) -> tuple[int, int]:

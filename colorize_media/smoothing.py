@@ -78,27 +78,19 @@ class Smoother(Protocol):
         """Give the rest, and forget everything."""
         ...
 
-    def state_at_cut(self) -> dict[str, NDArray[Any]]:
-        """What is carried over a cut, as arrays by name: to be asked just after a frame with ``cut`` was pushed."""
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that was carried over from the frames so far, as arrays by name; those held back included."""
         ...
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from there in a fresh stage: push the frame with ``cut`` and those after it, and get the same colours."""
+        """Go on from a `state` in a fresh stage of the same settings, in another process too.
+
+        The next frames give the same colours, bit for bit; first those that were held back.
+        """
         ...
 
 
-class _NothingCrosses:
-    """Stages that carry nothing over a cut."""
-
-    def state_at_cut(self) -> dict[str, NDArray[Any]]:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Nothing to go on from."""
-
-
-class Off(_NothingCrosses):
+class Off:
     """Each frame alone. Look-ahead: 0 frames. Memory: none."""
 
     look_ahead = 0
@@ -116,8 +108,15 @@ class Off(_NothingCrosses):
         """Nothing was held back."""
         return []
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Nothing."""
+        return {}
 
-class Fast(_NothingCrosses):
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Nothing to go on from."""
+
+
+class Fast:
     """Causal motion-compensated averaging, twice: ``memory`` on the decided ab, then on the result; vividness kept.
 
     Both averages share one motion, computed once per pair of frames from luma on the ab grid. They start again at a
@@ -167,6 +166,20 @@ class Fast(_NothingCrosses):
         self._sums = [None] * len(self._memory)
         return []
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The last frame's luma and sums, and the vividness."""
+        if self._luma is None:
+            return {}
+        sums = {f"sums{index}": field for index, field in enumerate(self._sums)}
+        return {"luma": self._luma, "vividness": self._vividness.state(), **sums}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on after that frame."""
+        if state:
+            self._luma = state["luma"]
+            self._sums = [state[f"sums{index}"] for index in range(len(self._memory))]
+            self._vividness.restore(state["vividness"])
+
 
 @dataclass
 class _Held:
@@ -176,6 +189,7 @@ class _Held:
     luma: Luma
     motion: Motion | None  # to the frame before; None begins a shot
     past: Sums
+    mixing: bool
     future: Motion | None = None
 
 
@@ -230,7 +244,7 @@ class Best:
                 motion, last.future = motion.weakened(share), future.weakened(share)
         ready = [] if motion is not None else self._give(len(self._held))
         past = accumulate(item.ab, last.past if last else None, motion, self._past_memory[0])
-        self._held.append(_Held(item.ab, luma, motion, past))
+        self._held.append(_Held(item.ab, luma, motion, past, item.mixing))
         if len(self._held) == self._window:
             ready += self._give(self._chunk)
         return ready
@@ -246,14 +260,40 @@ class Best:
             self._anchors.forget()
         return rest
 
-    def state_at_cut(self) -> dict[str, NDArray[Any]]:
-        """The anchors: all frames before the cut were given out when the frame with ``cut`` was pushed."""
-        return self._anchors.state() if self._anchors is not None else {}
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The first frame of the window with its past; of the others what was pushed; what was given out last; anchors."""
+        state: dict[str, NDArray[Any]] = {"vividness": self._vividness.state()}
+        if self._past_again is not None:
+            state["past_again"] = self._past_again
+        if self._anchors is not None:
+            state |= {f"anchors.{name}": array for name, array in self._anchors.state().items()}
+        if self._held:
+            first = self._held[0]
+            state["past"] = first.past
+            if first.motion is not None:
+                state |= {"flow": first.motion.flow, "visibility": first.motion.visibility}
+            state["mixing"] = np.array([held.mixing for held in self._held])
+            for index, held in enumerate(self._held):
+                state |= {f"ab{index}": held.ab, f"luma{index}": held.luma}
+        return state
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on with these anchors."""
+        """Go on from there. The window's frames after the first are pushed again: that fills it with the same."""
+        self.flush()
+        self._past_again = state.get("past_again")
         if self._anchors is not None:
-            self._anchors.restore(state)
+            prefix = "anchors."
+            self._anchors.restore(
+                {name[len(prefix) :]: array for name, array in state.items() if name.startswith(prefix)}
+            )
+        for index, mixing in enumerate(state.get("mixing", ())):
+            ab, luma = state[f"ab{index}"], state[f"luma{index}"]
+            if index:
+                self.push(SmoothingInput(ab, luma, mixing=bool(mixing)))
+            else:
+                motion = Motion(state["flow"], state["visibility"]) if "flow" in state else None
+                self._held.append(_Held(ab, luma, motion, state["past"], bool(mixing)))
+        self._vividness.restore(state["vividness"])
 
     def _give(self, count: int) -> list[AB]:
         """Average the window, let its first ``count`` frames go."""

@@ -1,7 +1,8 @@
 """Read a film: frames with an untouched luma plane and their exact time, everything else as packets to be copied.
 
-`Reader` runs one demux loop in file order. Times are integers in the stream's own time base (a Fraction), never
-frames divided by a rate. `colorize_media.video_writer.Writer` is the other end.
+`Reader` demuxes in file order: once for the frames, once more for the packets of the other streams. Times are integers
+in the stream's own time base (a Fraction), never frames divided by a rate. `colorize_media.video_writer.Writer` is the
+other end.
 
 Names are opened as ``file:NAME`` with only the file protocol allowed, so no name is a URL or a pattern and no playlist
 inside a file can reach the network.
@@ -38,6 +39,7 @@ from colorize_media.errors import (
     UnsupportedMedia,
 )
 from colorize_media.files import size_of_readable
+from colorize_media.film_part import Part
 from colorize_media.planes import Luma, has_alpha, layout_of, luma_plane, planar_format, plane_rows
 
 if TYPE_CHECKING:
@@ -144,13 +146,6 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Passthrough:
-    """A packet of another stream, to be copied. Muxing rewrites its timestamps: use it once."""
-
-    packet: av.Packet
-
-
-@dataclass(frozen=True)
 class OtherStream:
     """A stream that is not the picture. ``kind``: video, audio, subtitle, data or attachment."""
 
@@ -166,10 +161,14 @@ class OtherStream:
 
 
 class Reader:
-    """A film, read once from beginning to end: ``for item in reader`` yields `Frame` and `Passthrough` in file order.
+    """A film, or a part of it, read once from beginning to end: ``for frame in reader``; then `copies`.
+
+    ``start`` and ``duration`` in seconds choose the frames from ``start`` on (counted from the file's own beginning) up to
+    before ``duration`` after the first of them. All times then count from that first frame.
 
     Opening decodes one frame, because only that tells the real geometry. One thread may iterate while a `Writer` works
-    in another. Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, Encrypted, DamagedMedia or UnsupportedMedia.
+    in another. Raises InputMissing, InputUnreadable, EmptyFile, NoPicture (nothing is left from ``start`` on, too),
+    Encrypted, DamagedMedia or UnsupportedMedia.
 
     ``damaged`` counts undecodable packets and frames that the decoder flags; ``warnings`` says what was guessed or is
     missing. Both grow during iteration.
@@ -179,7 +178,7 @@ class Reader:
     containers hold no two frames of one time.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, start: Fraction = Fraction(0), duration: Fraction | None = None) -> None:
         self.path = Path(path)
         size_of_readable(self.path)  # says plainly what FFmpeg would report as "invalid data"
         self.damaged = 0
@@ -197,9 +196,17 @@ class Reader:
         """Seconds per tick of frame times."""
         self.average_rate: Fraction | None = stream.average_rate or stream.guessed_rate or None
         """Frames per second as the container or FFmpeg's own look at the first frames has it."""
-        self.duration: Fraction | None = _duration(self._container, stream)
+        whole = _duration(self._container, stream)
+        self._span = ((stream.start_time or 0) * self.time_base, stream.frames, whole)
+        self._part: Part | None = None
+        if start or duration is not None:
+            own = self._container.start_time
+            self._part = Part(self._span[0] if own is None else Fraction(own, av.time_base), start, duration)
+            if whole is not None and start >= whole:
+                raise _nothing_from(start, self.path, whole)
+        self.duration: Fraction | None = self._part.length(whole) if self._part else whole
         """Seconds, of the picture stream, else of the file; None when nobody knows."""
-        self.frames_estimate: int | None = stream.frames or None
+        self.frames_estimate: int | None = (stream.frames or None) if self._part is None else None
         """The container's frame count, else duration times average rate: for progress only."""
         if self.frames_estimate is None and self.duration and self.average_rate:
             self.frames_estimate = round(self.duration * self.average_rate)
@@ -209,9 +216,10 @@ class Reader:
             if one.index != stream.index and one.discard != Discard.all
         ]
         """All streams but the picture, and but the text track that MP4 keeps chapters in (see `chapters`)."""
-        self._span = ((stream.start_time or 0) * self.time_base, stream.frames)
         self.chapters: list[Chapter] = self._container.chapters()
         """Chapters as PyAV gives them: id, start, end, time_base, metadata."""
+        if self._part is not None:
+            self.chapters = self._part.chapters(self.chapters)
         self.tags: dict[str, str] = dict(self._container.metadata)
         """The container's tags. Text that is not UTF-8 keeps its bytes as surrogate escapes."""
 
@@ -232,17 +240,29 @@ class Reader:
         """The open container, for the Writer's templates and tags."""
         return self._container
 
-    def __iter__(self) -> Iterator[Frame | Passthrough]:
+    def __iter__(self) -> Iterator[Frame]:
         if self._iterated:
             raise RuntimeError("a Reader can be read only once")
         self._iterated = True
-        clock = _Clock(self.time_base, self.average_rate, self._stream.start_time)
         count = itertools.count()
+        part = self._part
+        for source, pts in self._decoded():
+            if part is not None and not part.begins(pts * self.time_base):
+                continue
+            if part is not None and part.ends(pts * self.time_base):
+                return
+            yield self._frame(source, pts - (part.ticks(self.time_base) if part else 0), next(count))
+        if part is not None and part.first is None:
+            raise _nothing_from(part.start, self.path)
+
+    def _decoded(self) -> Iterator[tuple[av.VideoFrame, int]]:
+        """All frames and their times in ticks of the file; with a part, perhaps from a key frame before it."""
+        sought = self._part is not None and self._seek(self._part.begin)
+        clock = _Clock(self.time_base, self.average_rate, self._stream.start_time)
         failures = packets = 0
-        lead_in: list[int] | None = []  # times of the packets up to the first frame
-        for packet in self._packets():
+        lead_in: list[int] | None = None if sought else []  # times of the packets up to the first frame
+        for packet in self._packets(self._container):
             if packet is not None and packet.stream_index != self._stream.index:
-                yield Passthrough(packet)
                 continue
             packets += packet is not None
             try:
@@ -260,10 +280,46 @@ class Reader:
                 if lead_in is not None:
                     self._report_lead_in(lead_in, source.pts)
                     lead_in = None
-                yield self._frame(source, clock, next(count))
-        self._report_end(clock.end * self.time_base, packets)
+                yield source, clock.tick(source)
+        if not sought:
+            self._report_end(clock.end * self.time_base, packets)
         if clock.repaired:
             self.warnings.append(f"{clock.repaired} frames had no usable time of their own and were given one")
+
+    def _seek(self, time: Fraction) -> bool:
+        """Go to a key frame before a time in the file, if a trial shows that decoding from there begins before it."""
+        if time <= self._span[0] or self._container.format.flags & _TS_DISCONT:
+            return False
+        place = int(time / self.time_base)
+        try:
+            with _open(self.path) as trial:
+                stream = _picture_stream(trial, self.path)
+                trial.seek(place, stream=stream)
+                frame = next(trial.decode(stream), None)
+            if frame is None or frame.pts is None or frame.pts > place:
+                return False
+            self._container.seek(place, stream=self._stream)
+        except (FFmpegError, OSError):
+            return False
+        return True
+
+    def copies(self) -> Iterator[av.Packet]:
+        """The packets of the other streams in file order, to be copied; only once all frames have been read.
+
+        Opens the file again. Muxing rewrites a packet's times: use it once.
+        """
+        with _open(self.path) as container:
+            still = {stream.index for stream in container.streams if stream.disposition & Disposition.attached_pic}
+            for packet in self._packets(container, again=True):
+                if packet is None:
+                    return
+                if self._part is None or packet.stream_index in still:
+                    if packet.stream_index != self.picture_index:
+                        yield packet
+                elif self._part.is_past(packet):
+                    return
+                elif packet.stream_index != self.picture_index and self._part.cut(packet):
+                    yield packet
 
     def sample(self, count: int) -> list[NDArray[np.uint8]]:
         """Up to ``count`` frames spread over the film: ``(h, w, 3)`` R'G'B', upright, short side at most 256.
@@ -275,6 +331,8 @@ class Reader:
             stream = _picture_stream(container, self.path)
             stream.thread_type = "SLICE"  # frame threads would decode several frames ahead of the one we take
             start = (stream.start_time or 0) * self.time_base
+            if self._part is not None:
+                start = max(start, self._part.begin)
             pictures: list[NDArray[np.uint8]] = []
             previous: int | None = None
             for step in range(count):
@@ -291,27 +349,27 @@ class Reader:
                 pictures.append(_thumbnail(frame, self.geometry.rotation))
             return pictures
 
-    def _packets(self) -> Iterator[av.Packet | None]:
-        """Packets with content in file order; None once at the end, to flush the decoder.
+    def _packets(self, container: InputContainer, *, again: bool = False) -> Iterator[av.Packet | None]:
+        """Packets with content in file order; None once at the end, to flush the decoder. ``again`` reports nothing.
 
         PyAV ends with an empty packet per stream, and some files hold empty packets in the middle, which would flush
         the decoder for good: so size decides, and one flush is made here.
         """
-        packets = self._container.demux()
-        joiner = _Joiner(bool(self._container.format.flags & _TS_DISCONT))
+        packets = container.demux()
+        joiner = _Joiner(bool(container.format.flags & _TS_DISCONT))
         while True:
             try:
                 packet = next(packets)
             except StopIteration:
                 break
             except (FFmpegError, OSError) as error:
-                self.damaged += 1
-                self.warnings.append(f"the file ends early: {error}")
+                self.damaged += not again
+                self.warnings += [] if again else [f"the file ends early: {error}"]
                 break
             if packet.size:
                 joiner.shift(packet)
                 yield packet
-        if joiner.joints:
+        if joiner.joints and not again:
             self.warnings.append(f"times start again {joiner.joints} times within the file: the parts were joined")
         yield None
 
@@ -324,8 +382,8 @@ class Reader:
 
     def _report_end(self, end: Fraction, packets: int) -> None:
         """A cut file ends without any error from FFmpeg. Edit lists leave samples out too, so the time must agree."""
-        start, promised = self._span
-        missing = start + self.duration - end if self.duration else Fraction(0)
+        start, promised, duration = self._span
+        missing = start + duration - end if duration else Fraction(0)
         if packets < promised and missing * (self.average_rate or 1) > 2:
             self.damaged += promised - packets
             self.warnings.append(f"the file ends early: {promised - packets} of {promised} frames are missing")
@@ -334,8 +392,7 @@ class Reader:
                 f"the picture ends at {float(end):.1f} s of {float(end + missing):.1f} s: perhaps it is cut"
             )
 
-    def _frame(self, source: av.VideoFrame, clock: _Clock, index: int) -> Frame:
-        pts = clock.tick(source)
+    def _frame(self, source: av.VideoFrame, pts: int, index: int) -> Frame:
         geometry = self.geometry
         found = (source.width, source.height, source.format.name)
         if found != (geometry.width, geometry.height, geometry.pixel_format):
@@ -602,6 +659,17 @@ def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
 def _damaged(path: Path, why: str) -> DamagedMedia:
     return DamagedMedia(
         "the film is damaged", path=path, why=why, hint="get another copy, or repair it with a remuxing tool"
+    )
+
+
+def _nothing_from(start: Fraction, path: Path, whole: Fraction | None = None) -> NoPicture:
+    return NoPicture(
+        "no picture from that start on",
+        path=path,
+        why=f"the film lasts {float(whole):.1f} s"
+        if whole is not None
+        else f"no frame is {float(start):.1f} s in or later",
+        hint="give an earlier --start",
     )
 
 

@@ -231,3 +231,34 @@ def test_cuts_of_real_clips(name: str) -> None:
     wipe = {index for index in found if name.endswith("wmv") and 250 <= index <= 256}
     assert len(wipe) <= 1
     assert found - wipe == REAL[name]
+
+
+def test_detectors_broken_off_anywhere_go_on_the_same() -> None:
+    """Two shots with a flash, a black frame and a dissolve between them."""
+    rng = np.random.default_rng(5)
+    one, other = (np.kron(rng.integers(0, 255, (9, 16)), np.ones((8, 8))).astype(np.uint8) for _ in range(2))
+    film = [np.roll(one, index, axis=1) for index in range(12)]
+    film[5] = np.full_like(one, 255)
+    film += [np.zeros_like(one), *[np.roll(other, index, axis=1) for index in range(10)]]
+    film += [(other * (1 - t) + one * t).astype(np.uint8) for t in np.linspace(0, 1, 14)]
+
+    def verdicts(cuts: CutDetector, dissolves: DissolveDetector, frames: list[np.ndarray]) -> list[tuple[bool, bool]]:
+        told = []
+        for luma in frames:
+            cut = cuts.is_cut(luma)
+            told.append((cut, dissolves.is_mixing(luma, cut=cut)))
+        return told
+
+    whole = verdicts(CutDetector(), DissolveDetector(), film)
+    assert any(cut for cut, _ in whole)
+    for place in range(len(film)):
+        cuts, dissolves, later_cuts, later_dissolves = (
+            CutDetector(),
+            DissolveDetector(),
+            CutDetector(),
+            DissolveDetector(),
+        )
+        verdicts(cuts, dissolves, film[:place])
+        later_cuts.restore(cuts.state())
+        later_dissolves.restore(dissolves.state())
+        assert verdicts(later_cuts, later_dissolves, film[place:]) == whole[place:]

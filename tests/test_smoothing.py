@@ -109,20 +109,29 @@ def test_a_shot_ended_is_a_shot_cut(make: Callable[[], Smoother]) -> None:
     np.testing.assert_array_equal(out + smooth(stage, [cut, *after[1:]]), wanted)
 
 
-def test_a_run_broken_off_at_a_cut_goes_on_with_the_same_colours(make: Callable[[], Smoother]) -> None:
+def test_a_run_broken_off_anywhere_goes_on_with_the_same_colours(make: Callable[[], Smoother]) -> None:
+    """Three shots, the last one the first again, so that anchors come back; a dissolve begins within the first."""
     first, other = moving_clip(25, seed=2), static_clip(5, seed=3, sigma=9.0)
+    first[9:12] = [SmoothingInput(item.ab, item.luma, mixing=True) for item in first[9:12]]
     back = [SmoothingInput(item.ab + 5, first[-1].luma) for item in static_clip(24)]
     second = [SmoothingInput(other[0].ab, other[0].luma, cut=True), *other[1:]]
     third = [SmoothingInput(back[0].ab, back[0].luma, cut=True), *back[1:]]
-    whole = smooth(make(), first + second + third)
-    broken = make()
-    done: list[np.ndarray] = []
-    for item in [*first, *second, third[0]]:
-        done += broken.push(item)
-    assert len(done) == 30 + (broken.look_ahead == 0)
-    fresh = make()
-    fresh.restore(broken.state_at_cut())
-    np.testing.assert_array_equal(done[:30] + smooth(fresh, third), whole)
+    film = first + second + third
+    whole = smooth(make(), film)
+    stage, shown = make(), list[np.ndarray]()
+    for number, item in enumerate(film, 1):
+        shown += stage.push(item)
+        if number in (1, 2, 11, 19, 24, 25, 26, 29, 31, 40, 53):
+            fresh = make()
+            fresh.restore({name: array.copy() for name, array in stage.state().items()})
+            rest = [ab for later in film[number:] for ab in fresh.push(later)] + fresh.flush()
+            np.testing.assert_array_equal(np.stack(shown + rest), whole)
+
+
+def test_a_state_before_the_first_frame_is_a_new_stage(make: Callable[[], Smoother]) -> None:
+    clip, fresh = static_clip(4), make()
+    fresh.restore(make().state())
+    np.testing.assert_array_equal(smooth(fresh, clip), smooth(make(), clip))
 
 
 def test_a_change_of_size_starts_again(make: Callable[[], Smoother]) -> None:

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from colorize_media import errors
 from colorize_media.color import YCbCrSpec
 from colorize_media.planes import luma_plane
-from colorize_media.video import MAX_CONSECUTIVE_FAILURES, Frame, Passthrough, Reader
-from colorize_media.video_writer import EncoderSettings, Writer
+from colorize_media.video import MAX_CONSECUTIVE_FAILURES, Frame, Reader
+from colorize_media.video_encoder import EncoderSettings
+from colorize_media.video_writer import Writer
 
 from media import decode, make_video, packets, picture
 
@@ -47,12 +48,9 @@ def recolor(
     with Reader(source) as reader:
         chroma = chroma_for(reader) if chroma is None else chroma
         with Writer(target, reader, settings) as writer:
-            for item in reader:
-                if isinstance(item, Passthrough):
-                    writer.pass_through(item)
-                else:
-                    frames.append(item)
-                    writer.write(item, chroma)
+            for frame in reader:
+                frames.append(frame)
+                writer.write(frame, chroma)
     return frames, writer.warnings, reader
 
 
@@ -419,8 +417,8 @@ def test_samples_are_upright_small_and_do_not_disturb_reading(tmp_path: Path) ->
         items = iter(reader)
         first = next(items)
         pictures = reader.sample(4)
-        rest = [item for item in items if isinstance(item, Frame)]
-    assert isinstance(first, Frame)
+        rest = list(items)
+    assert first.index == 0
     assert [frame.index for frame in rest] == list(range(1, 30))
     assert len(pictures) == 4
     assert {one.shape for one in pictures} == {(455, 256, 3)}
@@ -590,7 +588,6 @@ def test_abort_leaves_nothing_and_keeps_an_older_output(tmp_path: Path) -> None:
     def break_down() -> None:
         with Reader(source) as reader, Writer(tmp_path / "out.mp4", reader, FAST) as writer:
             for item in reader:
-                assert isinstance(item, Frame)
                 writer.write(item, chroma_for(reader))
                 assert len(os.listdir(tmp_path)) == 3
                 assert (tmp_path / "out.mp4").read_bytes() == b"older"
@@ -603,22 +600,6 @@ def test_abort_leaves_nothing_and_keeps_an_older_output(tmp_path: Path) -> None:
     recolor(source, tmp_path / "out.mp4", FAST)
     assert sorted(os.listdir(tmp_path)) == ["in.mp4", "out.mp4"]
     assert len(decode(tmp_path / "out.mp4")) == 5
-
-
-@pytest.mark.skipif(os.name != "posix", reason="process ids of the dead cannot be asked about on Windows")
-def test_parts_of_dead_runs_are_removed_and_others_stay(tmp_path: Path) -> None:
-    source = make_video(tmp_path / "in.mp4", frames=2)
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    dead = tmp_path / f".out.mp4.colorize-media-{child.pid}.part.mp4"
-    other = tmp_path / f".else.mp4.colorize-media-{child.pid}.part.mp4"
-    alive = tmp_path / f".out.mp4.colorize-media-{os.getppid()}.part.mp4"
-    for path in (dead, other, alive):
-        path.write_bytes(b"x")
-    recolor(source, tmp_path / "out.mp4", FAST)
-    assert not dead.exists()
-    assert other.exists()
-    assert alive.exists()
 
 
 @pytest.mark.parametrize(
@@ -692,7 +673,6 @@ def test_the_encoder_follows_container_and_depth(tmp_path: Path) -> None:
         source = make_video(tmp_path / "in.mkv", codec="ffv1", pix_fmt=pix_fmt, frames=1)
         with Reader(source) as reader, Writer(tmp_path / f"out{suffix}", reader) as writer:
             for item in reader:
-                assert isinstance(item, Frame)
                 writer.write(item, chroma_for(reader))
         back = decode(tmp_path / f"out{suffix}")[0].frame.format.name
         return f"{writer.encoder} {back}"
@@ -728,8 +708,9 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np
 from colorize_media.errors import OutputUnwritable
-from colorize_media.video import Frame, Reader
-from colorize_media.video_writer import EncoderSettings, Writer
+from colorize_media.video import Reader
+from colorize_media.video_encoder import EncoderSettings
+from colorize_media.video_writer import Writer
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 folder = Path(sys.argv[1])
@@ -737,8 +718,7 @@ try:
     with Reader(folder / "in.mkv") as reader, Writer(folder / "out.mkv", reader, EncoderSettings("ffv1")) as writer:
         chroma = np.full((48, 64, 2), 128, np.uint8)
         for item in reader:
-            if isinstance(item, Frame):
-                writer.write(item, chroma)
+            writer.write(item, chroma)
 except OutputUnwritable as error:
     print(error)
 """
@@ -750,7 +730,7 @@ except OutputUnwritable as error:
 
 def test_reader_and_writer_in_different_threads(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", frames=40, audio=1)
-    queue: Queue[Frame | Passthrough | None] = Queue(4)
+    queue: Queue[Frame | None] = Queue(4)
     with Reader(source) as reader, Writer(tmp_path / "out.mp4", reader, X264_EXACT) as writer:
 
         def feed() -> None:
@@ -762,10 +742,7 @@ def test_reader_and_writer_in_different_threads(tmp_path: Path) -> None:
         thread.start()
         chroma = chroma_for(reader)
         while (item := queue.get()) is not None:
-            if isinstance(item, Frame):
-                writer.write(item, chroma)
-            else:
-                writer.pass_through(item)
+            writer.write(item, chroma)
         thread.join()
     before, after = decode(source), decode(tmp_path / "out.mp4")
     assert [one.time for one in before] == [one.time for one in after]

@@ -1,0 +1,91 @@
+"""A part of a film, as --start and --duration name it: which frames, packets and chapters are in it, and their new times.
+
+All times are seconds of the file, as Fractions, unless they are ticks of a time base.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import av
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # exists in PyAV's stubs only
+
+INTERLEAVED = 10  # seconds that a packet may stand later in the file than the pictures that it belongs to
+
+
+class Part:
+    """Frames from ``start`` seconds after the file's ``beginning`` on, up to before ``duration`` after the first of them.
+
+    ``first`` is the time of that frame, once `begins` has seen it: the part's own times count from there.
+    """
+
+    def __init__(self, beginning: Fraction, start: Fraction, duration: Fraction | None) -> None:
+        self.start = start
+        self.begin = beginning + start
+        self.first: Fraction | None = None
+        self._duration = duration
+
+    def length(self, whole: Fraction | None) -> Fraction | None:
+        """Seconds of the part, as far as known."""
+        if whole is None:
+            return self._duration
+        return whole - self.start if self._duration is None else min(whole - self.start, self._duration)
+
+    def begins(self, time: Fraction) -> bool:
+        """Whether a frame of this time is not before the part."""
+        if self.first is None and time >= self.begin:
+            self.first = time
+        return self.first is not None
+
+    def ends(self, time: Fraction) -> bool:
+        """Whether a frame of this time is behind the part."""
+        return self._duration is not None and self.first is not None and time >= self.first + self._duration
+
+    def ticks(self, time_base: Fraction) -> int:
+        """What is taken from all times, once the first frame is known."""
+        return round((self.first if self.first is not None else self.begin) / time_base)
+
+    def is_past(self, packet: av.Packet) -> bool:
+        """Whether nothing of the part can follow this packet in the file."""
+        if self._duration is None or self.first is None or packet.dts is None or not packet.time_base:
+            return False
+        return bool(packet.dts * packet.time_base > self.first + self._duration + INTERLEAVED)
+
+    def cut(self, packet: av.Packet) -> bool:
+        """Move the packet to the part's times; False if it is not in the part.
+
+        A subtitle that begins before the part and lasts into it is cut to begin with it; one that lasts beyond ends with it.
+        """
+        base = packet.time_base
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is None or not base:
+            return False
+        ticks = self.ticks(base)
+        long = packet.stream.type == "subtitle" and bool(packet.duration)
+        end = time + (packet.duration or 0) - ticks
+        time -= ticks
+        last = None if self._duration is None else self._duration / base
+        if (time < 0 and not (long and end > 0)) or (last is not None and time >= last):
+            return False
+        if long:
+            time = max(time, 0)
+            packet.duration = (end if last is None else min(end, int(last))) - time
+        packet.dts = None if packet.dts is None else time if long else packet.dts - ticks
+        packet.pts = time
+        return True
+
+    def chapters(self, chapters: list[Chapter]) -> list[Chapter]:
+        """The chapters that are in the part, cut and moved."""
+        kept: list[Chapter] = []
+        for chapter in chapters:
+            base = chapter["time_base"] or Fraction(1)
+            ticks = round(self.begin / base)
+            last = None if self._duration is None else round(self._duration / base)
+            start, end = max(chapter["start"] - ticks, 0), chapter["end"] - ticks
+            end = end if last is None else min(end, last)
+            if end > start:
+                kept.append({**chapter, "start": start, "end": end})
+        return kept
