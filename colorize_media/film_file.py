@@ -35,6 +35,7 @@ _CONTAINER_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_bra
 _NO_FILM = frozenset(
     {"mxf", "gxf", "image2", "image2pipe", "gif", "apng", "webp", "avif", "hls", "dash", "segment", "tee"}
 )
+_COVERS = {"mjpeg": (".jpg", "image/jpeg"), "png": (".png", "image/png")}  # by codec, as Matroska wants them
 OTHER_CONTAINER = "try another container: .mkv holds nearly everything"
 _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS: bare streams such as .h264
 # Sound from an MP4 starts a little before zero. FFmpeg would move the whole film for it, but these can do without.
@@ -60,6 +61,7 @@ class FilmFile:
         self._stream_tags = {stream.index: dict(stream.metadata) for stream in reader.container.streams}
         self._dropped: Counter[int] = Counter()
         self._last_dts: dict[int, int] = {}  # of copied streams, in ticks of the output
+        self._attached: set[int] = set()  # covers that became attachments: they have no packets
         self._start: Fraction | None = None
         self._format = encoding.container
         options = self._muxer_options()
@@ -94,7 +96,7 @@ class FilmFile:
         """Take a packet of another stream; one that the container cannot hold is left out (`warnings` has said so)."""
         index = packet.stream_index
         stream = self._streams.get(index)
-        if stream is None:
+        if stream is None or index in self._attached:
             return
         packet.stream = stream
         if packet.dts is None:
@@ -166,7 +168,10 @@ class FilmFile:
             elif source.index not in described:
                 continue
             elif not _can_hold(self._format, source):
-                if not self._has_timecode(source):
+                if (attached := self._attach_cover(source)) is not None:
+                    copied[source.index] = attached
+                    self._attached.add(source.index)
+                elif not self._has_timecode(source):
                     refused.append(described[source.index])
             else:
                 copied[source.index] = _add_copy(self._container, source)
@@ -177,6 +182,19 @@ class FilmFile:
         if extra:
             self.warnings.append(f"only the first picture is coloured, copied as it is: {'; '.join(extra)}")
         return copied
+
+    def _attach_cover(self, source: Stream) -> Stream | None:
+        """Matroska has no pictures among its streams; FFmpeg shows an attached picture as one."""
+        kind = _COVERS.get(source.codec_context.name) if source.codec_context is not None else None
+        if self._format != "matroska" or kind is None or not source.disposition & Disposition.attached_pic:
+            return None
+        data = self._reader.first_packet(source.index)
+        if not data:
+            return None
+        suffix, mime = kind
+        name = source.metadata.get("filename") or f"cover{suffix}"
+        stream: Stream = self._container.add_attachment(name, mime, data)
+        return stream
 
     def _has_timecode(self, source: Stream) -> bool:
         """Whether the stream is a time code that the picture's own tag says too: from that the muxer makes it anew."""

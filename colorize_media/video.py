@@ -321,6 +321,14 @@ class Reader:
                 elif packet.stream_index != self.picture_index and self._part.cut(packet):
                     yield packet
 
+    def first_packet(self, index: int) -> bytes:
+        """The first packet of a stream, b"" if there is none: a cover picture has but one. Opens the file again."""
+        with _open(self.path) as container:
+            try:
+                return next((bytes(packet) for packet in container.demux(container.streams[index]) if packet.size), b"")
+            except (FFmpegError, OSError):
+                return b""
+
     def sample(self, count: int) -> list[NDArray[np.uint8]]:
         """Up to ``count`` frames spread over the film: ``(h, w, 3)`` R'G'B', upright, short side at most 256.
 

@@ -28,6 +28,8 @@ from colorize_media.video import Frame, Reader, VideoGeometry
 PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
 """Tried in this order; the first that the container takes and that holds the source's bit depth is used."""
 
+_WHOLE_CELLS = frozenset({"h264", "hevc"})  # their cropping counts in chroma cells: odd sides need a finer grid
+_CELLS = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}  # luma pixels of a chroma cell, across and down
 _OLD_CONTAINERS = {
     # One time per packet: FFmpeg guesses the other one for H.264 and shifts the film by a frame.
     "avi": ("mpeg4", "ffv1"),
@@ -244,7 +246,9 @@ def _choose(container: str, geometry: VideoGeometry, asked: str, target: Path) -
                 what = f"{target.suffix} cannot hold {name}"
                 raise _codec_missing(what, target, "the container refuses it", container)
             continue
-        found = _closest_format(geometry, [form.name for form in codec.video_formats or ()], any_depth=bool(asked))
+        offered = [form.name for form in codec.video_formats or ()]
+        whole = codec.canonical_name in _WHOLE_CELLS
+        found = _closest_format(geometry, offered, any_depth=bool(asked), whole_cells=whole)
         if found is not None:
             return name, found
     what = f"{asked} cannot hold" if asked else f"{target.suffix} has no encoder here for"
@@ -256,21 +260,27 @@ def _choose(container: str, geometry: VideoGeometry, asked: str, target: Path) -
     )
 
 
-def _closest_format(geometry: VideoGeometry, offered: list[str], *, any_depth: bool) -> str | None:
+def _closest_format(geometry: VideoGeometry, offered: list[str], *, any_depth: bool, whole_cells: bool) -> str | None:
     """The wanted format, else another chroma grid of the same depth, else more depth. Never less depth.
 
-    More depth in limited range only: there a code of more bits is the same code shifted.
+    More depth in limited range only: there a code of more bits is the same code shifted. ``whole_cells``: a chroma cell must
+    not stand out over the picture's edge.
     """
-    if not offered or geometry.output_format in offered:
-        return geometry.output_format
+
+    def fits(subsampling: str) -> bool:
+        across, down = _CELLS[subsampling]
+        return not whole_cells or (geometry.width % across == 0 and geometry.height % down == 0)
+
     bits = geometry.spec.bits
     own = geometry.output_format[3:6]
+    if fits(own) and (not offered or geometry.output_format in offered):
+        return geometry.output_format
     depths = [bits]
     if any_depth and not geometry.spec.full_range:
         depths += range(bits + 1, 17)
     for depth in depths:
         for subsampling in (own, "422", "444", "420"):
-            if planar_format(subsampling, depth) in offered:
+            if fits(subsampling) and planar_format(subsampling, depth) in offered:
                 return planar_format(subsampling, depth)
     return None
 
