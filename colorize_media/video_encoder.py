@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_media.errors import BadOption, CodecMissing
-from colorize_media.planes import planar_format, plane_rows
+from colorize_media.planes import ONE_SLICE, planar_format, plane_rows
 from colorize_media.video import Frame, Reader, VideoGeometry
 
 PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
@@ -196,7 +196,7 @@ def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding) -> av.Video
     duration = frame.source.duration
     picture = colored_picture(frame, chroma, encoding.geometry)
     if encoding.pixel_format != encoding.geometry.output_format:
-        picture = picture.reformat(format=encoding.pixel_format)
+        picture = picture.reformat(format=encoding.pixel_format, threads=ONE_SLICE)
     picture.pict_type = 0  # else the encoder repeats the source's I, P and B frames
     picture.duration = duration
     picture.time_base = frame.time_base
@@ -215,7 +215,7 @@ def colored_picture(frame: Frame, chroma: NDArray[Any], geometry: VideoGeometry)
         source.make_writable()
         picture = source
     elif source.interlaced_frame:
-        picture = source.reformat(format=geometry.output_format)
+        picture = source.reformat(format=geometry.output_format, threads=ONE_SLICE)
     else:
         picture = av.VideoFrame(geometry.width, geometry.height, geometry.output_format)
     for plane, codes in zip(picture.planes, (frame.luma, chroma[..., 0], chroma[..., 1]), strict=True):
