@@ -165,7 +165,7 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
         return []
     if isinstance(event, Done):
         frames = f"{event.frames} frames, " if event.frames > 1 else ""
-        return [f"{shown_name(event.source)} → {event.target} ({frames}{duration_text(event.seconds)})"]
+        return [f"{shown_name(event.source)} → {shown_path(event.target)} ({frames}{duration_text(event.seconds)})"]
     if isinstance(event, Skipped):
         return [f"{shown_name(event.source)}: skipped, {event.reason}"]
     if isinstance(event, Summary) and event.done + event.skipped + event.failed > 1:
@@ -182,16 +182,16 @@ def plan_lines(plan: list[Planned]) -> list[str]:
     words = {"colorize": "would colour", "skip": "would skip", "fail": "would fail on"}
     lines = []
     for item in plan:
-        line = f"{words[item.action]} {item.source}"
-        if item.action == "colorize":
-            line += f" → {item.target}"
+        line = f"{words[item.action]} {shown_path(item.source)}"
+        if item.action == "colorize" and item.target is not None:
+            line += f" → {shown_path(item.target)}"
         lines.append(line + (f" ({item.reason})" if item.reason else ""))
     return lines
 
 
 def error_lines(what: str, path: Path | str | None, why: str, hint: str) -> list[str]:
     """The four parts: what, which file, why, what to do."""
-    lines = [f"error: {what}" + (f": {path}" if path is not None else "")]
+    lines = [f"error: {what}" + (f": {shown_path(Path(path))}" if path is not None else "")]
     lines += [f"  why: {why}"] if why else []
     return lines + ([f"  do:  {hint}"] if hint else [])
 
@@ -203,9 +203,16 @@ def show_error(error: ColorizeError) -> None:
 
 def shown_name(path: Path) -> str:
     """A file's name for one line: control characters and undecodable bytes are escaped, so no name garbles a terminal."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in path.name
-    )
+    return _shown(path.name)
+
+
+def shown_path(path: Path) -> str:
+    """The whole path, escaped like `shown_name`."""
+    return _shown(str(path))
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 def duration_text(seconds: float) -> str:

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colorize_media.archive import VIDEO_SUFFIXES
 from colorize_media.color import Matrix, YCbCrSpec, rgb_to_lab
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma
 from colorize_media.errors import InputMissing, NoPicture
+from colorize_media.formats import VIDEO_SUFFIXES
 from colorize_media.monochrome import decide
 from colorize_media.options import SMOOTHING, Smoothing
 from colorize_media.pipeline import SAMPLES, luma_bytes, upright_shape

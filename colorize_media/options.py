@@ -30,6 +30,7 @@ class ColorizeOptions:
     batch_size  frames that go through the network together; 0 lets the device decide
     working_size  short side, in pixels, of the picture the network sees
     force       colour inputs that already have colour
+    skip_documents  leave photographs of text and line drawings alone
     quality     of JPEG, WebP and AVIF photographs, 1 to 100
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
@@ -46,6 +47,7 @@ class ColorizeOptions:
     batch_size: int = 0
     working_size: int = 192
     force: bool = False
+    skip_documents: bool = False
     quality: int = 95
     encoder: str = ""
     crf: int | None = None

@@ -10,11 +10,9 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +42,7 @@ from colorize_media.metadata import (
     tiff_directory,
     tiff_orientation,
 )
+from colorize_media.outputs import whole_or_absent
 from colorize_media.photo_decode import (
     Pixels,
     check,
@@ -247,7 +246,7 @@ def write_photo(
     rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
     metadata, lost = for_output(photo.metadata, container.holds, container.name, photo.size, photo.path.name, tool)
     try:
-        with _whole_or_absent(target) as file:
+        with whole_or_absent(target) as file:
             _ENCODERS[container.name](photo, rows, metadata, quality, file)
     except OSError as problem:
         raise _unwritable(target, problem) from problem
@@ -281,20 +280,6 @@ def _unwritable(target: Path, problem: OSError) -> OutputUnwritable:
     elif problem.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
         hint = "a folder has this name: choose another"
     return OutputUnwritable("cannot write the output", path=target, why=why, hint=hint)
-
-
-@contextmanager
-def _whole_or_absent(target: Path) -> Iterator[BinaryIO]:
-    """A file that takes the target's name only if everything went well. Honours the umask, as any new file does."""
-    part = target.parent / f".colorize-media-{os.getpid()}-{secrets.token_hex(4)}.part"
-    handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.replace(part, target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _rgb_rows(photo: Photo, chroma: ChromaRows, bits: int) -> Iterator[tuple[int, NDArray[Any]]]:

@@ -35,6 +35,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_media.errors import BadOption, CodecMissing, InputIsOutput, OutputUnwritable, UnsupportedMedia
+from colorize_media.outputs import is_alive
 from colorize_media.planes import planar_format, plane_rows
 from colorize_media.video import Frame, Passthrough, Reader, VideoGeometry, rotation_of
 
@@ -654,21 +655,9 @@ def _remove_stale_parts(target: Path) -> None:
     before, after = _part_affixes(target)
     for path in _siblings(target.parent, before, after):
         pid = path.name[len(before) : len(path.name) - len(after)]
-        if pid.isdigit() and not _is_alive(int(pid)):
+        if pid.isdigit() and not is_alive(int(pid)):
             path.unlink(missing_ok=True)
 
 
 def _siblings(folder: Path, before: str, after: str) -> Iterable[Path]:
     return folder.glob(f"{glob.escape(before)}*{glob.escape(after)}")
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name != "posix":
-        return True  # on Windows os.kill(pid, 0) would end the process
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True

@@ -23,14 +23,16 @@ FLOORS = [
     {"__main__"},
     {"cli"},
     {"film_evaluation"},
-    {"console", "archive", "doctor", "export"},
-    {"pipeline"},
-    {"photo", "video_writer", "smoothing", "monochrome", "colorizer"},
+    {"console", "archive", "inspection", "doctor", "export"},
+    {"photo_queue", "pipeline", "plan"},
+    {"manifest", "stills"},
+    {"discovery", "photo", "video_writer", "smoothing", "monochrome", "documents", "colorizer"},
     {"anchors"},
     {"photo_decode", "video", "shots", "refine", "engines", "averaging"},
     {"flow", "metadata", "planes", "device"},
     {"xmp", "color", "models"},
-    {"options", "events", "files", "formats"},
+    {"files", "outcomes", "outputs"},
+    {"options", "events", "formats"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -183,6 +185,9 @@ def test_events_become_json() -> None:
         "kind": "video",
         "action": "fail",
         "reason": "why",
+        "root": None,
+        "tree": None,
+        "replaces": False,
     }
     assert rows[1]["time"] == 0.125
     assert rows[2]["event"] == "summary"
