@@ -47,9 +47,9 @@ def judge_document(luma: NDArray[Any]) -> DocumentVerdict:
     height, width = luma.shape
     scale = min(1.0, SIDE / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+    small: NDArray[Any] = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
     if small.dtype == np.uint16:
-        small = (small >> 8).astype(np.uint8)
+        small = (small // 256).astype(np.uint8)
     soft = cv2.GaussianBlur(small, (3, 3), 0)  # grain is no ink
     side = max(3, int(min(size) * STROKE) | 1)
     closed = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))

@@ -49,7 +49,7 @@ def inspect(
     """Every picture and film of the inputs, in order; nothing is written. What cannot be read is told as ``fail``."""
     pool = ThreadPoolExecutor(workers or default_workers())
     try:
-        yield from pool.map(lambda found: _inspect(*found, options), list(_files(inputs, selection)))
+        yield from pool.map(lambda found: _inspect(found[0], found[1], options), list(_files(inputs, selection)))
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -114,7 +114,7 @@ def _parse(line: bytes) -> Entry | None:
             return None
         target, source, options, reason = words
         return Entry(target, source, Stamp(*map(int, row["stamp"])), made, row["status"], options, reason)
-    except (ValueError, KeyError, TypeError):  # torn, from another version, or somebody's own file
+    except (ValueError, KeyError, TypeError, RecursionError):  # torn, from another version, or somebody's own file
         return None
 
 
@@ -165,6 +165,7 @@ class Manifest:
                 self._on_problem(f"what is done cannot be remembered for the next run: {why}")
 
     def _append(self, text: bytes) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         try:
             if _ends_torn(handle):

@@ -72,7 +72,7 @@ def memory_needed(path: Path, max_pixels: int) -> int:
 def _says_16_bits(image: Image.Image) -> bool:
     """Pillow's mode hides 16-bit R′G′B′."""
     if image.format in ("PNG", "JPEG2000"):
-        return image.format == "JPEG2000" or any("16" in str(tile[3]) for tile in image.tile)
+        return image.format == "JPEG2000" or any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     bits = getattr(image, "tag_v2", {}).get(258, 8)
     return bool(max(bits) > 8 if isinstance(bits, tuple) else bits > 8)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -72,7 +72,8 @@ def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | Ski
         return Skipped(source, f"already in colour: {verdict.reason}")
     if options.skip_documents and (document := judge_document(photo.luma)).is_document:
         return Skipped(source, f"a document: {document.reason}")
-    small = working_luma(photo.luma, working_shape(*photo.luma.shape, options.working_size))
+    height, width = photo.luma.shape
+    small = working_luma(photo.luma, working_shape(height, width, options.working_size))
     return PreparedPhoto(photo, small, f"{verdict.kind}: {verdict.reason}")
 
 
@@ -89,7 +90,7 @@ def finish_photo(
     photo = prepared.photo
     height, width = photo.luma.shape
     table = chroma_table(photo.spec.matrix)
-    wide = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
+    wide: NDArray[Any] = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
 
     def chroma(top: int, bottom: int) -> NDArray[np.float32]:
         return table.planes(photo.luma[top:bottom], _cubic_rows(wide, height, top, bottom), photo.spec)
