@@ -305,12 +305,18 @@ def _to_bits(codes: NDArray[Any], bits: int) -> NDArray[Any]:
     return ((codes.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
 
-def _differences(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
-    """Cb and Cr of a strip in [−0.5, 0.5]."""
+def _chroma_codes(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
+    """Cb and Cr of a strip in codes of ``photo.spec``. Raises ValueError for another shape."""
     codes = np.asarray(chroma(top, bottom), np.float32)
     expected = (bottom - top, photo.luma.shape[1], 2)
     if codes.shape != expected:
         raise ValueError(f"chroma rows {top} to {bottom} have shape {codes.shape}, not {expected}")
+    return codes
+
+
+def _differences(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
+    """Cb and Cr of a strip in [−0.5, 0.5]."""
+    codes = _chroma_codes(photo, chroma, top, bottom)
     return (codes - np.float32(photo.spec.chroma_mid)) / np.float32(photo.spec.chroma_scale)
 
 
@@ -352,8 +358,12 @@ def _write_jpeg(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quali
     for top, bottom in strips(height, width):
         planes = np.empty((bottom - top, width, 3), np.uint8)
         planes[..., 0] = _to_bits(photo.luma[top:bottom], 8)
-        planes[..., 1:] = np.clip(np.rint(_differences(photo, chroma, top, bottom) * 255.0 + 128.0), 0, 255)
-        image.paste(Image.frombytes("YCbCr", (width, bottom - top), planes.tobytes()), (0, top))
+        if photo.spec.bits == 8:  # full-range codes are JPEG's own
+            codes = _chroma_codes(photo, chroma, top, bottom)
+        else:
+            codes = _differences(photo, chroma, top, bottom) * np.float32(255.0) + np.float32(128.0)
+        planes[..., 1:] = np.clip(np.rint(codes), 0, 255)
+        image.paste(Image.frombuffer("YCbCr", (width, bottom - top), planes, "raw", "YCbCr", 0, 1), (0, top))
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=quality, subsampling=0, **_dpi(metadata))
     file.write(embed_in_jpeg(encoded.getvalue(), metadata))

@@ -134,8 +134,9 @@ class PhotoQueue:
         try:
             while True:
                 self._admit(waiting)
-                while self._order and self._order[0].outcome is not None:
-                    on_outcome(self._order.popleft().outcome)  # type: ignore[arg-type]
+                while self._order and (outcome := self._order[0].outcome) is not None:
+                    on_outcome(outcome)  # an interrupt in the midst of it tells it again: better twice than never
+                    self._order.popleft()
                 if batch := self._next_batch():
                     self._color(batch)
                 elif any(self._working.values()):

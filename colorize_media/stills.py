@@ -28,6 +28,8 @@ from colorize_media.photo import Photo, read_photo, write_photo
 
 TOOL = f"colorize-media {__version__}"
 
+_CUBIC_ROWS = 32  # rows of the result enlarged together
+
 Result: TypeAlias = Done | Skipped
 
 
@@ -110,8 +112,15 @@ def _cubic_rows(wide: NDArray[np.float32], height: int, top: int, bottom: int) -
     a = np.float32(-0.75)
     near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731 (the two pieces of one kernel, side by side)
     far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
-    out = np.zeros((bottom - top, *wide.shape[1:]), np.float32)
-    for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
-        rows = np.clip(base + offset, 0, len(wide) - 1)
-        out += weight[:, None, None] * wide[rows]
+    out = np.empty((bottom - top, *wide.shape[1:]), np.float32)
+    # As products of small matrices: some rows of the result need only a few of the source.
+    for start in range(0, bottom - top, _CUBIC_ROWS):
+        some = slice(start, start + _CUBIC_ROWS)
+        rows = np.arange(len(base[some]))
+        first = max(0, base[some][0] - 1)
+        last = min(len(wide) - 1, max(first, base[some][-1] + 2))
+        weights = np.zeros((len(rows), last + 1 - first), np.float32)
+        for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
+            np.add.at(weights, (rows, np.clip(base[some] + offset, first, last) - first), weight[some])
+        np.matmul(weights, wide[first : last + 1].reshape(last + 1 - first, -1), out=out[some].reshape(len(rows), -1))
     return out
