@@ -210,6 +210,13 @@ def test_a_picture_has_the_same_colours_alone_and_among_others(tmp_path: Path) -
 # --- what goes wrong in between
 
 
+def test_a_pipe_in_a_folder_is_a_failure_and_not_waited_for(tmp_path: Path, fresh_weights: Path) -> None:
+    grey(tmp_path / "in" / "a.png")
+    os.mkfifo(tmp_path / "in" / "b.jpg")
+    code, events = do([tmp_path / "in"], tmp_path / "out", fresh_weights)
+    assert (code, results(events)) == (1, [("Done", "a.png"), ("Failed", "b.jpg")])
+
+
 def test_a_file_that_vanishes_midway_costs_only_itself(tmp_path: Path, fresh_weights: Path) -> None:
     source = tmp_path / "in"
     for number in range(40):
@@ -370,7 +377,7 @@ def test_the_command_selects_leaves_documents_and_remembers(
     grey(source / "a.png")
     grey(source / "private" / "b.png")
     grey(source / "c.bmp")
-    Image.fromarray(data.page()).resize((1152, 573)).save(source / "page.png")
+    Image.fromarray(data.text()).save(source / "page.png")
     words = [str(source), "-o", str(out), "--model", str(fresh_weights), "--include", "*.png", "--exclude", "private"]
     assert run([*words, "--skip-documents"]) == 0
     assert assert_whole(out) == ["a.png"]
