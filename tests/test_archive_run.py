@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage import data
 
@@ -192,7 +193,7 @@ def test_memory_is_reckoned_by_the_header_alone(tmp_path: Path) -> None:
 
 
 def test_a_picture_has_the_same_colours_alone_and_among_others(tmp_path: Path) -> None:
-    """Within what the network's arithmetic (bfloat16 on some machines) does when the number of pictures changes."""
+    """Within what the network's arithmetic does when the number of pictures changes: the last bits of float32 or bfloat16."""
     weights = tmp_path / "lively.safetensors"
     save_weights(weights, lively(ScenesConfig()), {})
     colorizer = Colorizer(str(weights), "cpu", batch_size=4)
@@ -203,8 +204,9 @@ def test_a_picture_has_the_same_colours_alone_and_among_others(tmp_path: Path) -
     other = photo_colors(pictures[::-1], colorizer, SMALL)[::-1]
     spread = float(np.ptp(together, axis=0).max())
     assert spread > 5.0  # they differ from each other, so a mixed-up batch would show
-    assert float(np.abs(together - alone).max()) < 0.5
-    assert float(np.abs(together - other).max()) < 0.5
+    limit = 1e-3 if colorizer.dtype == torch.float32 else 0.5  # ab units
+    assert float(np.abs(together - alone).max()) < limit
+    assert float(np.abs(together - other).max()) < limit
 
 
 # --- what goes wrong in between
