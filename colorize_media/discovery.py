@@ -10,9 +10,7 @@ from pathlib import Path
 
 from colorize_media.files import begins_like_media
 from colorize_media.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
-
-MANIFEST_NAME = ".colorize-media.jsonl"
-"""Of the file in which a run remembers what it did. A folder that holds one is an output of this tool, never searched."""
+from colorize_media.manifest import MANIFEST_NAME, read_manifest
 
 # Folders of systems and servers, in lower case: thumbnails, waste and snapshots, never somebody's pictures.
 _SYSTEM_FOLDERS = frozenset(
@@ -63,11 +61,13 @@ class Found:
 def search(folder: Path, selection: Selection, avoid: Path | None = None) -> Iterator[Found]:
     """Pictures and films below a folder, by their extensions, in the order of their names; files before folders.
 
-    Left out: hidden and system files and folders, the folder ``avoid`` and other folders that hold a manifest. Links to
+    Left out: hidden and system files and folders, the folder ``avoid``, and what a manifest below the folder calls an
+    output of this tool. Links to
     folders are not followed, so there are no loops; links to files are, and broken ones are found, to be told as
     failures. Files without any extension are found if their first bytes are a picture's or film's.
     """
     avoided = None if avoid is None else os.path.realpath(avoid)
+    made: set[str] = set()
     waiting = [""]  # paths below the folder, written with slashes; the next one last
     while waiting:
         inside = waiting.pop()
@@ -79,14 +79,20 @@ def search(folder: Path, selection: Selection, avoid: Path | None = None) -> Ite
             yield Found(Path(inside), error.strerror or str(error))
             continue
         if inside and any(entry.name == MANIFEST_NAME for entry in names):
-            continue
+            outputs = read_manifest(Path(here)).values()
+            made.update(f"{inside}/{entry.target}" for entry in outputs if entry.status == "done")
         folders = []
         for entry in names:
             relative = f"{inside}/{entry.name}" if inside else entry.name
             if _is_folder(entry):
                 if not (_is_hidden(entry) or entry.name.casefold() in _SYSTEM_FOLDERS or selection.excludes(relative)):
                     folders.append(relative)
-            elif _looks_like_media(entry) and not _is_hidden(entry) and selection.takes(relative):
+            elif (
+                relative not in made
+                and not _is_hidden(entry)
+                and selection.takes(relative)
+                and _looks_like_media(entry)
+            ):
                 yield Found(Path(relative))
         waiting += [name for name in reversed(folders) if os.path.realpath(os.path.join(folder, name)) != avoided]
 

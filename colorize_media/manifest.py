@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from colorize_media.discovery import MANIFEST_NAME
 from colorize_media.files import Kind
 from colorize_media.options import ColorizeOptions
 
+MANIFEST_NAME = ".colorize-media.jsonl"
 VERSION = 1  # of the line format; lines of other versions are not understood and left out
 BATCH_LINES = 100  # written and synced together …
 BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a crash can cost

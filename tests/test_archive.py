@@ -13,10 +13,10 @@ from skimage import data
 
 from colorize_media.archive import run_plan
 from colorize_media.colorizer import Colorizer
-from colorize_media.discovery import MANIFEST_NAME
 from colorize_media.errors import BadOption, InputIsOutput, OutputCollision, WeightsDamaged
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Summary
 from colorize_media.files import kind_of
+from colorize_media.manifest import MANIFEST_NAME
 from colorize_media.options import ColorizeOptions
 from colorize_media.plan import make_plan
 

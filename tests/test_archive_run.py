@@ -21,9 +21,8 @@ from skimage import data
 from colorize_media.archive import run_plan
 from colorize_media.cli import run
 from colorize_media.colorizer import Colorizer
-from colorize_media.discovery import MANIFEST_NAME
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary
-from colorize_media.manifest import read_manifest
+from colorize_media.manifest import MANIFEST_NAME, read_manifest
 from colorize_media.models import ScenesConfig, save_weights
 from colorize_media.options import ColorizeOptions
 from colorize_media.outputs import OutputFolders, remove_stale_parts

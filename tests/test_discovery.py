@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from colorize_media.discovery import MANIFEST_NAME, Selection, search
+from colorize_media.discovery import Selection, search
+from colorize_media.manifest import Entry, Manifest, Stamp
 
 ALL = Selection()
 JPEG = b"\xff\xd8\xff\xe0 not decoded here"
@@ -37,10 +38,13 @@ def test_hidden_and_system_files_and_folders_are_left_out(tmp_path: Path) -> Non
     assert found(tmp_path / ".thumbnails") == ["h.jpg"]  # what the user names is searched
 
 
-def test_outputs_of_this_tool_are_never_inputs(tmp_path: Path) -> None:
-    tree(tmp_path, "a.jpg", "color/a.jpg", "earlier/b.jpg", f"earlier/{MANIFEST_NAME}")
-    assert found(tmp_path, avoid=tmp_path / "color") == ["a.jpg"]
-    assert found(tmp_path / "earlier") == ["b.jpg"]
+def test_outputs_of_this_tool_are_no_inputs_but_what_lies_beside_them_is(tmp_path: Path) -> None:
+    tree(tmp_path, "a.jpg", "color/a.jpg", "earlier/x/b.jpg", "earlier/x/own.jpg")
+    with Manifest(tmp_path / "earlier", pytest.fail) as manifest:
+        manifest.add(Entry("x/b.jpg", "/in/x/b.jpg", Stamp(1, 1), Stamp(1, 1), "done", "0"))
+        manifest.add(Entry("x/own.jpg", "/in/x/own.jpg", Stamp(1, 1), None, "left", "0"))
+    assert found(tmp_path, avoid=tmp_path / "color") == ["a.jpg", "earlier/x/own.jpg"]
+    assert found(tmp_path / "earlier") == ["x/b.jpg", "x/own.jpg"]  # what the user names is searched
 
 
 def test_links_make_no_loops_and_broken_ones_are_found(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from colorize_media.discovery import MANIFEST_NAME
-from colorize_media.manifest import Entry, Manifest, Stamp, Status, digest, read_manifest
+from colorize_media.manifest import MANIFEST_NAME, Entry, Manifest, Stamp, Status, digest, read_manifest
 from colorize_media.options import ColorizeOptions
 
 
