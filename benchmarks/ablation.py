@@ -3,9 +3,10 @@
     python benchmarks/ablation.py DATA -o RUNS [--steps 1000] [--size 96] [--limit 0] [--only NAME]...
 
 Each variant is a recipe with one thing changed, the same pictures in the same order, the same number of steps. A finished
-variant is not trained again and an interrupted one goes on, so the table can grow over several evenings. Printed for each:
-the numbers of `colorize-media evaluate` at its best-known decoding (mean, T = 1), then the best one's temperatures, working
-sizes and refinement.
+variant is not trained again and an interrupted one goes on, so the table can grow over several evenings. Printed for each, seen
+at the size it was trained at: the plain mean (T = 1), and the accuracy at equal colour, with the chroma gain that brings every
+variant to COLOR of the truth's colourfulness, since grey flatters AuC. Then the best one's temperatures, rebalancing taken
+back, refinement and working sizes, in the same way.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import torch
 
-from colorize_media.models import load_weights
+from colorize_media.models import Network, load_weights
 from colorize_media.training.augment import FilmLook
-from colorize_media.training.engine import score, train
+from colorize_media.training.engine import train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network
 from colorize_media.training.pictures import PictureStore, load_pictures
 from colorize_media.training.recipe import Recipe, load_recipe
@@ -28,6 +30,8 @@ from colorize_media.training.sources import find_sources, read_pictures
 
 COLUMNS = {"AuC %": ("auc", ".2f"), "rebalanced %": ("auc_rebalanced", ".2f"), "ab MSE": ("ab_mse", ".5f"),
            "colour": ("colorfulness_ratio", ".2f")}  # fmt: skip
+COLOR = 0.75  # of the truth's colourfulness
+GAINS = (1.0, 1.2, 1.45, 1.75, 2.1)
 
 
 def variants() -> dict[str, Recipe]:
@@ -81,25 +85,40 @@ def main(
                   resume=(run / "state.safetensors").exists())  # fmt: skip
         found[name] = run / "weights.safetensors"
 
-    click.echo("| variant | " + " | ".join(COLUMNS) + " |\n|---|" + "---|" * len(COLUMNS))
-    click.echo(_line("grey", evaluate_grey(val)))
+    equal_color = f"AuC at {COLOR} | rebalanced at {COLOR}"
+    click.echo(f"| variant | {' | '.join(COLUMNS)} | {equal_color} |\n|---|" + "---|" * (len(COLUMNS) + 2))
+    click.echo(_line("grey", [evaluate_grey(val)]))
     rows = {}
     for name, weights in found.items():
-        rows[name] = evaluate_network(load_weights(weights)[0].to(device), val, [Decoding()], device=device)[0]
+        rows[name] = _rows(load_weights(weights)[0].to(device), val, size, device)
         click.echo(_line(name, rows[name]))
-    scores = {name: score(row) for name, row in rows.items() if name != "regression"}
-    if not scores:
+    candidates = [name for name in rows if not name.startswith("regression")]
+    if not candidates:
         return
-    best = max(scores, key=lambda name: scores[name])
+    best = max(candidates, key=lambda name: _at_equal_color(rows[name], "auc") or 0.0)
     network = load_weights(found[best])[0].to(device)
-    click.echo(f"\n| {best}, decoded | " + " | ".join(COLUMNS) + " |\n|---|" + "---|" * len(COLUMNS))
-    temperatures = [0.25, 0.38, 0.5, 0.75, 1.0]
-    decodings = [Decoding(temperature) for temperature in temperatures]
-    for temperature, row in zip(temperatures, evaluate_network(network, val, decodings, device=device), strict=True):
-        click.echo(_line(f"T = {temperature}", row))
-    for working_size in (128, 192, 256, 320):
-        row = evaluate_network(network, val, [Decoding()], working_size=working_size, device=device)[0]
-        click.echo(_line(f"working size {working_size}", row))
+    click.echo(f"\n| {best}, decoded | {' | '.join(COLUMNS)} | {equal_color} |\n|---|" + "---|" * (len(COLUMNS) + 2))
+    for temperature in (0.25, 0.38, 0.5, 0.75):
+        click.echo(_line(f"T = {temperature}", _rows(network, val, size, device, temperature=temperature)))
+    for strength in (0.5, 1.0, 2.0):
+        click.echo(_line(f"mean field {strength}", _rows(network, val, size, device, refine=strength)))
+    click.echo(_line("looked at as photographs are", _rows(network, val, size, device, still=True)))
+    for working_size in (96, 128, 160, 192, 256, 320):
+        click.echo(_line(f"working size {working_size}", _rows(network, val, working_size, device)))
+
+
+def _rows(network: Network, val: PictureStore, size: int, device: torch.device, **how: Any) -> list[dict[str, float]]:
+    """The numbers at each gain."""
+    decodings = [Decoding(gain=gain, **how) for gain in GAINS]
+    return evaluate_network(network, val, decodings, working_size=size, device=device)
+
+
+def _at_equal_color(rows: list[dict[str, float]], number: str) -> float | None:
+    """Interpolated between gains; None where COLOR is out of their reach."""
+    ratios = [row["colorfulness_ratio"] for row in rows]
+    if not ratios[0] <= COLOR <= ratios[-1]:
+        return None
+    return float(np.interp(COLOR, ratios, [row[number] for row in rows]))
 
 
 def _finished(run: Path, steps: int) -> bool:
@@ -111,8 +130,11 @@ def _finished(run: Path, steps: int) -> bool:
     return last["kind"] == "val" and last["step"] == steps
 
 
-def _line(name: str, row: dict[str, float]) -> str:
-    return f"| {name} | " + " | ".join(format(row[key], form) for key, form in COLUMNS.values()) + " |"
+def _line(name: str, rows: list[dict[str, float]]) -> str:
+    at_equal_color = [_at_equal_color(rows, number) for number in ("auc", "auc_rebalanced")]
+    cells = [format(rows[0][key], form) for key, form in COLUMNS.values()]
+    cells += ["–" if value is None else f"{value:.2f}" for value in at_equal_color]
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch import Tensor
 from colorize_media.color import YCbCrSpec, lightness_of_luma
 from colorize_media.device import default_batch, network_dtype
 from colorize_media.engines import Engine, choose_engine, make_engine
-from colorize_media.models import ColorDistribution, find_weights, load_weights
+from colorize_media.models import ColorDistribution, consensus, find_weights, load_weights
 from colorize_media.refine import decide_colors
 
 MULTIPLE = 32  # px; the network halves five times, and equal shapes batch together
@@ -42,8 +42,13 @@ class Colorizer:
         """One pass. ``lightness (B, 1, H, W)`` float32, L in [0, 100], sides multiples of 32."""
         return self.engine(lightness)
 
-    def colors(self, lightness: Tensor, *, vividness: float = 1.0, refine: float | None = None) -> NDArray[np.float32]:
+    def colors(
+        self, *views: Tensor, mirror: bool = False, vividness: float = 1.0, refine: float | None = None
+    ) -> NDArray[np.float32]:
         """ab of any number of pictures of one shape: ``(B, 1, H, W)`` L → ``(B, H/4, W/4, 2)`` float32, on the CPU.
+
+        Several ``views`` are the same pictures at several sizes, the first gives the grid; with ``mirror`` each is looked at
+        mirrored too. What all looks agree on counts (`models.consensus`).
 
         ``refine`` is the strength of the spatial mean field (`refine.mean_field`), None the model's own.
 
@@ -52,26 +57,30 @@ class Colorizer:
         """
         done: list[Tensor] = []
         start = 0
-        while start < len(lightness):
-            part = lightness[start : start + self.batch_size]
+        while start < len(views[0]):
+            parts = [view[start : start + self.batch_size] for view in views]
+            count = len(parts[0])
             try:
-                done.append(self._decide(part, vividness, refine))
+                done.append(self._decide(parts, mirror, vividness, refine))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error) or len(part) == 1:
+                if not _is_out_of_memory(error) or count == 1:
                     raise
-                self.batch_size = max(1, len(part) // 2)
+                self.batch_size = max(1, count // 2)
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
                 continue
-            start += len(part)
+            start += count
         colors: NDArray[np.float32] = torch.cat(done).permute(0, 2, 3, 1).contiguous().numpy()
         return colors
 
-    def _decide(self, lightness: Tensor, vividness: float, refine: float | None) -> Tensor:
+    def _decide(self, views: list[Tensor], mirror: bool, vividness: float, refine: float | None) -> Tensor:
         with torch.inference_mode():
+            looks = [self.distribution(view) for view in views]
+            if mirror:
+                looks += [self.distribution(view.flip(-1)).mirrored() for view in views]
             colors = decide_colors(
-                self.distribution(lightness),
-                lightness,
+                consensus(looks),
+                views[0],
                 temperature=self.config.temperature,
                 gain=vividness * self.config.chroma_gain,
                 refine=self.config.refine if refine is None else refine,

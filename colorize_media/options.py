@@ -15,6 +15,16 @@ SMOOTHING: tuple[Smoothing, ...] = ("off", "fast", "best")
 EngineName = Literal["auto", "torch", "openvino"]
 ENGINES: tuple[EngineName, ...] = ("auto", "torch", "openvino")
 
+# Photographs are looked at twice, a little larger and a little smaller than the working size, and mirrored each time.
+# Measured on validation pictures, see docs/design-notes.md. The larger one gives the grid.
+_STILL_SIZES = (7 / 6, 5 / 6)
+
+
+def still_sizes(working_size: int) -> tuple[int, ...]:
+    """Short sides in px, multiples of 32, at which a photograph is looked at, the largest first."""
+    sizes = (max(32, round(working_size * share / 32) * 32) for share in _STILL_SIZES)
+    return tuple(dict.fromkeys(sizes))
+
 
 @dataclass(frozen=True)
 class ColorizeOptions:
@@ -29,6 +39,7 @@ class ColorizeOptions:
                 the next frames, with a shot's colours held)
     batch_size  frames that go through the network together; 0 lets the device decide
     working_size  short side, in pixels, of the picture the network sees
+    fast        look at a photograph once, as at a film's frames; default: at two sizes, mirrored too
     force       colour inputs that already have colour
     skip_documents  leave photographs of text and line drawings alone
     quality     of JPEG, WebP and AVIF photographs, 1 to 100
@@ -46,6 +57,7 @@ class ColorizeOptions:
     smoothing: Smoothing = "best"
     batch_size: int = 0
     working_size: int = 192
+    fast: bool = False
     force: bool = False
     skip_documents: bool = False
     quality: int = 95

@@ -122,7 +122,9 @@ class PhotoQueue:
         self._batch = options.batch_size or FIRST_BATCH
         self._messages: queue.SimpleQueue[tuple[int, _Job]] = queue.SimpleQueue()
         self._order: deque[_Job] = deque()  # all that are not handed out yet
-        self._ready: dict[tuple[int, ...], list[_Job]] = {}  # decoded, by the network's shape; the oldest shape first
+        self._ready: dict[
+            tuple[tuple[int, ...], ...], list[_Job]
+        ] = {}  # decoded, by shapes, the oldest first
         self._working = {_DECODE: 0, _ENCODE: 0}
         self._held = 0  # bytes of what is on its way
         Image.init()  # not in several threads at once
@@ -208,7 +210,7 @@ class PhotoQueue:
                 self._release(job)
             else:
                 assert job.prepared is not None
-                self._ready.setdefault(job.prepared.small.shape, []).append(job)
+                self._ready.setdefault(job.prepared.shapes, []).append(job)
 
     def _next_batch(self) -> list[_Job]:
         """A full batch; or the oldest shape's pictures, if they have waited long or nothing else would come."""

@@ -23,7 +23,7 @@ from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, w
 from colorize_media.documents import judge_document
 from colorize_media.events import Done, OnEvent, Skipped, Started, Warned, ignore
 from colorize_media.monochrome import decide
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo import Photo, read_photo, write_photo
 
 TOOL = f"colorize-media {__version__}"
@@ -37,12 +37,18 @@ Result: TypeAlias = Done | Skipped
 class PreparedPhoto:
     """A decoded photograph that is to be coloured.
 
-    ``small`` is its working luma in codes, float32; ``note`` says why it is coloured.
+    ``views`` are its working lumas in codes, float32, one for each size at which the network looks at it, the largest
+    first; ``note`` says why it is coloured.
     """
 
     photo: Photo
-    small: NDArray[np.float32]
+    views: tuple[NDArray[np.float32], ...]
     note: str
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the views: pictures with equal ones can go through the network together."""
+        return tuple(view.shape for view in self.views)
 
 
 def colorize_photo(
@@ -75,14 +81,18 @@ def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | Ski
     if options.skip_documents and (document := judge_document(photo.luma)).is_document:
         return Skipped(source, f"a document: {document.reason}")
     height, width = photo.luma.shape
-    small = working_luma(photo.luma, working_shape(height, width, options.working_size))
-    return PreparedPhoto(photo, small, f"{verdict.kind}: {verdict.reason}")
+    sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
+    views = tuple(working_luma(photo.luma, working_shape(height, width, size)) for size in sizes)
+    return PreparedPhoto(photo, views, f"{verdict.kind}: {verdict.reason}")
 
 
 def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: ColorizeOptions) -> NDArray[np.float32]:
-    """ab ``(B, h, w, 2)`` of photographs whose ``small`` have one shape; their bit depths may differ."""
-    lightness = torch.cat([lightness_batch([item.small], item.photo.spec) for item in batch])
-    return colorizer.colors(lightness, vividness=options.vividness, refine=options.refine)
+    """ab ``(B, h, w, 2)`` of photographs whose views have equal shapes; their bit depths may differ."""
+    views = [
+        torch.cat([lightness_batch([item.views[number]], item.photo.spec) for item in batch])
+        for number in range(len(batch[0].views))
+    ]
+    return colorizer.colors(*views, mirror=not options.fast, vividness=options.vividness, refine=options.refine)
 
 
 def finish_photo(

@@ -13,7 +13,7 @@ from colorize_media.models.checkpoint import (
     read_description,
     save_weights,
 )
-from colorize_media.models.distribution import ColorDistribution
+from colorize_media.models.distribution import ColorDistribution, consensus
 from colorize_media.models.regression import RegressionConfig, RegressionNet
 from colorize_media.models.resnet import ResNet18Encoder, load_rgb_weights
 from colorize_media.models.scenes import ScenesConfig, ScenesNet
@@ -32,6 +32,7 @@ __all__ = [
     "build",
     "config_from_json",
     "config_to_json",
+    "consensus",
     "find_weights",
     "load_rgb_weights",
     "load_weights",

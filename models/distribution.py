@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_media.models.bins import bin_centres
@@ -22,6 +24,12 @@ class ColorDistribution(NamedTuple):
     offset: Tensor
     scene: Tensor | None = None
 
+    def mirrored(self) -> ColorDistribution:
+        """Of the picture with left and right exchanged."""
+        return ColorDistribution(
+            None if self.logits is None else self.logits.flip(-1), self.offset.flip(-1), self.scene
+        )
+
     def mean(self, temperature: float = 1.0) -> Tensor:
         """The annealed mean (Zhang et al. 2016, eq. 5) plus the offset: ab ``(B, 2, h, w)`` float32.
 
@@ -32,3 +40,25 @@ class ColorDistribution(NamedTuple):
         weights = torch.softmax(self.logits.float() / temperature, dim=1)
         centres = bin_centres().to(weights)
         return torch.einsum("bkhw,kc->bchw", weights, centres) + self.offset.float()
+
+
+def consensus(views: Sequence[ColorDistribution]) -> ColorDistribution:
+    """What several looks at the same pictures agree on, on the grid of the first one; float32.
+
+    The bins' probabilities are averaged geometrically (the mean of log p, renormalised by whoever takes the softmax): a
+    colour counts where no look rules it out, and taking out a prior before or after is the same. Offsets are averaged.
+    """
+    if len(views) == 1:
+        return views[0]
+    size = views[0].offset.shape[-2:]
+
+    def mean(planes: list[Tensor]) -> Tensor:
+        on_one_grid = [
+            plane if plane.shape[-2:] == size else F.interpolate(plane, size, mode="bilinear", align_corners=False)
+            for plane in planes
+        ]
+        return torch.stack(on_one_grid).mean(dim=0)
+
+    offset = mean([view.offset.float() for view in views])
+    logits = [torch.log_softmax(view.logits.float(), dim=1) for view in views if view.logits is not None]
+    return ColorDistribution(mean(logits) if logits else None, offset)

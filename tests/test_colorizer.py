@@ -13,7 +13,8 @@ from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, w
 from colorize_media.device import choose_device, describe_device, machine_facts, network_dtype
 from colorize_media.engines import Engine
 from colorize_media.errors import BadOption, DeviceMissing
-from colorize_media.models import ColorDistribution
+from colorize_media.models import ColorDistribution, consensus
+from colorize_media.options import still_sizes
 
 
 def test_auto_names_a_device_that_is_there() -> None:
@@ -138,3 +139,57 @@ def test_vividness_scales_chroma_at_constant_hue(fresh_weights: Path) -> None:
 
 def test_regression_answers_the_same_question(fresh_regression: Path) -> None:
     assert Colorizer(str(fresh_regression), "cpu").colors(torch.zeros(2, 1, 64, 64)).shape == (2, 16, 16, 2)
+
+
+# --- several looks at a photograph
+
+
+def test_still_sizes_are_around_the_working_size() -> None:
+    assert still_sizes(192) == (224, 160)
+    for working_size in range(64, 1025):
+        sizes = still_sizes(working_size)
+        assert sizes == tuple(sorted(set(sizes), reverse=True))
+        assert all(size % 32 == 0 and 0.6 * working_size <= size <= 1.4 * working_size for size in sizes)
+
+
+def test_a_mirrored_picture_gets_mirrored_colours(fresh_weights: Path) -> None:
+    colorizer = Colorizer(str(fresh_weights), "cpu")
+    views = [100 * torch.rand(2, 1, 96, 128), 100 * torch.rand(2, 1, 64, 96)]
+    colors = colorizer.colors(*views, mirror=True)
+    assert colors.shape == (2, 24, 32, 2)
+    mirrored = colorizer.colors(*(view.flip(-1) for view in views), mirror=True)
+    # The same looks in another order: only the order of a sum differs.
+    np.testing.assert_allclose(mirrored, colors[:, :, ::-1], atol=1e-3)
+    once = colorizer.colors(views[0])
+    assert np.abs(colorizer.colors(views[0].flip(-1)) - once[:, :, ::-1]).max() > 0.05  # one look is not even-handed
+
+
+def test_every_look_counts(fresh_weights: Path) -> None:
+    colorizer = Colorizer(str(fresh_weights), "cpu")
+    first, second, other = (100 * torch.rand(1, 1, 64, 64) for _ in range(3))
+    np.testing.assert_allclose(colorizer.colors(first), colorizer.colors(first, first), atol=1e-3)
+    both = colorizer.colors(first, second)
+    assert np.abs(both - colorizer.colors(first)).max() > 0.01
+    assert np.abs(both - colorizer.colors(first, other)).max() > 0.01
+
+
+def test_consensus_is_the_normalised_geometric_mean() -> None:
+    logits = [torch.randn(1, 262, 3, 5) for _ in range(3)]
+    offsets = [torch.randn(1, 2, 3, 5) for _ in range(3)]
+    found = consensus([ColorDistribution(*pair) for pair in zip(logits, offsets, strict=True)])
+    product = torch.stack([one.softmax(1) for one in logits]).prod(dim=0) ** (1 / 3)
+    assert found.logits is not None
+    torch.testing.assert_close(found.logits.softmax(1), product / product.sum(dim=1, keepdim=True))
+    torch.testing.assert_close(found.offset, sum(offsets) / 3)
+    # A prior taken out of every look is taken out of what they agree on.
+    prior = torch.randn(1, 262, 1, 1)
+    shifted = consensus([ColorDistribution(one + prior, offset) for one, offset in zip(logits, offsets, strict=True)])
+    assert shifted.logits is not None
+    torch.testing.assert_close(shifted.logits.softmax(1), (found.logits + prior).softmax(1))
+
+
+def test_consensus_of_networks_without_bins_and_of_other_grids() -> None:
+    small, large = torch.full((1, 2, 2, 2), 4.0), torch.full((1, 2, 6, 8), 8.0)
+    found = consensus([ColorDistribution(None, large), ColorDistribution(None, small)])
+    assert found.logits is None
+    torch.testing.assert_close(found.offset, torch.full((1, 2, 6, 8), 6.0))

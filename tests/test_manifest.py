@@ -106,7 +106,7 @@ def test_a_destination_that_cannot_be_written_is_told_once(tmp_path: Path) -> No
 OTHER = {
     "model": "regression", "device": "cpu", "engine": "torch", "vividness": 0.5, "refine": 2.0, "smoothing": "off",
     "batch_size": 3, "working_size": 256, "force": True, "skip_documents": True, "quality": 50, "encoder": "libx265",
-    "crf": 30, "preset": "slow", "max_pixels": 1000,
+    "crf": 30, "fast": True, "preset": "slow", "max_pixels": 1000,
 }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def test_options_that_change_pixels_and_no_others_make_work_anew(name: str) -> N
         return digest(plain, kind, status, "w", "1") != digest(other, kind, status, "w", "1")  # type: ignore[arg-type]
 
     both = {"vividness", "refine", "working_size"}
-    assert changes("photo", "done") == (name in both | {"quality"})
+    assert changes("photo", "done") == (name in both | {"quality", "fast"})
     assert changes("video", "done") == (name in both | {"smoothing", "encoder", "crf", "preset"})
     assert changes("photo", "left") == (name in {"force", "skip_documents"})
     assert changes("photo", "failed") == (name == "max_pixels")

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_media.color import fit_to_gamut, lab_to_rgb, rgb_to_lab
-from colorize_media.models import Network
+from colorize_media.models import ColorDistribution, Network, consensus
+from colorize_media.options import still_sizes
 from colorize_media.refine import decide_colors
 from colorize_media.training.metrics import ColorMetrics, Truth, measure, numbers_of_pictures
 from colorize_media.training.perceptual import PerceptualMetric
@@ -27,17 +28,21 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a distribution becomes colour, see `refine.decide_colors`. The default is the plain mean."""
+    """How a picture becomes colour, see `refine.decide_colors`. The default is the plain mean of one look.
+
+    still   whether it is looked at as a photograph is, at two sizes and mirrored (`options.still_sizes`)
+    """
 
     temperature: float = 1.0
     gain: float = 1.0
     refine: float = 0.0
+    still: bool = False
 
     @classmethod
-    def of_command(cls, network: Network, vividness: float = 1.0) -> Decoding:
-        """What ``colorize-media`` does with this network."""
+    def of_command(cls, network: Network, vividness: float = 1.0, *, fast: bool = False) -> Decoding:
+        """What ``colorize-media`` does with a photograph, or, ``fast``, with a film's frame."""
         config = network.config
-        return cls(config.temperature, config.chroma_gain * vividness, config.refine)
+        return cls(config.temperature, config.chroma_gain * vividness, config.refine, still=not fast)
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,11 @@ GREY = Output("grey", "ab = 0", None)
 
 def outputs_of(model: str, network: Network, vividness: Sequence[float] = (1.0,)) -> list[Output]:
     """The rows of a model: its plain mean, T = 1, by which mean squared errors are compared, and what the command gives."""
-    plain = Output(model, "mean, T = 1", Decoding())
-    return [plain] + [Output(model, "default", Decoding.of_command(network, value), value) for value in vividness]
+    return [
+        Output(model, "mean, T = 1", Decoding()),
+        Output(model, "--fast, or a film's frame", Decoding.of_command(network, fast=True)),
+        *(Output(model, "default", Decoding.of_command(network, value), value) for value in vividness),
+    ]
 
 
 @dataclass
@@ -101,20 +109,29 @@ def true_lab(store: PictureStore, indices: Sequence[int], size: int) -> Tensor:
 def predict_ab(
     network: Network, lightness: Tensor, decodings: Sequence[Decoding], working_size: int, device: torch.device
 ) -> list[Tensor]:
-    """ab ``(B, 2, H, W)`` of L ``(B, 1, H, W)`` for each decoding, the network seeing a square of ``working_size`` px.
+    """ab ``(B, 2, H, W)`` of L ``(B, 1, H, W)`` for each decoding, the network seeing squares of ``working_size`` px.
 
     The network is on ``device``; L is anywhere, and its ab comes back there.
     """
-    height, width = lightness.shape[-2:]
-    seen = lightness.to(device)
-    if (height, width) != (working_size, working_size):
-        seen = F.interpolate(seen, (working_size, working_size), mode="bicubic", antialias=True).clamp(0.0, 100.0)
-    with torch.autocast(device.type, torch.bfloat16):
-        output = network(seen)
-    colors = [decide_colors(output, seen, temperature=d.temperature, gain=d.gain, refine=d.refine) for d in decodings]
-    return [
-        F.interpolate(ab, (height, width), mode="bicubic", align_corners=False).to(lightness.device) for ab in colors
+    looks: dict[bool, tuple[ColorDistribution, Tensor]] = {}
+    for still in {decoding.still for decoding in decodings}:
+        sizes = still_sizes(working_size) if still else (working_size,)
+        views = [_seen(lightness.to(device), size) for size in sizes]
+        with torch.autocast(device.type, torch.bfloat16):
+            found = [network(view) for view in views]
+            found += [network(view.flip(-1)).mirrored() for view in views if still]
+        looks[still] = consensus(found), views[0]
+    colors = [
+        decide_colors(*looks[d.still], temperature=d.temperature, gain=d.gain, refine=d.refine) for d in decodings
     ]
+    size = lightness.shape[-2:]
+    return [F.interpolate(ab, size, mode="bicubic", align_corners=False).to(lightness.device) for ab in colors]
+
+
+def _seen(lightness: Tensor, side: int) -> Tensor:
+    if lightness.shape[-2:] == (side, side):
+        return lightness
+    return F.interpolate(lightness, (side, side), mode="bicubic", antialias=True).clamp(0.0, 100.0)
 
 
 @torch.inference_mode()
