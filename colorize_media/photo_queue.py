@@ -122,9 +122,7 @@ class PhotoQueue:
         self._batch = options.batch_size or FIRST_BATCH
         self._messages: queue.SimpleQueue[tuple[int, _Job]] = queue.SimpleQueue()
         self._order: deque[_Job] = deque()  # all that are not handed out yet
-        self._ready: dict[
-            tuple[tuple[int, ...], ...], list[_Job]
-        ] = {}  # decoded, by shapes, the oldest first
+        self._ready: dict[tuple[tuple[int, ...], ...], list[_Job]] = {}  # decoded, by shapes, the oldest first
         self._working = {_DECODE: 0, _ENCODE: 0}
         self._held = 0  # bytes of what is on its way
         Image.init()  # not in several threads at once
