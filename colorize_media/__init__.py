@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from colorize_media.colorizer import Colorizer
     from colorize_media.errors import ColorizeError
     from colorize_media.options import ColorizeOptions
-    from colorize_media.pipeline import colorize_photo, colorize_video
+    from colorize_media.pipeline import colorize_video
+    from colorize_media.stills import colorize_photo
 
 _HOMES = {
     "ColorizeError": "errors",
     "ColorizeOptions": "options",
     "Colorizer": "colorizer",
-    "colorize_photo": "pipeline",
+    "colorize_photo": "stills",
     "colorize_video": "pipeline",
 }
 

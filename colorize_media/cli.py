@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,11 +94,22 @@ threads_option = option(
     "--threads", type=click.IntRange(0, 1024), default=0, help="CPU threads; 0 is PyTorch's choice."
 )
 
+skip_documents_option = option(
+    "--skip-documents", is_flag=True, help="Leave photographed text and line drawings alone."
+)
+SELECTION_OPTIONS = [
+    option("--include", multiple=True, metavar="GLOB", help="In folders, only files whose name (with a slash: path) fits."),
+    option("--exclude", multiple=True, metavar="GLOB", help="In folders, nothing that fits. Both may be given several times."),
+]  # fmt: skip
+
 COLORIZE_OPTIONS = [
     option("-o", "--output", type=PATH, help="Output file or folder; default: beside the input, as NAME.color.EXT."),
     option("-y", "--overwrite", is_flag=True, help="Replace outputs that are already there."),
     option("-n", "--dry-run", is_flag=True, help="Show what would be done, and do nothing."),
     option("--force", is_flag=True, help="Colour inputs, and shots of films, that already have colour."),
+    skip_documents_option,
+    *SELECTION_OPTIONS,
+    option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run and has not changed."),
     option("--model", default=DEFAULTS.model, show_default=True, help="A shipped model, a weights file or a run folder."),
     device_option,
     option("--engine", type=click.Choice(ENGINES), default=DEFAULTS.engine, show_default=True,
@@ -145,6 +159,9 @@ def colorize(
     output: Path | None,
     overwrite: bool,
     dry_run: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    retry_failed: bool,
     quiet: bool,
     verbose: int,
     json_lines: bool,
@@ -154,17 +171,26 @@ def colorize(
 ) -> int:
     """Colour black-and-white photographs, films and folders.
 
-    Originals are never changed. What has colour already is left alone. Outputs that exist are skipped and unfinished films
-    are gone on with, so an interrupted run goes on where it was. Everything that is not picture (sound, subtitles,
+    Originals are never changed. What has colour already is left alone. The same command again goes on where it was, within a
+    film too: what is done is skipped, what has changed is done anew. Everything that is not picture (sound, subtitles,
     metadata) is kept.
     """
     options = ColorizeOptions(**values)
-    from colorize_media.archive import make_plan, run_plan
+    from colorize_media.archive import run_plan
     from colorize_media.console import make_reporter, plan_lines
     from colorize_media.device import describe_device
+    from colorize_media.discovery import Selection
     from colorize_media.engines import choose_engine
+    from colorize_media.plan import Memory, make_plan
 
-    plan = make_plan(inputs, output, overwrite=overwrite, preview=options.preview)
+    plan = make_plan(
+        inputs,
+        output,
+        overwrite=overwrite,
+        preview=options.preview,
+        selection=Selection(include, exclude),
+        memory=Memory(options, retry_failed=retry_failed),
+    )
     if dry_run and not json_lines:
         click.echo("\n".join(plan_lines(plan)))
         return 0
@@ -186,9 +212,38 @@ def colorize(
         if dry_run:
             return 0
         tell = click.echo if verbose > 1 else (lambda *_, **__: None)
-        return run_plan(plan, make_colorizer, options, reporter, lambda text: tell(text, err=True))
+        return run_plan(plan, make_colorizer, options, reporter, lambda text: tell(text, err=True), workers=threads)
     finally:
         reporter.close()
+
+
+@cli.command()
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="PATH...")
+@option("--force", is_flag=True, help="As if what has colour were to be coloured.")
+@_add([skip_documents_option, *SELECTION_OPTIONS, threads_option])
+@option("--max-pixels", type=int, default=DEFAULTS.max_pixels, help="Refuse larger pictures.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines instead of a table.")
+def inspect(
+    inputs: tuple[Path, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    threads: int,
+    as_json: bool,
+    **values: Any,
+) -> int:
+    """Say of every picture and film whether it would be coloured, and why. Nothing is written."""
+    from colorize_media.console import shown_path
+    from colorize_media.discovery import Selection
+    from colorize_media.inspection import inspect as inspect_files
+    from colorize_media.inspection import table_head, table_row
+
+    if not as_json:
+        click.echo(table_head())
+    failed = False
+    for found in inspect_files(inputs, ColorizeOptions(**values), Selection(include, exclude), workers=threads):
+        click.echo(json.dumps(found.as_json()) if as_json else table_row(found, shown_path(found.source)))
+        failed |= found.decision == "fail"
+    return int(failed)
 
 
 @cli.command()
@@ -412,9 +467,10 @@ def run(arguments: list[str]) -> int:
             click.echo(cli.get_help(context), err=True)
         return 2
     try:
-        result = cli.main(
-            arguments, prog_name="colorize-media", standalone_mode=False, default_map=read_config(arguments)
-        )
+        with _terminated_like_interrupted():
+            result = cli.main(
+                arguments, prog_name="colorize-media", standalone_mode=False, default_map=read_config(arguments)
+            )
     except ColorizeError as error:
         show_error(error)
         if "-vv" in arguments:
@@ -432,6 +488,23 @@ def run(arguments: list[str]) -> int:
         )  # no second complaint when Python flushes at exit
         return 1
     return result if isinstance(result, int) else 0
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: what is being written is finished, and remembered."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def read_config(arguments: list[str]) -> dict[str, Any]:

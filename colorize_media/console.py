@@ -190,7 +190,7 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
         if event.own_frames:
             shots = "1 shot" if event.own_shots == 1 else f"{event.own_shots} shots"
             frames += f"{event.own_frames} of them in {shots} left in their own colour, "
-        return [f"{shown_name(event.source)} → {event.target} ({frames}{duration_text(event.seconds)})"]
+        return [f"{shown_name(event.source)} → {shown_path(event.target)} ({frames}{duration_text(event.seconds)})"]
     if isinstance(event, Resumed):
         return [f"{shown_name(event.source)}: resuming at {position_text(event.time)}"]
     if isinstance(event, Skipped):
@@ -209,16 +209,16 @@ def plan_lines(plan: list[Planned]) -> list[str]:
     words = {"colorize": "would colour", "skip": "would skip", "fail": "would fail on"}
     lines = []
     for item in plan:
-        line = f"{words[item.action]} {item.source}"
-        if item.action == "colorize":
-            line += f" → {item.target}"
+        line = f"{words[item.action]} {shown_path(item.source)}"
+        if item.action == "colorize" and item.target is not None:
+            line += f" → {shown_path(item.target)}"
         lines.append(line + (f" ({item.reason})" if item.reason else ""))
     return lines
 
 
 def error_lines(what: str, path: Path | str | None, why: str, hint: str) -> list[str]:
     """The four parts: what, which file, why, what to do."""
-    lines = [f"error: {what}" + (f": {path}" if path is not None else "")]
+    lines = [f"error: {what}" + (f": {shown_path(Path(path))}" if path is not None else "")]
     lines += [f"  why: {why}"] if why else []
     return lines + ([f"  do:  {hint}"] if hint else [])
 
@@ -230,9 +230,16 @@ def show_error(error: ColorizeError) -> None:
 
 def shown_name(path: Path) -> str:
     """A file's name for one line: control characters and undecodable bytes are escaped, so no name garbles a terminal."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in path.name
-    )
+    return _shown(path.name)
+
+
+def shown_path(path: Path) -> str:
+    """The whole path, escaped like `shown_name`."""
+    return _shown(str(path))
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 def position_text(seconds: Fraction) -> str:

@@ -13,15 +13,22 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """Before any work: what will be done with one input. ``action``: colorize, skip or fail."""
+    """Before any work: what will be done with one input. ``action``: colorize, skip or fail.
+
+    ``root`` is the output folder that remembers the file, ``tree`` the input folder whose tree it mirrors, None where the
+    user named a file. ``replaces``: an output that stands there is replaced.
+    """
 
     source: Path
     target: Path | None
     kind: Literal["photo", "video", "other"]
     action: Literal["colorize", "skip", "fail"]
     reason: str = ""
+    root: Path | None = None
+    tree: Path | None = None
+    replaces: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,21 @@
-"""The first look at an input file, the same for photographs and films: is it there, a file, not empty, readable."""
+"""The first look at an input file, the same for photographs and films: is it there, readable, and which of the two."""
 
 from __future__ import annotations
 
 import os
 import stat
+import warnings
 from pathlib import Path
+from typing import Literal
 
 from colorize_media.errors import EmptyFile, InputMissing, InputUnreadable
+from colorize_media.formats import PHOTO_SUFFIXES
+
+Kind = Literal["photo", "video"]
+
+_STILL_BRANDS = frozenset({b"heic", b"heix", b"mif1", b"msf1", b"avif", b"heim", b"heis"})
+_LONG_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+_SHORT_MAGIC = (b"BM", b"P5", b"P6")  # too short to be believed without an extension
 
 
 def size_of_readable(path: Path) -> int:
@@ -38,3 +47,49 @@ def unreadable(path: Path, error: OSError) -> InputUnreadable:
     """What the operating system says against reading the file."""
     why = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
     return InputUnreadable("cannot read the input", path=path, why=why, hint="check its permissions and the disk")
+
+
+def kind_of(path: Path) -> Kind:
+    """Photo or video, by the first bytes; by the extension where they say nothing. An unreadable file is a video's worry."""
+    head = _first_bytes(path)
+    if head.startswith(b"GIF8"):
+        return "video" if _has_several_frames(path) else "photo"
+    if head[4:8] == b"ftyp":
+        return "photo" if head[8:12] in _STILL_BRANDS else "video"
+    if head.startswith((*_LONG_MAGIC, *_SHORT_MAGIC)) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+        return "photo"
+    return "photo" if path.suffix.lower() in PHOTO_SUFFIXES else "video"
+
+
+def begins_like_media(path: Path) -> bool:
+    """Whether a file is a picture or film by its first bytes alone, beyond doubt."""
+    head = _first_bytes(path)
+    long_enough = (*_LONG_MAGIC, b"GIF8", b"\x1aE\xdf\xa3")  # the last is Matroska's
+    riff = head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"AVI ")
+    return head.startswith(long_enough) or head[4:8] == b"ftyp" or riff
+
+
+def _first_bytes(path: Path) -> bytes:
+    """The first 32 bytes of a regular file; nothing of what cannot be read. A pipe is not waited for."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError):
+        return b""
+    try:
+        return os.read(handle, 32) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
+
+
+def _has_several_frames(path: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a huge declared size is refused when the picture is read
+            with Image.open(path) as image:
+                return bool(getattr(image, "is_animated", False))
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        return False

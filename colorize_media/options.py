@@ -46,6 +46,7 @@ class ColorizeOptions:
     preview     of films, write a strip of frames before and after instead
     start       of films, in seconds from their beginning: what is before is left out
     duration    of films, in seconds: what is after is left out; None is up to the end
+    skip_documents  leave photographs of text and line drawings alone
     quality     of JPEG, WebP and AVIF photographs, 1 to 100
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
@@ -67,6 +68,7 @@ class ColorizeOptions:
     start: Fraction = Fraction(0)
     duration: Fraction | None = None
     force: bool = False
+    skip_documents: bool = False
     quality: int = 95
     encoder: str = ""
     crf: int | None = None

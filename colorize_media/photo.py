@@ -10,11 +10,9 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +42,7 @@ from colorize_media.metadata import (
     tiff_directory,
     tiff_orientation,
 )
+from colorize_media.outputs import whole_or_absent
 from colorize_media.photo_decode import (
     Pixels,
     check,
@@ -247,7 +246,7 @@ def write_photo(
     rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
     metadata, lost = for_output(photo.metadata, container.holds, container.name, photo.size, photo.path.name, tool)
     try:
-        with _whole_or_absent(target) as file:
+        with whole_or_absent(target) as file:
             _ENCODERS[container.name](photo, rows, metadata, quality, file)
     except OSError as problem:
         raise _unwritable(target, problem) from problem
@@ -283,20 +282,6 @@ def _unwritable(target: Path, problem: OSError) -> OutputUnwritable:
     return OutputUnwritable("cannot write the output", path=target, why=why, hint=hint)
 
 
-@contextmanager
-def _whole_or_absent(target: Path) -> Iterator[BinaryIO]:
-    """A file that takes the target's name only if everything went well. Honours the umask, as any new file does."""
-    part = target.parent / f".colorize-media-{os.getpid()}-{secrets.token_hex(4)}.part"
-    handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.replace(part, target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
 def _rgb_rows(photo: Photo, chroma: ChromaRows, bits: int) -> Iterator[tuple[int, NDArray[Any]]]:
     """(top, R′G′B′ or R′G′B′A ``(n, W, 3 or 4)``) strips in ``bits``; their rounded luma is the source's."""
     dtype = np.uint8 if bits == 8 else np.uint16
@@ -320,12 +305,18 @@ def _to_bits(codes: NDArray[Any], bits: int) -> NDArray[Any]:
     return ((codes.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
 
-def _differences(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
-    """Cb and Cr of a strip in [−0.5, 0.5]."""
+def _chroma_codes(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
+    """Cb and Cr of a strip in codes of ``photo.spec``. Raises ValueError for another shape."""
     codes = np.asarray(chroma(top, bottom), np.float32)
     expected = (bottom - top, photo.luma.shape[1], 2)
     if codes.shape != expected:
         raise ValueError(f"chroma rows {top} to {bottom} have shape {codes.shape}, not {expected}")
+    return codes
+
+
+def _differences(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
+    """Cb and Cr of a strip in [−0.5, 0.5]."""
+    codes = _chroma_codes(photo, chroma, top, bottom)
     return (codes - np.float32(photo.spec.chroma_mid)) / np.float32(photo.spec.chroma_scale)
 
 
@@ -367,8 +358,12 @@ def _write_jpeg(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quali
     for top, bottom in strips(height, width):
         planes = np.empty((bottom - top, width, 3), np.uint8)
         planes[..., 0] = _to_bits(photo.luma[top:bottom], 8)
-        planes[..., 1:] = np.clip(np.rint(_differences(photo, chroma, top, bottom) * 255.0 + 128.0), 0, 255)
-        image.paste(Image.frombytes("YCbCr", (width, bottom - top), planes.tobytes()), (0, top))
+        if photo.spec.bits == 8:  # full-range codes are JPEG's own
+            codes = _chroma_codes(photo, chroma, top, bottom)
+        else:
+            codes = _differences(photo, chroma, top, bottom) * np.float32(255.0) + np.float32(128.0)
+        planes[..., 1:] = np.clip(np.rint(codes), 0, 255)
+        image.paste(Image.frombuffer("YCbCr", (width, bottom - top), planes, "raw", "YCbCr", 0, 1), (0, top))
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=quality, subsampling=0, **_dpi(metadata))
     file.write(embed_in_jpeg(encoded.getvalue(), metadata))

@@ -48,8 +48,10 @@ _RAW_SUFFIXES = frozenset(
 )
 
 # Pillow's limit on pixels is a module-wide setting and its warnings go through Python's module-wide filters, so both
-# are set aside under one lock. PyAV's decoding is outside it.
-_PILLOW = threading.RLock()
+# are set aside while any thread decodes.
+_PILLOW = threading.Lock()
+_inside = 0
+_settings: tuple[Any, int | None] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +71,24 @@ class Pixels:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    with _PILLOW, python_warnings.catch_warnings():
-        python_warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    """No warnings and no limit on pixels; several threads may be inside at once, the last one restores both."""
+    global _inside, _settings
+    with _PILLOW:
+        _inside += 1
+        if _inside == 1:
+            filters = python_warnings.catch_warnings()
+            filters.__enter__()
+            python_warnings.simplefilter("ignore")
+            _settings = filters, Image.MAX_IMAGE_PIXELS
+            Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        with _PILLOW:
+            _inside -= 1
+            if _inside == 0 and _settings is not None:
+                filters, Image.MAX_IMAGE_PIXELS = _settings
+                filters.__exit__(None, None, None)
 
 
 def format_name(image: Image.Image) -> str:

@@ -1,4 +1,4 @@
-"""The one frame loop: colorize_photo() and colorize_video().
+"""The one frame loop: colorize_video(). A photograph's way is in stills.py.
 
 A film runs through three threads joined by bounded queues: decoding (and shrinking the luma), network and smoothing (the
 caller's thread), chroma planes and encoding. Each hands on frames in order; an exception in any of them stops the others
@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -34,11 +34,10 @@ from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, w
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
 from colorize_media.events import Advanced, Done, OnEvent, Resumed, Skipped, Started, Warned, ignore
 from colorize_media.keyframes import Colored, Coloring, EveryFrame, Keyframes
-from colorize_media.monochrome import decide
-from colorize_media.options import ColorizeOptions, still_sizes
-from colorize_media.photo import read_photo, write_photo
+from colorize_media.options import ColorizeOptions
 from colorize_media.planes import chroma_planes, has_chroma, small_rgb
 from colorize_media.smoothing import SmoothingInput, make_smoother
+from colorize_media.stills import Result
 from colorize_media.video import Frame, Reader, VideoGeometry
 from colorize_media.video_encoder import EncoderSettings
 from colorize_media.video_writer import Writer
@@ -51,42 +50,6 @@ MOST_QUEUED = 64  # frames; more only delays an interrupt
 LEAST_SEGMENT = 250  # frames; then it ends with the next cut
 MOST_SEGMENT = 500  # frames; then without one
 ADVANCE_EVERY = 0.2  # seconds between progress events
-TOOL = f"colorize-media {__version__}"
-
-Result: TypeAlias = Done | Skipped
-
-
-def colorize_photo(
-    source: Path, target: Path, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
-) -> Result:
-    """Colour one photograph; returns Done, or Skipped if it has colour already (unless ``options.force``).
-
-    The full-resolution luma is the source's own. Raises a FileProblem; then there is no output. ``on_event`` gets Started
-    and Warned; telling the result is the caller's.
-    """
-    begun = time.monotonic()
-    photo = read_photo(source, max_pixels=options.max_pixels)
-    verdict = decide([photo.preview])
-    if verdict.kind == "color" and not options.force:
-        return Skipped(source, f"already in colour: {verdict.reason}")
-    on_event(Started(source, target, "photo", 1, f"{verdict.kind}: {verdict.reason}"))
-    for message in photo.warnings:
-        on_event(Warned(source, message))
-    height, width = photo.luma.shape
-    sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
-    views = [
-        lightness_batch([working_luma(photo.luma, working_shape(height, width, size))], photo.spec) for size in sizes
-    ]
-    ab = colorizer.colors(*views, mirror=not options.fast, vividness=options.vividness, refine=options.refine)[0]
-    table = chroma_table(photo.spec.matrix)
-    wide = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
-
-    def chroma(top: int, bottom: int) -> NDArray[np.float32]:
-        return table.planes(photo.luma[top:bottom], _cubic_rows(wide, height, top, bottom), photo.spec)
-
-    for message in write_photo(photo, chroma, target, quality=options.quality, tool=TOOL):
-        on_event(Warned(source, message))
-    return Done(source, target, 1, time.monotonic() - begun)
 
 
 def colorize_video(
@@ -476,22 +439,3 @@ def luma_bytes(luma: NDArray[np.float32], spec: YCbCrSpec) -> NDArray[np.uint8]:
     scaled = (luma - spec.luma_offset) * (255.0 / spec.luma_scale)
     as_bytes: NDArray[np.uint8] = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
     return as_bytes
-
-
-def _cubic_rows(wide: NDArray[np.float32], height: int, top: int, bottom: int) -> NDArray[np.float32]:
-    """Rows ``top`` to ``bottom`` of ``wide (h, W, 2)`` enlarged to ``height`` rows: OpenCV's bicubic (a = −0.75), in strips.
-
-    Strips bound the memory of large photographs; the kernel is Keys' (1981) with OpenCV's parameter, so the result equals
-    cv2.resize of the whole.
-    """
-    position = (np.arange(top, bottom) + 0.5) * (len(wide) / height) - 0.5
-    base = np.floor(position).astype(int)
-    x = (position - base).astype(np.float32)
-    a = np.float32(-0.75)
-    near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731 (the two pieces of one kernel, side by side)
-    far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
-    out = np.zeros((bottom - top, *wide.shape[1:]), np.float32)
-    for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
-        rows = np.clip(base + offset, 0, len(wide) - 1)
-        out += weight[:, None, None] * wide[rows]
-    return out

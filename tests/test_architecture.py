@@ -23,17 +23,18 @@ FLOORS = [
     {"__main__"},
     {"cli"},
     {"film_evaluation"},
-    {"console", "archive", "doctor", "export"},
-    {"preview"},
+    {"console", "archive", "inspection", "doctor", "export"},
+    {"photo_queue", "preview", "plan"},
     {"pipeline"},
-    {"keyframes"},
-    {"photo", "video_writer", "smoothing", "color_shots", "colorizer"},
+    {"stills", "keyframes"},
+    {"discovery", "photo", "video_writer", "smoothing", "color_shots", "documents", "colorizer"},
     {"film_file"},
     {"anchors", "monochrome", "video_encoder", "work_folder"},
     {"photo_decode", "video", "shots", "refine", "engines", "averaging", "segments"},
-    {"flow", "metadata", "planes", "device", "film_part"},
+    {"flow", "metadata", "planes", "device", "film_part", "manifest"},
     {"xmp", "color", "models"},
-    {"options", "events", "files", "formats"},
+    {"files", "outcomes", "outputs"},
+    {"options", "events", "formats"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -186,6 +187,9 @@ def test_events_become_json() -> None:
         "kind": "video",
         "action": "fail",
         "reason": "why",
+        "root": None,
+        "tree": None,
+        "replaces": False,
     }
     assert rows[1]["time"] == 0.125
     assert rows[2]["event"] == "summary"

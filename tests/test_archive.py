@@ -11,11 +11,14 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from colorize_media.archive import kind_of, make_plan, run_plan
+from colorize_media.archive import run_plan
 from colorize_media.colorizer import Colorizer
 from colorize_media.errors import BadOption, InputIsOutput, OutputCollision, WeightsDamaged
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Summary
+from colorize_media.files import kind_of
+from colorize_media.manifest import MANIFEST_NAME
 from colorize_media.options import ColorizeOptions
+from colorize_media.plan import make_plan
 
 from media import grey_frames, make_video
 
@@ -29,6 +32,11 @@ def grey_photo(path: Path, seed: int = 0) -> Path:
 
 def targets(plan: list[Planned], root: Path) -> list[str]:
     return [str(item.target.relative_to(root)) if item.target else "-" for item in plan]
+
+
+def outputs(folder: Path) -> list[str]:
+    """Names in an output folder but for what the run remembers there."""
+    return sorted(name for name in os.listdir(folder) if name != MANIFEST_NAME)
 
 
 def do(plan: list[Planned], fresh_weights: Path, events: list[Event]) -> int:
@@ -146,7 +154,7 @@ def test_one_failure_does_not_stop_the_others_and_is_no_success(tmp_path: Path, 
     assert [event.source.name for event in failed] == ["2.jpg", "3.jpg", "missing.jpg"]
     assert all(event.what and event.why and event.hint for event in failed)
     assert events[-1] == Summary(3, 1, 3, events[-1].seconds)  # type: ignore[union-attr]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.jpg", "4.mp4", "5.png"]
+    assert outputs(tmp_path / "out") == ["1.jpg", "4.mp4", "5.png"]
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "in").iterdir()}
 
 
@@ -154,13 +162,13 @@ def test_a_second_run_skips_what_is_there_and_overwrite_does_not(tmp_path: Path,
     source = grey_photo(tmp_path / "a.png")
     events: list[Event] = []
     assert do(make_plan([source], None, overwrite=False), fresh_weights, events) == 0
-    stamp = (tmp_path / "a.color.png").stat().st_mtime_ns
+    stamp = (tmp_path / "a.color.png").stat().st_ctime_ns
     assert do(make_plan([source], None, overwrite=False), fresh_weights, events) == 0
     assert [type(event) for event in events if not isinstance(event, Summary)][-1] is Skipped
-    assert (tmp_path / "a.color.png").stat().st_mtime_ns == stamp
+    assert (tmp_path / "a.color.png").stat().st_ctime_ns == stamp
     assert do(make_plan([source], None, overwrite=True), fresh_weights, events) == 0
     assert isinstance(events[-2], Done)
-    assert (tmp_path / "a.color.png").stat().st_mtime_ns > stamp
+    assert (tmp_path / "a.color.png").stat().st_ctime_ns > stamp
 
 
 def test_names_that_confuse_programs(tmp_path: Path, fresh_weights: Path) -> None:
@@ -171,7 +179,7 @@ def test_names_that_confuse_programs(tmp_path: Path, fresh_weights: Path) -> Non
         grey_photo(tmp_path / "in" / name, seed)
     events: list[Event] = []
     assert do(make_plan([tmp_path / "in"], None, overwrite=False), fresh_weights, events) == 0
-    assert sorted(os.listdir(tmp_path / "in-color")) == sorted(names)
+    assert outputs(tmp_path / "in-color") == sorted(names)
 
 
 def test_an_output_folder_that_cannot_be_made(tmp_path: Path, fresh_weights: Path) -> None:
@@ -200,7 +208,7 @@ def test_an_unknown_encoder_is_exit_code_3_and_photographs_go_on(tmp_path: Path,
     options = ColorizeOptions(encoder="libx999")
     plan = make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False)
     assert run_plan(plan, lambda: Colorizer(str(fresh_weights), "cpu"), options, events.append) == 3
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.jpg"]
+    assert outputs(tmp_path / "out") == ["b.jpg"]
 
 
 def test_a_bug_in_one_file_costs_only_that_file(tmp_path: Path, fresh_weights: Path) -> None:
@@ -217,5 +225,5 @@ def test_a_bug_in_one_file_costs_only_that_file(tmp_path: Path, fresh_weights: P
 
     plan = make_plan([tmp_path / "in"], None, overwrite=False)
     assert run_plan(plan, lambda: Colorizer(str(fresh_weights), "cpu"), ColorizeOptions(), tell, traces.append) == 1
-    assert sorted(path.name for path in (tmp_path / "in-color").iterdir()) == ["b.jpg"]
+    assert outputs(tmp_path / "in-color") == ["b.jpg"]
     assert "ZeroDivisionError" in traces[0]

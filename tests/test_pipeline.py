@@ -22,7 +22,8 @@ from colorize_media.errors import ColorizeError, DamagedMedia
 from colorize_media.events import Advanced, Done, Event, Skipped, Started
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo
-from colorize_media.pipeline import _cubic_rows, colorize_photo, colorize_video
+from colorize_media.pipeline import colorize_video
+from colorize_media.stills import _cubic_rows, colorize_photo
 
 from media import decode, grey_frames, make_video, packets
 

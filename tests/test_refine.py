@@ -29,7 +29,7 @@ from colorize_media.models import (
     save_weights,
 )
 from colorize_media.options import ColorizeOptions
-from colorize_media.pipeline import colorize_photo, colorize_video
+from colorize_media.pipeline import colorize_video
 from colorize_media.refine import (
     DILATIONS,
     EDGE,
@@ -41,6 +41,7 @@ from colorize_media.refine import (
     moments,
     rings,
 )
+from colorize_media.stills import colorize_photo
 
 from media import decode, grey_frames, make_video
 

@@ -1,0 +1,135 @@
+"""Output files: whole under their name or absent, with the source's mode and times; and what killed runs left, removed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import re
+import secrets
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from colorize_media.errors import OutputUnwritable
+from colorize_media.events import Planned
+
+FOREIGN_PART_AGE = 86_400.0  # seconds; another machine's run on a shared folder may still write a younger one
+_PART = re.compile(r"\.colorize-media-([0-9a-f]{8})-(\d+)-[0-9a-f]+\.part")
+
+
+@contextmanager
+def whole_or_absent(target: Path) -> Iterator[BinaryIO]:
+    """A file that takes the target's name only if everything went well, and only when its bytes are on the disk.
+
+    Honours the umask, as any new file does. Raises OSError.
+    """
+    part = target.parent / f".colorize-media-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+class OutputFolders:
+    """Makes output folders, and gives those that mirror a tree their models' modes and times at the end.
+
+    Safe from several threads. A folder of one's own stays writable by its owner, whatever the model's mode: the next run
+    may have to add to it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ready: set[Path] = set()
+        self._mirrors: dict[Path, tuple[Path, bool]] = {}  # output folder → its model, and whether we made it
+
+    def make(self, item: Planned) -> None:
+        """The folder of a planned output, cleared of what killed runs left. Raises OutputUnwritable."""
+        assert item.target is not None
+        folder = item.target.parent
+        with self._lock:
+            if folder in self._ready:
+                return
+            try:
+                missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputUnwritable(
+                    "cannot make the output folder",
+                    path=folder,
+                    why=error.strerror or str(error),
+                    hint="check -o and permissions",
+                ) from error
+            remove_stale_parts(folder)
+            self._ready.add(folder)
+            if item.root is not None and item.tree is not None:
+                inside = folder.relative_to(item.root)
+                for place in (inside, *inside.parents):
+                    own = item.root / place
+                    made = self._mirrors.get(own, (own, False))[1] or own in missing
+                    self._mirrors[own] = item.tree / place, made
+
+    def close(self) -> None:
+        """Modes and times, deepest folders first; what a file system refuses (FAT) is left as it is."""
+        for own, (model, made) in sorted(self._mirrors.items(), key=lambda pair: -len(pair[0].parts)):
+            with contextlib.suppress(OSError):
+                found = model.stat()
+                if made:
+                    os.chmod(own, stat.S_IMODE(found.st_mode) & 0o777 | stat.S_IRWXU)
+                os.utime(own, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def remove_stale_parts(folder: Path) -> None:
+    """Remove the unfinished files that killed runs left in a folder; those of living runs stay."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry, match) for entry in entries if (match := _PART.fullmatch(entry.name))]
+        for entry, match in found:
+            host, pid = match.groups()
+            here = host == _host()
+            if (here and not is_alive(int(pid))) or (
+                not here and time.time() - entry.stat().st_mtime > FOREIGN_PART_AGE
+            ):
+                os.unlink(entry.path)
+    except OSError:
+        return  # a folder that cannot be read or written is told by the picture that should go there
+
+
+def keep_mode_and_times(source: os.stat_result, target: Path) -> str:
+    """Give the target the source's permissions and modification time; returns why not, or nothing."""
+    try:
+        os.chmod(target, stat.S_IMODE(source.st_mode) & 0o777)
+        os.utime(target, ns=(source.st_atime_ns, source.st_mtime_ns))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs."""
+    if os.name != "posix":
+        return True  # on Windows os.kill(pid, 0) would end the process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+@cache
+def _host() -> str:
+    return hashlib.sha1(platform.node().encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:8]

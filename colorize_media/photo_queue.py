@@ -1,0 +1,345 @@
+"""Many photographs at once: codecs in worker threads, the network in the caller's, in batches of equal shapes.
+
+Decoders and encoders release Python's lock, so threads suffice, and pictures need not be copied between processes.
+Pictures are admitted in the order of the plan as long as what they will need at most, by their headers, fits a budget of
+memory; one that exceeds it goes alone. Outcomes are handed out in the order of the plan too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import queue
+import stat
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorize_media.colorizer import Colorizer
+from colorize_media.events import Done, OnEvent, Planned, Skipped, Started
+from colorize_media.options import ColorizeOptions
+from colorize_media.outcomes import Outcome, unexpected
+from colorize_media.outputs import OutputFolders, keep_mode_and_times
+from colorize_media.photo_decode import quiet_pillow
+from colorize_media.stills import PreparedPhoto, finish_photo, photo_colors, prepare_photo
+
+# Bytes per pixel at the worst moment of a picture's way: on 12 megapixels 10 were measured for JPEG, 32 for PNG with 16-bit
+# colours and alpha, their files included.
+BYTES_PER_PIXEL = 16
+BYTES_PER_DEEP_PIXEL = 40
+FILE_COPIES = 3  # of the source's own bytes
+BUDGET_SHARE = 1 / 4  # of the machine's memory
+LEAST_BUDGET, MOST_BUDGET = 512 << 20, 4 << 30  # bytes
+FIRST_BATCH = 4  # pictures waited for until the network is loaded and says its own batch
+_ENCODE, _DECODE, _LAST = 0, 1, 2  # what is to be written goes first: it frees memory
+_PATIENCE = 0.5  # seconds between looks at an interrupt, where waiting cannot be interrupted
+
+
+@dataclass(eq=False)
+class _Job:
+    item: Planned
+    needs: int = 0
+    begun: float = field(default_factory=time.monotonic)
+    source: os.stat_result | None = None
+    prepared: PreparedPhoto | None = None
+    warnings: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+
+
+def memory_needed(path: Path, max_pixels: int) -> int:
+    """Bytes that one picture takes at most on its way, from its header; what cannot be read takes its file's size."""
+    size = 0
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            return 0
+        size = found.st_size
+        with quiet_pillow(), Image.open(path) as image:
+            width, height = image.size
+            deep = image.mode.startswith(("I", "F")) or _says_16_bits(image)
+    except Exception:  # whatever is wrong, reading it will tell
+        return FILE_COPIES * size
+    return min(width * height, max_pixels) * (BYTES_PER_DEEP_PIXEL if deep else BYTES_PER_PIXEL) + FILE_COPIES * size
+
+
+def _says_16_bits(image: Image.Image) -> bool:
+    """Pillow's mode hides 16-bit R′G′B′."""
+    if image.format in ("PNG", "JPEG2000"):
+        return image.format == "JPEG2000" or any("16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    bits = getattr(image, "tag_v2", {}).get(258, 8)
+    return bool(max(bits) > 8 if isinstance(bits, tuple) else bits > 8)
+
+
+def default_budget() -> int:
+    """A quarter of the machine's memory, within limits."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return LEAST_BUDGET
+    return int(min(max(total * BUDGET_SHARE, LEAST_BUDGET), MOST_BUDGET))
+
+
+def default_workers() -> int:
+    """One per core that this process may use, and two at least: one waits for the disk."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(2, cores)
+
+
+class PhotoQueue:
+    """Colours planned photographs. `run` once or several times; then `close`.
+
+    ``get_colorizer`` is asked when the first picture is ready; what it raises ends the run. ``workers`` and ``budget``
+    (bytes) 0 are the defaults above. ``on_event`` gets Started, from the caller's thread.
+    """
+
+    def __init__(
+        self,
+        get_colorizer: Callable[[], Colorizer],
+        options: ColorizeOptions,
+        folders: OutputFolders,
+        on_event: OnEvent,
+        *,
+        workers: int = 0,
+        budget: int = 0,
+    ) -> None:
+        self._get_colorizer = get_colorizer
+        self._options = options
+        self._folders = folders
+        self._on_event = on_event
+        self._budget = budget or default_budget()
+        self._workers = _Workers(workers or default_workers())
+        self._batch = options.batch_size or FIRST_BATCH
+        self._messages: queue.SimpleQueue[tuple[int, _Job]] = queue.SimpleQueue()
+        self._order: deque[_Job] = deque()  # all that are not handed out yet
+        self._ready: dict[tuple[tuple[int, ...], ...], list[_Job]] = {}  # decoded, by shapes, the oldest first
+        self._working = {_DECODE: 0, _ENCODE: 0}
+        self._held = 0  # bytes of what is on its way
+        Image.init()  # not in several threads at once
+
+    def run(self, items: Iterable[Planned | Outcome], on_outcome: Callable[[Outcome], None]) -> None:
+        """Colour all of them; outcomes among the items pass through in their place.
+
+        After an interrupt, what is being decoded or written is waited for and handed out; a second one ends the waiting.
+        """
+        waiting = _Peekable(items)
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # the workers keep the cores busy
+        try:
+            while True:
+                self._admit(waiting)
+                while self._order and (outcome := self._order[0].outcome) is not None:
+                    on_outcome(outcome)  # an interrupt in the midst of it tells it again: better twice than never
+                    self._order.popleft()
+                if batch := self._next_batch():
+                    self._color(batch)
+                elif any(self._working.values()):
+                    self._receive()
+                elif waiting.peek() is None:
+                    return
+        except BaseException:
+            self._workers.cancel()
+            self._receive(wait=False)
+            for job in self._order:
+                if job.outcome is not None:
+                    on_outcome(job.outcome)
+            raise
+        finally:
+            cv2.setNumThreads(threads)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._workers.close()
+
+    # --- the caller's thread
+
+    def _admit(self, waiting: _Peekable) -> None:
+        while (item := waiting.peek()) is not None:
+            if isinstance(item, Outcome):
+                waiting.take()
+                self._order.append(_Job(item.item, outcome=item))
+                continue
+            on_the_way = sum(self._working.values()) + sum(map(len, self._ready.values()))
+            needs = memory_needed(item.source, self._options.max_pixels)
+            full = self._held + needs > self._budget or on_the_way >= 2 * (self._workers.count + self._batch)
+            if on_the_way and full:
+                return
+            waiting.take()
+            job = _Job(item, needs)
+            self._order.append(job)
+            self._held += needs
+            self._start(_DECODE, job, self._prepare)
+
+    def _start(self, stage: int, job: _Job, work: Callable[[_Job], Outcome | None]) -> None:
+        """Have a worker do a part of a job; its bug ends the job, not the run."""
+
+        def guarded() -> None:
+            try:
+                job.outcome = work(job)
+            except Exception as error:
+                self._fail(job, error)
+            self._messages.put((stage, job))
+
+        self._working[stage] += 1
+        self._workers.submit(stage, guarded)
+
+    def _receive(self, *, wait: bool = True) -> None:
+        """Take what workers have finished; with ``wait``, at least one."""
+        while True:
+            try:
+                stage, job = self._messages.get(block=wait, timeout=_PATIENCE)
+            except queue.Empty:
+                if wait:
+                    continue
+                return
+            wait = False
+            self._working[stage] -= 1
+            if job.outcome is not None:
+                self._release(job)
+            else:
+                assert job.prepared is not None
+                self._ready.setdefault(job.prepared.shapes, []).append(job)
+
+    def _next_batch(self) -> list[_Job]:
+        """A full batch; or the oldest shape's pictures, if they have waited long or nothing else would come."""
+        if not self._ready:
+            return []
+        full = next((shape for shape, jobs in self._ready.items() if len(jobs) >= self._batch), None)
+        many = sum(map(len, self._ready.values())) >= 2 * self._batch
+        if full is None and not many and self._working[_DECODE]:
+            return []
+        shape = full or next(iter(self._ready))
+        jobs = self._ready.pop(shape)
+        if jobs[self._batch :]:
+            self._ready[shape] = jobs[self._batch :]
+        return jobs[: self._batch]
+
+    def _color(self, batch: list[_Job]) -> None:
+        colorizer = self._get_colorizer()
+        self._batch = colorizer.batch_size
+        for job in batch:
+            assert job.prepared is not None
+            assert job.item.target is not None
+            try:
+                self._on_event(Started(job.item.source, job.item.target, "photo", 1, job.prepared.note))
+            except Exception as error:
+                self._fail(job, error)
+                self._release(job)
+        jobs = [job for job in batch if job.outcome is None]
+        for job, ab in zip(jobs, self._colors(jobs, colorizer), strict=True):
+            if isinstance(ab, Exception):
+                self._fail(job, ab)
+                self._release(job)
+            else:
+                self._start(_ENCODE, job, partial(self._finish, ab))
+
+    def _colors(self, jobs: list[_Job], colorizer: Colorizer) -> list[NDArray[np.float32] | Exception]:
+        """What fails in a batch is tried alone, so that one picture's trouble stays its own."""
+        prepared = [job.prepared for job in jobs if job.prepared is not None]
+        try:
+            return list(photo_colors(prepared, colorizer, self._options)) if prepared else []
+        except Exception as error:
+            if len(jobs) == 1:
+                return [error]
+            return [color for job in jobs for color in self._colors([job], colorizer)]
+
+    def _release(self, job: _Job) -> None:
+        self._held -= job.needs
+        job.prepared = None
+
+    # --- worker threads
+
+    def _prepare(self, job: _Job) -> Outcome | None:
+        item = job.item
+        assert item.target is not None
+        with contextlib.suppress(OSError, ValueError):  # reading it says what is wrong
+            job.source = item.source.stat()
+        if not item.replaces and os.path.lexists(item.target):
+            return Outcome(item, Skipped(item.source, "the output has come to be there meanwhile"), None)
+        prepared = prepare_photo(item.source, self._options)
+        if isinstance(prepared, Skipped):
+            return Outcome(item, prepared, job.source)
+        job.prepared, job.warnings = prepared, prepared.photo.warnings
+        return None
+
+    def _finish(self, ab: NDArray[np.float32], job: _Job) -> Outcome:
+        item = job.item
+        assert job.prepared is not None
+        assert item.target is not None
+        self._folders.make(item)
+        job.warnings += finish_photo(job.prepared, ab, item.target, self._options)
+        if job.source is not None and (why := keep_mode_and_times(job.source, item.target)):
+            job.warnings += (f"permissions and times could not be kept: {why}",)
+        done = Done(item.source, item.target, 1, time.monotonic() - job.begun)
+        return Outcome(item, done, job.source, job.warnings)
+
+    def _fail(self, job: _Job, error: Exception) -> None:
+        trace = "".join(traceback.format_exception(error))
+        job.outcome = Outcome(job.item, unexpected(job.item, error), job.source, job.warnings, trace)
+
+
+class _Workers:
+    """Threads that take the most urgent work first. They die with the program, so nothing waits for them at its end."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._tasks: queue.PriorityQueue[tuple[int, int, Callable[[], None] | None]] = queue.PriorityQueue()
+        self._serial = itertools.count()
+        for number in range(count):
+            threading.Thread(target=self._work, name=f"photo-{number}", daemon=True).start()
+
+    def submit(self, priority: int, task: Callable[[], None]) -> None:
+        """Have it done by some thread."""
+        self._tasks.put((priority, next(self._serial), task))
+
+    def cancel(self) -> None:
+        """Forget what is not begun, and wait for what is."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._tasks.get_nowait()
+                self._tasks.task_done()
+        while self._tasks.unfinished_tasks:
+            time.sleep(0.02)  # unlike join(), an interrupt ends it
+
+    def close(self) -> None:
+        """Let the threads end when nothing is left to do."""
+        for _ in range(self.count):
+            self._tasks.put((_LAST, next(self._serial), None))
+
+    def _work(self) -> None:
+        while True:
+            _, _, task = self._tasks.get()
+            try:
+                if task is None:
+                    return
+                task()
+            finally:
+                self._tasks.task_done()
+
+
+class _Peekable:
+    """An iterator whose next item can be looked at."""
+
+    def __init__(self, items: Iterable[Planned | Outcome]) -> None:
+        self._items = iter(items)
+        self._next: Planned | Outcome | None = None
+
+    def peek(self) -> Planned | Outcome | None:
+        """The next item, None at the end."""
+        if self._next is None:
+            self._next = next(self._items, None)
+        return self._next
+
+    def take(self) -> None:
+        """Go on to the one after it."""
+        self._next = None

@@ -1,0 +1,136 @@
+"""The way of one photograph, in three steps that may run in different threads: prepare, network, finish.
+
+The steps do not know each other's neighbours, so a picture comes out the same alone and in a batch of equal shapes (but
+for the last bits of the network's own arithmetic).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colorize_media import __version__
+from colorize_media.color import chroma_table
+from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
+from colorize_media.documents import judge_document
+from colorize_media.events import Done, OnEvent, Skipped, Started, Warned, ignore
+from colorize_media.monochrome import decide
+from colorize_media.options import ColorizeOptions, still_sizes
+from colorize_media.photo import Photo, read_photo, write_photo
+
+TOOL = f"colorize-media {__version__}"
+
+_CUBIC_ROWS = 32  # rows of the result enlarged together
+
+Result: TypeAlias = Done | Skipped
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPhoto:
+    """A decoded photograph that is to be coloured.
+
+    ``views`` are its working lumas in codes, float32, one for each size at which the network looks at it, the largest
+    first; ``note`` says why it is coloured.
+    """
+
+    photo: Photo
+    views: tuple[NDArray[np.float32], ...]
+    note: str
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the views: pictures with equal ones can go through the network together."""
+        return tuple(view.shape for view in self.views)
+
+
+def colorize_photo(
+    source: Path, target: Path, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
+) -> Result:
+    """Colour one photograph; returns Done, or Skipped if it has colour already (unless ``options.force``).
+
+    The full-resolution luma is the source's own. Raises a FileProblem; then there is no output. ``on_event`` gets Started
+    and Warned; telling the result is the caller's.
+    """
+    begun = time.monotonic()
+    prepared = prepare_photo(source, options)
+    if isinstance(prepared, Skipped):
+        return prepared
+    on_event(Started(source, target, "photo", 1, prepared.note))
+    for message in prepared.photo.warnings:
+        on_event(Warned(source, message))
+    (ab,) = photo_colors([prepared], colorizer, options)
+    for message in finish_photo(prepared, ab, target, options):
+        on_event(Warned(source, message))
+    return Done(source, target, 1, time.monotonic() - begun)
+
+
+def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | Skipped:
+    """Decode, decide and make the network's input; Skipped for what is left alone. Raises a FileProblem."""
+    photo = read_photo(source, max_pixels=options.max_pixels)
+    verdict = decide([photo.preview])
+    if verdict.kind == "color" and not options.force:
+        return Skipped(source, f"already in colour: {verdict.reason}")
+    if options.skip_documents and (document := judge_document(photo.luma)).is_document:
+        return Skipped(source, f"a document: {document.reason}")
+    height, width = photo.luma.shape
+    sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
+    views = tuple(working_luma(photo.luma, working_shape(height, width, size)) for size in sizes)
+    return PreparedPhoto(photo, views, f"{verdict.kind}: {verdict.reason}")
+
+
+def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: ColorizeOptions) -> NDArray[np.float32]:
+    """ab ``(B, h, w, 2)`` of photographs whose views have equal shapes; their bit depths may differ."""
+    views = [
+        torch.cat([lightness_batch([item.views[number]], item.photo.spec) for item in batch])
+        for number in range(len(batch[0].views))
+    ]
+    return colorizer.colors(*views, mirror=not options.fast, vividness=options.vividness, refine=options.refine)
+
+
+def finish_photo(
+    prepared: PreparedPhoto, ab: NDArray[np.float32], target: Path, options: ColorizeOptions
+) -> tuple[str, ...]:
+    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo.write_photo`."""
+    photo = prepared.photo
+    height, width = photo.luma.shape
+    table = chroma_table(photo.spec.matrix)
+    wide: NDArray[Any] = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
+
+    def chroma(top: int, bottom: int) -> NDArray[np.float32]:
+        return table.planes(photo.luma[top:bottom], _cubic_rows(wide, height, top, bottom), photo.spec)
+
+    return write_photo(photo, chroma, target, quality=options.quality, tool=TOOL)
+
+
+def _cubic_rows(wide: NDArray[np.float32], height: int, top: int, bottom: int) -> NDArray[np.float32]:
+    """Rows ``top`` to ``bottom`` of ``wide (h, W, 2)`` enlarged to ``height`` rows: OpenCV's bicubic (a = −0.75), in strips.
+
+    Strips bound the memory of large photographs; the kernel is Keys' (1981) with OpenCV's parameter, so the result equals
+    cv2.resize of the whole.
+    """
+    position = (np.arange(top, bottom) + 0.5) * (len(wide) / height) - 0.5
+    base = np.floor(position).astype(int)
+    x = (position - base).astype(np.float32)
+    a = np.float32(-0.75)
+    near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731 (the two pieces of one kernel, side by side)
+    far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
+    out = np.empty((bottom - top, *wide.shape[1:]), np.float32)
+    # As products of small matrices: some rows of the result need only a few of the source.
+    for start in range(0, bottom - top, _CUBIC_ROWS):
+        some = slice(start, start + _CUBIC_ROWS)
+        rows = np.arange(len(base[some]))
+        first = max(0, base[some][0] - 1)
+        last = min(len(wide) - 1, max(first, base[some][-1] + 2))
+        weights = np.zeros((len(rows), last + 1 - first), np.float32)
+        for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
+            np.add.at(weights, (rows, np.clip(base[some] + offset, first, last) - first), weight[some])
+        np.matmul(weights, wide[first : last + 1].reshape(last + 1 - first, -1), out=out[some].reshape(len(rows), -1))
+    return out
