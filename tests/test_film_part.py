@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize_media.archive import make_plan
 from colorize_media.cli import run
 from colorize_media.colorizer import Colorizer
 from colorize_media.errors import BadOption, NoPicture
 from colorize_media.events import Done
 from colorize_media.options import ColorizeOptions
 from colorize_media.pipeline import colorize_video
+from colorize_media.plan import make_plan
 from colorize_media.preview import MOMENTS, preview_video
 from colorize_media.video import Reader
 from colorize_media.video_encoder import EncoderSettings

@@ -20,12 +20,13 @@ import pytest
 import skimage.data
 
 from colorize_media import video
-from colorize_media.archive import make_plan, run_plan
+from colorize_media.archive import run_plan
 from colorize_media.colorizer import Colorizer
 from colorize_media.errors import DamagedMedia, OutputUnwritable
 from colorize_media.events import Advanced, Event, Planned, Resumed, Warned, ignore
 from colorize_media.options import ColorizeOptions
 from colorize_media.pipeline import colorize_video
+from colorize_media.plan import make_plan
 from colorize_media.segments import SegmentWriter, decoding_times, read_segment, reorder_delay
 from colorize_media.video import Reader
 from colorize_media.video_encoder import EncoderSettings
