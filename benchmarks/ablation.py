@@ -48,7 +48,7 @@ def variants() -> dict[str, Recipe]:
         "scenes, rebalancing exponent 1": change(scenes, exponent=1.0),
         "scenes, no scene loss": change(scenes, scene_weight=0.0),
         "scenes, no global features": change(scenes, fuse_global=False, scene_weight=0.0),
-        "scenes, no loss on the mean": change(scenes, mean_weight=0.0),
+        "scenes, residual and loss on the mean": change(scenes, residual_bound=8.0, mean_weight=0.15),
         "scenes, no film look": change(scenes, look=FilmLook(0, 0, 0, 0, 0, 0)),
         "scenes, crops down to a third": change(scenes, smallest_area=0.35),
     }
