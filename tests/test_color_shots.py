@@ -18,12 +18,13 @@ from colorize_media.color import YCbCrSpec
 from colorize_media.color_shots import LOOK_AHEAD, PATROL, ColorShots, ShotFrame, samples_for, survey
 from colorize_media.colorizer import Colorizer
 from colorize_media.console import lines_of
-from colorize_media.events import Done, Event, Skipped, Started, as_json
+from colorize_media.events import Advanced, Done, Event, Resumed, Skipped, Started, as_json
 from colorize_media.monochrome import evidence
 from colorize_media.options import ColorizeOptions
 from colorize_media.pipeline import colorize_video
 from colorize_media.planes import chroma_planes, has_chroma, luma_plane, small_rgb
 
+from killed_jobs import shorten
 from media import decode, make_video
 
 Picture = NDArray[np.uint8]
@@ -114,6 +115,36 @@ def test_stages_that_hold_frames_back_keep_their_order(tmp_path: Path, colorizer
     options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="best", every=every)
     colorize_video(source, tmp_path / "best.mkv", colorizer, options)
     assert kept(source, tmp_path / "best.mkv") == [False] * 5 + [True] * 8 + [False] * 8
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_an_interrupted_mixed_film_goes_on_as_it_would_have_been(
+    tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    shorten(monkeypatch)
+    source = film(tmp_path / "in.mkv", people(9) + grey(23) + cup(14) + sepia(20))
+    options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="best", every=every)
+    wanted = colorize_video(source, tmp_path / "whole.mkv", colorizer, options)
+    resumed = set[int]()
+    for stop in (12, 25, 40, 55):  # in each shot but the first, and in no order with segments
+
+        def listen(event: Event, stop: int = stop) -> None:
+            if isinstance(event, Resumed):
+                resumed.add(event.frames)
+            if isinstance(event, Advanced) and event.frames >= stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            colorize_video(source, tmp_path / "out.mkv", colorizer, options, listen)
+    done = colorize_video(source, tmp_path / "out.mkv", colorizer, options)
+    assert len(resumed) >= 2
+    assert isinstance(done, Done)
+    assert isinstance(wanted, Done)
+    assert (done.frames, done.own_frames, done.own_shots) == (wanted.frames, wanted.own_frames, wanted.own_shots)
+    before, after = decode(tmp_path / "whole.mkv"), decode(tmp_path / "out.mkv")
+    for a, b in zip(before, after, strict=True):
+        assert a.time == b.time
+        assert all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
 
 
 def test_force_colours_everything(tmp_path: Path, colorizer: Colorizer) -> None:
