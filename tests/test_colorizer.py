@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from skimage import data
 
 from colorize_media.color import YCbCrSpec
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
@@ -152,25 +153,33 @@ def test_still_sizes_are_around_the_working_size() -> None:
         assert all(size % 32 == 0 and 0.6 * working_size <= size <= 1.4 * working_size for size in sizes)
 
 
-def test_a_mirrored_picture_gets_mirrored_colours(fresh_weights: Path) -> None:
-    colorizer = Colorizer(str(fresh_weights), "cpu")
-    views = [100 * torch.rand(2, 1, 96, 128), 100 * torch.rand(2, 1, 64, 96)]
-    colors = colorizer.colors(*views, mirror=True)
-    assert colors.shape == (2, 24, 32, 2)
-    mirrored = colorizer.colors(*(view.flip(-1) for view in views), mirror=True)
+@pytest.fixture(scope="module")
+def trained() -> Colorizer:
+    """The shipped network: one that has learned nothing hardly looks at its input."""
+    return Colorizer("scenes", "cpu")
+
+
+def lightness(picture: np.ndarray, height: int, width: int) -> torch.Tensor:
+    return lightness_batch([working_luma(picture, (height, width))], YCbCrSpec(full_range=True))
+
+
+def test_a_mirrored_picture_gets_mirrored_colours(trained: Colorizer) -> None:
+    views = [lightness(data.camera(), 96, 128), lightness(data.camera(), 64, 96)]
+    colors = trained.colors(*views, mirror=True)
+    assert colors.shape == (1, 24, 32, 2)
+    mirrored = trained.colors(*(view.flip(-1) for view in views), mirror=True)
     # The same looks in another order: only the order of a sum differs.
-    np.testing.assert_allclose(mirrored, colors[:, :, ::-1], atol=1e-3)
-    once = colorizer.colors(views[0])
-    assert np.abs(colorizer.colors(views[0].flip(-1)) - once[:, :, ::-1]).max() > 0.05  # one look is not even-handed
+    np.testing.assert_allclose(mirrored, colors[:, :, ::-1], atol=1e-2)
+    once = trained.colors(views[0])
+    assert np.abs(trained.colors(views[0].flip(-1)) - once[:, :, ::-1]).max() > 1.0  # one look is not even-handed
 
 
-def test_every_look_counts(fresh_weights: Path) -> None:
-    colorizer = Colorizer(str(fresh_weights), "cpu")
-    first, second, other = (100 * torch.rand(1, 1, 64, 64) for _ in range(3))
-    np.testing.assert_allclose(colorizer.colors(first), colorizer.colors(first, first), atol=1e-3)
-    both = colorizer.colors(first, second)
-    assert np.abs(both - colorizer.colors(first)).max() > 0.01
-    assert np.abs(both - colorizer.colors(first, other)).max() > 0.01
+def test_every_look_counts(trained: Colorizer) -> None:
+    first, second, other = (lightness(getattr(data, name)(), 64, 64) for name in ("camera", "moon", "brick"))
+    np.testing.assert_allclose(trained.colors(first), trained.colors(first, first), atol=1e-2)
+    both = trained.colors(first, second)
+    assert np.abs(both - trained.colors(first)).max() > 1.0
+    assert np.abs(both - trained.colors(first, other)).max() > 1.0
 
 
 def test_consensus_is_the_normalised_geometric_mean() -> None:
