@@ -289,14 +289,17 @@ class PhotoQueue:
 
 
 class _Workers:
-    """Threads that take the most urgent work first. They die with the program, so nothing waits for them at its end."""
+    """Threads that take the most urgent work first. One that hangs in a decoder dies with the program."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self._tasks: queue.PriorityQueue[tuple[int, int, Callable[[], None] | None]] = queue.PriorityQueue()
         self._serial = itertools.count()
-        for number in range(count):
-            threading.Thread(target=self._work, name=f"photo-{number}", daemon=True).start()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"photo-{number}", daemon=True) for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, priority: int, task: Callable[[], None]) -> None:
         """Have it done by some thread."""
@@ -312,9 +315,14 @@ class _Workers:
             time.sleep(0.02)  # unlike join(), an interrupt ends it
 
     def close(self) -> None:
-        """Let the threads end when nothing is left to do."""
-        for _ in range(self.count):
+        """End the threads. They have nothing to do any more, but after a second interrupt: then they are not waited for.
+
+        A thread that is still there when Python ends is torn out of the C++ it sleeps in, and that aborts the program.
+        """
+        for _ in self._threads:
             self._tasks.put((_LAST, next(self._serial), None))
+        for thread in self._threads:
+            thread.join(_PATIENCE)
 
     def _work(self) -> None:
         while True:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,15 @@ def test_modes_and_times_of_files_and_folders_are_kept(tmp_path: Path, fresh_wei
 
 
 # --- many at once
+
+
+def test_no_thread_outlives_a_run(tmp_path: Path, fresh_weights: Path) -> None:
+    """One that does is torn out of a decoder when Python ends, which aborts a run that went well."""
+    for number in range(3):
+        grey(tmp_path / "in" / f"{number}.png", number)
+    code, _ = do([tmp_path / "in"], tmp_path / "out", fresh_weights)
+    assert code == 0
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("photo-")]
 
 
 def test_results_come_in_the_order_of_the_plan_whatever_takes_longest(tmp_path: Path, fresh_weights: Path) -> None:
