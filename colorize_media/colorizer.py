@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from colorize_media.color import YCbCrSpec, lightness_of_luma
 from colorize_media.device import default_batch, network_dtype
 from colorize_media.engines import Engine, choose_engine, make_engine
-from colorize_media.models import ColorDistribution, consensus, find_weights, load_weights
+from colorize_media.models import ColorDistribution, consensus, find_weights, load_weights, weights_digest
 from colorize_media.refine import decide_colors
 
 MULTIPLE = 32  # px; the network halves five times, and equal shapes batch together
@@ -42,8 +41,8 @@ class Colorizer:
 
     @cached_property
     def weights_digest(self) -> str:
-        """SHA-256 of the weights file: equal ones give equal colours."""
-        return hashlib.sha256(self.weights.read_bytes()).hexdigest()
+        """`models.weights_digest` of the file."""
+        return weights_digest(self.weights)
 
     def distribution(self, lightness: Tensor) -> ColorDistribution:
         """One pass. ``lightness (B, 1, H, W)`` float32, L in [0, 100], sides multiples of 32."""

@@ -62,9 +62,8 @@ def search(folder: Path, selection: Selection, avoid: Path | None = None) -> Ite
     """Pictures and films below a folder, by their extensions, in the order of their names; files before folders.
 
     Left out: hidden and system files and folders, the folder ``avoid``, and what a manifest below the folder calls an
-    output of this tool. Links to
-    folders are not followed, so there are no loops; links to files are, and broken ones are found, to be told as
-    failures. Files without any extension are found if their first bytes are a picture's or film's.
+    output of this tool. Links to folders are not followed, so there are no loops; links to files are, and broken ones are
+    found, to be told as failures. Files without any extension are found if their first bytes are a picture's or film's.
     """
     avoided = None if avoid is None else os.path.realpath(avoid)
     made: set[str] = set()

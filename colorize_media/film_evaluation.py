@@ -18,19 +18,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colorize_media.color import Matrix, YCbCrSpec, rgb_to_lab
+from colorize_media.color import YCbCrSpec, rgb_to_lab
 from colorize_media.color_shots import FEWEST_SAMPLES, survey
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma
 from colorize_media.errors import InputMissing, NoPicture
 from colorize_media.formats import VIDEO_SUFFIXES
 from colorize_media.options import SMOOTHING, Smoothing
 from colorize_media.pipeline import luma_bytes, upright_shape
+from colorize_media.planes import COLORSPACE
 from colorize_media.shots import CutDetector, DissolveDetector
 from colorize_media.smoothing import SmoothingInput, make_smoother
 from colorize_media.video import Frame, Reader
-
-# FFmpeg takes BT.601 for what says nothing, whatever its size.
-_COLORSPACE: dict[Matrix, str] = {"bt601": "ITU601", "bt709": "ITU709", "bt2020": "BT2020"}
 
 
 @dataclass(frozen=True)
@@ -128,8 +126,9 @@ def find_films(path: Path) -> list[Path]:
 def _true_ab(frame: Frame, spec: YCbCrSpec, lying: tuple[int, int], turns: int) -> NDArray[np.float32]:
     """The frame's own colours ``(h, w, 2)`` upright on the ab grid, a quarter of the working size."""
     height, width = lying
+    # The matrix is said, because FFmpeg takes BT.601 for what says nothing, whatever its size.
     rgb = frame.source.reformat(
-        width=width, height=height, format="rgb24", interpolation="AREA", src_colorspace=_COLORSPACE[spec.matrix]
+        width=width, height=height, format="rgb24", interpolation="AREA", src_colorspace=COLORSPACE[spec.matrix]
     )
     upright = np.ascontiguousarray(np.rot90(rgb.to_ndarray(), -turns))
     lab = rgb_to_lab(torch.from_numpy(upright).permute(2, 0, 1) / 255.0)

@@ -53,11 +53,9 @@ def options_digest(options: ColorizeOptions, kind: Kind, status: Status) -> str:
 
 @cache
 def _weights_digest(model: str) -> str:
-    import hashlib
+    from colorize_media.models import find_weights, weights_digest
 
-    from colorize_media.models import find_weights
-
-    return hashlib.sha256(find_weights(model).read_bytes()).hexdigest()
+    return weights_digest(find_weights(model))
 
 
 @dataclass(frozen=True)

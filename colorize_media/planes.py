@@ -23,7 +23,7 @@ Luma: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 # conversions of 34 pixels wide pictures to yuyv422 came out wrong. Where codes must stay as they are, one does it all.
 ONE_SLICE = 1
 _CR_FIRST = frozenset({"nv21", "nv42"})
-_COLORSPACE: dict[Matrix, str] = {"bt601": "ITU601", "bt709": "ITU709", "bt2020": "BT2020"}  # swscale's names
+COLORSPACE: dict[Matrix, str] = {"bt601": "ITU601", "bt709": "ITU709", "bt2020": "BT2020"}  # swscale's names
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _chroma_views(frame: av.VideoFrame) -> tuple[Luma, Luma] | None:
 def _in_format(frame: av.VideoFrame, spec: YCbCrSpec, name: str) -> av.VideoFrame:
     """Converted with the codes' meaning unchanged: swscale would take "yuvj" for a wish to change the range."""
     spoken = "JPEG" if spec.full_range else "MPEG"
-    colorspace = _COLORSPACE[spec.matrix]
+    colorspace = COLORSPACE[spec.matrix]
     return frame.reformat(
         format=name,
         src_colorspace=colorspace,

@@ -7,9 +7,7 @@ after it, for the smoothing; nothing is encoded. What holds colours longer than 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -20,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from colorize_media.color import Matrix
 from colorize_media.color_shots import Survey
 from colorize_media.colorizer import Colorizer
 from colorize_media.errors import NoPicture, OutputUnwritable
 from colorize_media.events import Done, OnEvent, Skipped, Started, ignore
 from colorize_media.options import ColorizeOptions
+from colorize_media.outputs import whole_or_absent
 from colorize_media.pipeline import color_frames, open_film, survey_of, upright_shape
+from colorize_media.planes import COLORSPACE
 from colorize_media.video import Frame, Reader, VideoGeometry
 from colorize_media.video_encoder import colored_picture
 
@@ -36,9 +35,6 @@ HEIGHT = 240  # pixels of each picture, upright
 MOST_WIDTH = 640  # pixels
 _GAP = 4  # pixels
 _CAPTION = 20  # pixels
-
-# FFmpeg takes BT.601 for what says nothing, whatever its size.
-_COLORSPACE: dict[Matrix, str] = {"bt601": "ITU601", "bt709": "ITU709", "bt2020": "BT2020"}
 
 
 def preview_video(
@@ -105,7 +101,8 @@ class _LastShown:
     def _rgb(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
         turns, (width, height) = self._geometry.rotation // 90, self._size
         lying = (height, width) if turns % 2 else (width, height)
-        matrix = None if picture.format.is_rgb else _COLORSPACE[self._geometry.spec.matrix]
+        # Said, because FFmpeg takes BT.601 for what says nothing, whatever its size.
+        matrix = None if picture.format.is_rgb else COLORSPACE[self._geometry.spec.matrix]
         full = self._geometry.spec.full_range and not picture.format.is_rgb
         rgb = picture.reformat(
             *lying, "rgb24", interpolation="AREA", src_colorspace=matrix, src_color_range="JPEG" if full else None
@@ -143,10 +140,9 @@ def _strip(moments: list[_Moment]) -> Image.Image:
 
 
 def _save(strip: Image.Image, target: Path) -> None:
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        strip.save(part, "PNG")
-        os.replace(part, target)
+        with whole_or_absent(target) as file:
+            strip.save(file, "PNG")
     except OSError as error:
         raise OutputUnwritable(
             "cannot write the preview",
@@ -154,6 +150,3 @@ def _save(strip: Image.Image, target: Path) -> None:
             why=error.strerror or str(error),
             hint="check the folder and the disk's room",
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

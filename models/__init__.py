@@ -12,6 +12,7 @@ from colorize_media.models.checkpoint import (
     load_weights,
     read_description,
     save_weights,
+    weights_digest,
 )
 from colorize_media.models.distribution import ColorDistribution, consensus
 from colorize_media.models.regression import RegressionConfig, RegressionNet
@@ -38,4 +39,5 @@ __all__ = [
     "load_weights",
     "read_description",
     "save_weights",
+    "weights_digest",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -117,6 +118,11 @@ def find_weights(model: str) -> Path:
         why="it is no shipped model, no weights file and no training run",
         hint=f"shipped: {names}; or give a .safetensors file or a run folder",
     )
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 of a weights file, hexadecimal: equal ones give equal colours. Raises OSError."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _describe(path: Path, metadata: Mapping[str, str] | None) -> tuple[Config, dict[str, Any]]:

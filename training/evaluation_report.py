@@ -10,7 +10,6 @@ The folder is written beside its place under a temporary name and renamed when i
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -28,7 +27,7 @@ from torch import Tensor
 
 from colorize_media.color import fit_to_gamut, lab_to_rgb
 from colorize_media.errors import LibraryMissing, OutputExists, OutputUnwritable
-from colorize_media.models import Network, bin_centres
+from colorize_media.models import Network, bin_centres, weights_digest
 from colorize_media.models.bins import STEP
 from colorize_media.training.evaluation import BATCH, Scores, predict_ab, true_lab
 from colorize_media.training.evaluation_page import make_page, printable
@@ -152,7 +151,7 @@ def report_facts(evaluated: Evaluated) -> dict[str, Any]:
         "models": {
             name: {
                 "weights": str(evaluated.files[name]),
-                "sha256": hashlib.sha256(evaluated.files[name].read_bytes()).hexdigest(),
+                "sha256": weights_digest(evaluated.files[name]),
                 "config": asdict(network.config),
             }
             for name, network in evaluated.networks.items()
