@@ -27,6 +27,7 @@ FLOORS = [
     {"photo_queue", "preview", "plan"},
     {"pipeline"},
     {"stills", "keyframes"},
+    {"decision"},
     {"discovery", "photo", "video_writer", "smoothing", "color_shots", "documents", "colorizer"},
     {"film_file"},
     {"anchors", "monochrome", "video_encoder", "work_folder"},
