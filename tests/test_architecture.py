@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"film_evaluation"},
+    {"film_evaluation", "report"},
     {"console", "archive", "inspection", "doctor", "export"},
-    {"photo_queue", "preview", "plan"},
+    {"photo_queue", "preview", "plan", "report_page", "thumbnails"},
     {"pipeline"},
     {"stills", "keyframes"},
     {"decision"},
