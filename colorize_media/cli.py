@@ -182,9 +182,7 @@ def colorize(
     options = ColorizeOptions(**values)
     from colorize_media.archive import run_plan
     from colorize_media.console import make_reporter, plan_lines, shown_path
-    from colorize_media.device import describe_device
     from colorize_media.discovery import Selection
-    from colorize_media.engines import choose_engine
     from colorize_media.plan import Memory, make_plan
 
     plan = make_plan(
@@ -203,8 +201,13 @@ def colorize(
         from colorize_media.report import Report
 
         page = Report(None if report == "auto" else Path(report), plan, options, overwrite=overwrite)
-    engine, device = choose_engine(options.engine, options.device)
-    _use_threads(threads)
+    if any(
+        item.action == "colorize" for item in plan
+    ):  # torch is not loaded for nothing, nor a missing device complained of
+        from colorize_media.engines import choose_engine
+
+        choose_engine(options.engine, options.device)
+        _use_threads(threads)
     reporter = make_reporter(quiet=quiet, verbose=verbose, json_lines=json_lines)
 
     def on_event(event: Event) -> None:
@@ -214,10 +217,12 @@ def colorize(
 
     def make_colorizer() -> Any:
         from colorize_media.colorizer import Colorizer
+        from colorize_media.device import describe_device
 
+        colorizer = Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
         if not quiet:
-            click.echo(f"{options.model} by {engine} on {describe_device(device)}", err=True)
-        return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
+            click.echo(f"{options.model} by {colorizer.engine.name} on {describe_device(colorizer.device)}", err=True)
+        return colorizer
 
     try:
         if json_lines:

@@ -35,11 +35,11 @@ FLOORS = [
     {"flow", "metadata", "planes", "device", "film_part", "manifest"},
     {"xmp", "color", "models"},
     {"files", "outcomes", "outputs"},
-    {"options", "events", "formats"},
+    {"options", "events", "formats", "machine"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome"}
+TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome", "machine"}
 
 
 def imported_rooms(file: Path) -> set[str]:
