@@ -21,7 +21,7 @@ from colorize_media.errors import (
     NoPicture,
     UnsupportedMedia,
 )
-from colorize_media.events import Done, Failed, OnEvent, Planned, Skipped, Summary, Warned
+from colorize_media.events import Done, Event, Failed, OnEvent, Planned, Skipped, Started, Summary, Warned
 from colorize_media.manifest import Entry, Manifest, Stamp, Status
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, settled, unexpected
@@ -72,11 +72,17 @@ class _Run:
         self._make_colorizer = make_colorizer
         self._colorizer: Colorizer | None = None
         self._options = options
-        self._on_event = on_event
+        self._tell = on_event
         self._on_traceback = on_traceback
         self._workers = workers
         self._folders = OutputFolders()
         self._manifests: dict[Path, Manifest] = {}
+        self._notes: dict[Path, str] = {}  # why what is being worked on is coloured
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._notes[event.source] = event.note
+        self._tell(event)
 
     def __enter__(self) -> _Run:
         return self
@@ -158,12 +164,13 @@ class _Run:
 
     def _remember(self, outcome: Outcome) -> None:
         item, result, source = outcome.item, outcome.result, outcome.source
+        note = self._notes.pop(item.source, "")
         if item.root is None or item.target is None or item.kind == "other" or source is None:
             return
         made: Stamp | None = None
         status: Status
         if isinstance(result, Done):
-            status, reason = "done", ""
+            status, reason = "done", note
             try:
                 made = Stamp.of(item.target)
             except OSError:

@@ -230,15 +230,16 @@ def show_error(error: ColorizeError) -> None:
 
 def shown_name(path: Path) -> str:
     """A file's name for one line: control characters and undecodable bytes are escaped, so no name garbles a terminal."""
-    return _shown(path.name)
+    return shown_text(path.name)
 
 
 def shown_path(path: Path) -> str:
     """The whole path, escaped like `shown_name`."""
-    return _shown(str(path))
+    return shown_text(str(path))
 
 
-def _shown(text: str) -> str:
+def shown_text(text: str) -> str:
+    """Any text on one line, in Unicode, without control characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 

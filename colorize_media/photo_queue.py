@@ -28,6 +28,7 @@ from PIL import Image
 
 from colorize_media.colorizer import Colorizer
 from colorize_media.events import Done, OnEvent, Planned, Skipped, Started
+from colorize_media.machine import memory_bytes, usable_cores
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, unexpected
 from colorize_media.outputs import OutputFolders, keep_mode_and_times
@@ -83,17 +84,12 @@ def _says_16_bits(image: Image.Image) -> bool:
 
 def default_budget() -> int:
     """A quarter of the machine's memory, within limits."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # Windows
-        return LEAST_BUDGET
-    return int(min(max(total * BUDGET_SHARE, LEAST_BUDGET), MOST_BUDGET))
+    return int(min(max((memory_bytes() or 0) * BUDGET_SHARE, LEAST_BUDGET), MOST_BUDGET))
 
 
 def default_workers() -> int:
     """One per core that this process may use, and two at least: one waits for the disk."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(2, cores)
+    return max(2, usable_cores())
 
 
 class PhotoQueue:

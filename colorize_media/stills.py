@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from colorize_media import __version__
 from colorize_media.color import chroma_table
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
-from colorize_media.documents import judge_document
+from colorize_media.decision import decide_photo
 from colorize_media.events import Done, OnEvent, Skipped, Started, Warned, ignore
-from colorize_media.monochrome import decide
 from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo import Photo, read_photo, write_photo
 
@@ -75,15 +74,13 @@ def colorize_photo(
 def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | Skipped:
     """Decode, decide and make the network's input; Skipped for what is left alone. Raises a FileProblem."""
     photo = read_photo(source, max_pixels=options.max_pixels)
-    verdict = decide([photo.preview])
-    if verdict.kind == "color" and not options.force:
-        return Skipped(source, f"already in colour: {verdict.reason}")
-    if options.skip_documents and (document := judge_document(photo.luma)).is_document:
-        return Skipped(source, f"a document: {document.reason}")
+    decision = decide_photo(photo, options)
+    if not decision.colorize:
+        return Skipped(source, decision.told)
     height, width = photo.luma.shape
     sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
     views = tuple(working_luma(photo.luma, working_shape(height, width, size)) for size in sizes)
-    return PreparedPhoto(photo, views, f"{verdict.kind}: {verdict.reason}")
+    return PreparedPhoto(photo, views, decision.told)
 
 
 def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: ColorizeOptions) -> NDArray[np.float32]:

@@ -22,11 +22,12 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"film_evaluation"},
+    {"film_evaluation", "report"},
     {"console", "archive", "inspection", "doctor", "export"},
-    {"photo_queue", "preview", "plan"},
+    {"photo_queue", "preview", "plan", "report_page", "thumbnails"},
     {"pipeline"},
     {"stills", "keyframes"},
+    {"decision"},
     {"discovery", "photo", "video_writer", "smoothing", "color_shots", "documents", "colorizer"},
     {"film_file"},
     {"anchors", "monochrome", "video_encoder", "work_folder"},
@@ -34,11 +35,11 @@ FLOORS = [
     {"flow", "metadata", "planes", "device", "film_part", "manifest"},
     {"xmp", "color", "models"},
     {"files", "outcomes", "outputs"},
-    {"options", "events", "formats"},
+    {"options", "events", "formats", "machine"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome"}
+TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome", "machine"}
 
 
 def imported_rooms(file: Path) -> set[str]:

@@ -31,6 +31,7 @@ from colorize_media.photo_queue import PhotoQueue, memory_needed
 from colorize_media.plan import Memory, make_plan
 from colorize_media.stills import PreparedPhoto, photo_colors, prepare_photo
 
+from media import grey_frames, make_video
 from networks import lively
 
 SMALL = ColorizeOptions(working_size=64)
@@ -136,6 +137,26 @@ def test_modes_and_times_of_files_and_folders_are_kept(tmp_path: Path, fresh_wei
     assert (made.stat().st_mode & 0o777, made.parent.stat().st_mode & 0o777) == (0o440, 0o710)
     for path, seconds in times.items():
         assert (out / path.relative_to(source)).stat().st_mtime == seconds
+
+
+def test_a_finished_archive_is_known_without_the_network(tmp_path: Path, fresh_weights: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    grey(source / "a.png")
+    Image.fromarray(data.coffee()).save(source / "b.jpg")
+    make_video(source / "c.mp4", frames=grey_frames(4))
+    command = [str(source), "-o", str(out), "--model", str(fresh_weights), "--working-size", "64"]
+    assert run([*command, "--device", "cpu"]) == 0
+    code = (
+        "import sys; from colorize_media.cli import run; code = run(sys.argv[1:]); "
+        "print(code, sorted({'torch', 'cv2'} & set(sys.modules)))"
+    )
+    # Nor is a device asked for that nothing would be done on.
+    again = subprocess.run(
+        [sys.executable, "-c", code, *command, "--threads", "1", "--device", "cuda:99"], capture_output=True, text=True
+    )
+    assert again.stdout == "0 []\n", again.stderr
+    grey(source / "d.png")
+    assert run([*command, "--device", "cuda:99"]) == 3
 
 
 # --- many at once
