@@ -121,9 +121,31 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
     if image.format in ("JPEG", "MPO"):
         photoshop, extended = _read_jpeg_segments(data, warnings)
     elif image.format == "TIFF":
-        exif, xmp, photoshop = _read_tiff_tags(image)
+        exif, xmp, photoshop = tiff_blocks(image)
     elif image.format == "JPEG2000" and b"uuid" in data[:1_000_000]:
         warnings.append("the JPEG 2000 file's own metadata boxes are not carried over")
+    given = _bytes(info.get("icc_profile"))
+    blocks, more = metadata_of_blocks(exif=exif, xmp=xmp, extended_xmp=extended, icc=given)
+    return (
+        dataclasses.replace(
+            blocks,
+            photoshop=photoshop,
+            comment=_bytes(info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
+            text=_png_text(image),
+            dpi=_resolution(image),
+            gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not given else None,
+        ),
+        (*warnings, *more),
+    )
+
+
+def metadata_of_blocks(
+    *, exif: bytes = b"", xmp: bytes = b"", extended_xmp: tuple[bytes, ...] = (), icc: bytes = b""
+) -> tuple[PhotoMetadata, tuple[str, ...]]:
+    """What these blocks say, without those that are damaged, and warnings about them."""
+    warnings: list[str] = []
+    exif = exif.removeprefix(_EXIF_HEAD)
+    extended = extended_xmp
     orientation = 1
     if exif:
         try:
@@ -140,20 +162,15 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
         else:
             # EXIF decides where it says anything; Lightroom and digiKam write PNG orientation into XMP only.
             orientation = orientation if _has_orientation(exif) else packet.orientation()
-    if "icc_profile" in info and len(_bytes(info["icc_profile"])) and not profile_space(_bytes(info["icc_profile"])):
+    space = profile_space(icc)
+    if icc and not space:
         warnings.append("the colour profile is damaged and is not carried over")
-    icc = _bytes(info.get("icc_profile"))
     return (
         PhotoMetadata(
             exif=exif,
-            icc=icc if profile_space(icc) else b"",
+            icc=icc if space else b"",
             xmp=xmp,
             extended_xmp=extended,
-            photoshop=photoshop,
-            comment=_bytes(info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
-            text=_png_text(image),
-            dpi=_resolution(image),
-            gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not icc else None,
             orientation=orientation if 1 <= orientation <= 8 else 1,
         ),
         tuple(warnings),
@@ -214,6 +231,27 @@ def exif_orientation(exif: bytes) -> int:
     order, entries, _ = _first_directory(exif)
     value = _number(exif, order, entries.get(_ORIENTATION))
     return value if value is not None and 1 <= value <= 8 else 1
+
+
+def first_directory_has(tiff: bytes, tag: int) -> bool:
+    """Whether the first directory of a TIFF structure has a tag; False for a damaged one."""
+    try:
+        return tag in _first_directory(tiff)[1]
+    except ValueError:
+        return False
+
+
+def as_stored(tiff: bytes) -> bytes:
+    """A TIFF file that says Orientation 1, for decoders that would turn it; BigTIFF is left as it is."""
+    try:
+        order, entries, _ = _first_directory(tiff)
+    except ValueError:
+        return tiff
+    if _number(tiff, order, entries.get(_ORIENTATION)) in (None, 1):
+        return tiff
+    out = bytearray(tiff)
+    _set_number(out, order, entries[_ORIENTATION], 1)
+    return bytes(out)
 
 
 def upright_exif(exif: bytes, size: tuple[int, int]) -> bytes:
@@ -491,7 +529,7 @@ def _read_jpeg_segments(data: bytes, warnings: list[str]) -> tuple[bytes, tuple[
     return photoshop, tuple(extended)
 
 
-def _read_tiff_tags(image: Image.Image) -> tuple[bytes, bytes, bytes]:
+def tiff_blocks(image: Image.Image) -> tuple[bytes, bytes, bytes]:
     """EXIF without the storage tags, XMP and Photoshop's resources of a TIFF file."""
     source, kept = image.getexif(), Image.Exif()
     for tag, value in source.items():

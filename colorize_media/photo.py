@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
+from colorize_media.camera_raw import is_camera_raw, read_camera_raw
 from colorize_media.color import YCbCrSpec
 from colorize_media.errors import (
     InputIsOutput,
@@ -31,6 +32,7 @@ from colorize_media.errors import (
 )
 from colorize_media.files import size_of_readable, unreadable
 from colorize_media.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE_PHOTO
+from colorize_media.heif import is_heic, read_heif
 from colorize_media.metadata import (
     PhotoMetadata,
     embed_in_jpeg,
@@ -44,16 +46,14 @@ from colorize_media.metadata import (
 )
 from colorize_media.outputs import whole_or_absent
 from colorize_media.photo_decode import (
-    Pixels,
     check,
     decode,
     format_name,
-    grey_preview,
     open_picture,
     quiet_pillow,
-    strips,
     warnings_about,
 )
+from colorize_media.pixels import Pixels, grey_preview, strips
 
 ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
 """``chroma(top, bottom)`` gives Cb and Cr of these upright rows, ``(bottom − top, W, 2)`` in codes of Photo.spec."""
@@ -73,7 +73,7 @@ class Photo:
     alpha     (H, W) of the same type, upright, or None
     preview   (h, w, 3) uint8 R′G′B′, upright, short side at most PREVIEW_SIDE: for the monochrome decision
     metadata  EXIF, XMP, IPTC, ICC … as they were in the file
-    format    JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG2000, PPM or AVIF, decided by content
+    format    JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG2000, PPM, AVIF, HEIC or RAW, decided by content
     warnings  what could not be kept when reading
     """
 
@@ -95,20 +95,19 @@ class Photo:
 def read_photo(path: Path, *, max_pixels: int) -> Photo:
     """Decode one photograph.
 
-    Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, DamagedMedia, UnsupportedMedia. ``max_pixels`` is
-    checked against the header, before anything is decoded. No Python warning and no file descriptor is left behind.
+    Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, DamagedMedia, UnsupportedMedia,
+    LibraryMissing. ``max_pixels`` is checked against the header, before anything is decoded. No Python warning and no file descriptor is left behind.
     """
     data = _read_file(path, max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES)
-    with quiet_pillow(), open_picture(path, data) as image:
-        name = format_name(image)
-        check(path, image, data, max_pixels)
-        warnings = warnings_about(path, image, name, data)
-        tiff_turn = tiff_orientation(image)
-        pixels = decode(path, image, name, data, warnings)
-        metadata, more = read_metadata(image, data)
-        if name == "TIFF":
-            metadata = replace(metadata, orientation=tiff_turn)
-        warnings += more
+    if is_heic(data):
+        name = "HEIC"
+        pixels, metadata, warnings = read_heif(path, data, max_pixels)
+    elif is_camera_raw(path, data):
+        name = "RAW"
+        with quiet_pillow():
+            pixels, metadata, warnings = read_camera_raw(path, data, max_pixels)
+    else:
+        name, pixels, metadata, warnings = _read_with_pillow(path, data, max_pixels)
     pixels, metadata = _to_srgb_meaning(path, pixels, metadata, warnings)
     orientation = 1 if pixels.upright else metadata.orientation
     bits = pixels.luma.dtype.itemsize * 8
@@ -122,6 +121,19 @@ def read_photo(path: Path, *, max_pixels: int) -> Photo:
         format=name,
         warnings=tuple(warnings),
     )
+
+
+def _read_with_pillow(path: Path, data: bytes, max_pixels: int) -> tuple[str, Pixels, PhotoMetadata, list[str]]:
+    with quiet_pillow(), open_picture(path, data) as image:
+        name = format_name(image)
+        check(path, image, data, max_pixels)
+        warnings = warnings_about(path, image, name, data)
+        tiff_turn = tiff_orientation(image)
+        pixels = decode(path, image, name, data, warnings)
+        metadata, more = read_metadata(image, data)
+        if name == "TIFF":
+            metadata = replace(metadata, orientation=tiff_turn)
+        return name, pixels, metadata, [*warnings, *more]
 
 
 def _read_file(path: Path, max_bytes: int) -> bytes:
@@ -189,8 +201,8 @@ _CONTAINERS = (
     _Container("WEBP", 8, True, 16383, _RICH),
     _Container("AVIF", 8, True, 65535, _RICH),
     _Container("BMP", 8, False, 65535, frozenset()),
-    _Container("JPEG2000", 8, True, 0x7FFFFFFF, frozenset()),
-    _Container("PPM", 8, False, 0x7FFFFFFF, frozenset()),
+    _Container("JPEG2000", 16, True, 0x7FFFFFFF, frozenset()),
+    _Container("PPM", 16, False, 0x7FFFFFFF, frozenset()),
 )
 
 
@@ -375,14 +387,20 @@ def _write_png(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, qualit
         _assembled(photo, chroma).save(memory, "PNG", compress_level=_DEFLATE)
         file.write(embed_in_png(memory.getvalue(), metadata))
         return
-    order = [2, 1, 0] if photo.alpha is None else [2, 1, 0, 3]  # OpenCV's B, G, R
+    encoded = _encoded_deep(photo, chroma, ".png", [cv2.IMWRITE_PNG_COMPRESSION, _DEFLATE])
+    file.write(embed_in_png(encoded, metadata))
+
+
+def _encoded_deep(photo: Photo, chroma: ChromaRows, suffix: str, settings: list[int]) -> bytes:
+    """The 16-bit picture by OpenCV, which wants B, G, R."""
+    order = [2, 1, 0] if photo.alpha is None else [2, 1, 0, 3]
     picture = np.empty((*photo.luma.shape, len(order)), np.uint16)
     for top, strip in _rgb_rows(photo, chroma, 16):
         picture[top : top + len(strip)] = strip[..., order]
-    done, encoded = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, _DEFLATE])
+    done, encoded = cv2.imencode(suffix, picture, settings)
     if not done:
-        raise OSError("the PNG encoder failed")
-    file.write(embed_in_png(encoded.tobytes(), metadata))
+        raise OSError(f"the {suffix} encoder failed")
+    return encoded.tobytes()
 
 
 def _write_tiff(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
@@ -411,6 +429,22 @@ def _write_tiff(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quali
     file.write(struct.pack("<L", start))
 
 
+def _write_jpeg2000(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    if photo.spec.bits == 8:
+        _write_with_pillow("JPEG2000", photo, chroma, metadata, quality, file)
+        return
+    file.write(_encoded_deep(photo, chroma, ".jp2", [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]))  # 1000: lossless
+
+
+def _write_ppm(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    if photo.spec.bits == 8:
+        _write_with_pillow("PPM", photo, chroma, metadata, quality, file)
+        return
+    file.write(b"P6 %d %d 65535\n" % photo.size)
+    for _, strip in _rgb_rows(replace(photo, alpha=None), chroma, 16):
+        file.write(strip.astype(">u2").tobytes())
+
+
 def _write_with_pillow(
     name: str, photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO
 ) -> None:
@@ -431,4 +465,5 @@ def _dpi(metadata: PhotoMetadata) -> dict[str, Any]:
 
 _Encoder: TypeAlias = Callable[[Photo, ChromaRows, PhotoMetadata, int, BinaryIO], None]
 _ENCODERS: dict[str, _Encoder] = {"JPEG": _write_jpeg, "PNG": _write_png, "TIFF": _write_tiff}
-_ENCODERS |= {name: partial(_write_with_pillow, name) for name in ("WEBP", "AVIF", "BMP", "JPEG2000", "PPM")}
+_ENCODERS |= {name: partial(_write_with_pillow, name) for name in ("WEBP", "AVIF", "BMP")}
+_ENCODERS |= {"JPEG2000": _write_jpeg2000, "PPM": _write_ppm}
