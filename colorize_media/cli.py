@@ -140,6 +140,8 @@ COLORIZE_OPTIONS = [
     option("-v", "--verbose", count=True, help="More; -vv shows tracebacks."),
     option("--json", "json_lines", is_flag=True, help="JSON lines on standard output: plan, events, summary."),
     option("--config", type=PATH, help="Config file (TOML); default: config.toml in the user's config folder."),
+    # Of the command line alone: set for good, it would take the plain command away.
+    click.option("--host-batch", is_flag=True, help="For host programs: pictures as JSON lines on standard input."),
 ]  # fmt: skip
 
 
@@ -150,7 +152,7 @@ def cli() -> None:
 
 
 @cli.command(DEFAULT, hidden=True)
-@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, type=PATH, metavar="INPUT...")
 @_add(COLORIZE_OPTIONS)
 @click.pass_context
 def colorize(
@@ -167,6 +169,7 @@ def colorize(
     json_lines: bool,
     config: Path | None,
     threads: int,
+    host_batch: bool,
     **values: Any,
 ) -> int:
     """Colour black-and-white photographs, films and folders.
@@ -176,6 +179,12 @@ def colorize(
     metadata) is kept.
     """
     options = ColorizeOptions(**values)
+    if host_batch:
+        if inputs or output or dry_run or json_lines:
+            raise click.UsageError("--host-batch reads its pictures and outputs on standard input; give only options.")
+        return _serve_host(options, overwrite=overwrite, verbose=verbose, threads=threads)
+    if not inputs:
+        raise click.UsageError("Missing argument 'INPUT...'.", context)
     from colorize_media.archive import run_plan
     from colorize_media.console import make_reporter, plan_lines
     from colorize_media.device import describe_device
@@ -215,6 +224,21 @@ def colorize(
         return run_plan(plan, make_colorizer, options, reporter, lambda text: tell(text, err=True), workers=threads)
     finally:
         reporter.close()
+
+
+def _serve_host(options: ColorizeOptions, *, overwrite: bool, verbose: int, threads: int) -> int:
+    from colorize_media.host_batch import serve
+
+    def make_colorizer() -> Any:
+        from colorize_media.colorizer import Colorizer
+
+        _use_threads(threads)
+        return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
+
+    tell = (lambda text: click.echo(text, err=True)) if verbose > 1 else (lambda text: None)
+    return serve(
+        sys.stdin.buffer, sys.stdout, make_colorizer, options, overwrite=overwrite, on_traceback=tell, workers=threads
+    )
 
 
 @cli.command()

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"film_evaluation"},
+    {"film_evaluation", "host_batch"},
     {"console", "archive", "inspection", "doctor", "export"},
     {"photo_queue", "preview", "plan"},
     {"pipeline"},
