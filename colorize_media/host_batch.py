@@ -195,7 +195,7 @@ def _lines(requests: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
-def _checked(name: str, value: object) -> object:
+def _checked(name: str, value: object) -> Any:
     """An option's value as `ColorizeOptions` wants it. Raises BadOption for a name or type that it has not."""
     if name in _OF_THE_RUN:
         raise BadOption(
