@@ -143,6 +143,8 @@ COLORIZE_OPTIONS = [
     option("-v", "--verbose", count=True, help="More; -vv shows tracebacks."),
     option("--json", "json_lines", is_flag=True, help="JSON lines on standard output: plan, events, summary."),
     option("--config", type=PATH, help="Config file (TOML); default: config.toml in the user's config folder."),
+    # Of the command line alone: set for good, it would take the plain command away.
+    click.option("--host-batch", is_flag=True, help="For host programs: pictures as JSON lines on standard input."),
 ]  # fmt: skip
 
 
@@ -153,7 +155,7 @@ def cli() -> None:
 
 
 @cli.command(DEFAULT, hidden=True)
-@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, type=PATH, metavar="INPUT...")
 @_add(COLORIZE_OPTIONS)
 @click.pass_context
 def colorize(
@@ -171,6 +173,7 @@ def colorize(
     json_lines: bool,
     config: Path | None,
     threads: int,
+    host_batch: bool,
     **values: Any,
 ) -> int:
     """Colour black-and-white photographs, films and folders.
@@ -180,6 +183,12 @@ def colorize(
     metadata) is kept.
     """
     options = ColorizeOptions(**values)
+    if host_batch:
+        if inputs or output or dry_run or json_lines:
+            raise click.UsageError("--host-batch reads its pictures and outputs on standard input; give only options.")
+        return _serve_host(options, overwrite=overwrite, verbose=verbose, threads=threads)
+    if not inputs:
+        raise click.UsageError("Missing argument 'INPUT...'.", context)
     from colorize_media.archive import run_plan
     from colorize_media.console import make_reporter, plan_lines, shown_path
     from colorize_media.discovery import Selection
@@ -239,6 +248,21 @@ def colorize(
         if not quiet:
             click.echo(f"report: {shown_path(page.path)}", err=True)
     return code
+
+
+def _serve_host(options: ColorizeOptions, *, overwrite: bool, verbose: int, threads: int) -> int:
+    from colorize_media.host_batch import serve
+
+    def make_colorizer() -> Any:
+        from colorize_media.colorizer import Colorizer
+
+        _use_threads(threads)
+        return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
+
+    tell = (lambda text: click.echo(text, err=True)) if verbose > 1 else (lambda text: None)
+    return serve(
+        sys.stdin.buffer, sys.stdout, make_colorizer, options, overwrite=overwrite, on_traceback=tell, workers=threads
+    )
 
 
 @cli.command()
@@ -480,6 +504,89 @@ def doctor(as_json: bool) -> int:
         click.echo("\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()))
         click.echo("\n".join(f"problem: {text}" for text in problems) if problems else "all is well")
     return 3 if problems else 0
+
+
+@cli.group()
+def plugin() -> None:
+    """Buttons in photo libraries and file managers: list, install, remove, status."""
+
+
+FOLDER_OPTION = click.option(
+    "--folder", type=PATH, help="The host's folder (darktable: its configuration), if it is not in the usual place."
+)
+PLUGIN_DRY_RUN = click.option("-n", "--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+
+
+@plugin.command("list")
+def list_plugins() -> int:
+    """The programs that there are plugins for."""
+    from colorize_media.plugins.hosts import HOSTS
+
+    for host in HOSTS:
+        click.echo(f"{host.name:<10}  {host.title}: {host.does}")
+    return 0
+
+
+@plugin.command("install")
+@click.argument("host")
+@FOLDER_OPTION
+@PLUGIN_DRY_RUN
+def install_plugin(host: str, folder: Path | None, dry_run: bool) -> int:
+    """Put the plugin into a program, or bring it up to date."""
+    return _change_plugin(host, folder, install=True, dry_run=dry_run)
+
+
+@plugin.command("remove")
+@click.argument("host")
+@FOLDER_OPTION
+@PLUGIN_DRY_RUN
+def remove_plugin(host: str, folder: Path | None, dry_run: bool) -> int:
+    """Take the plugin out of a program again."""
+    return _change_plugin(host, folder, install=False, dry_run=dry_run)
+
+
+@plugin.command("status")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+def plugin_status(as_json: bool) -> int:
+    """Which programs are here, and which of them have the plugin."""
+    from colorize_media.plugins.hosts import HOSTS, Folders, find_command
+    from colorize_media.plugins.installer import find, state
+
+    folders, command = Folders.of(os.environ), find_command()
+    rows: list[tuple[str, str, str, str]] = []
+    for host in HOSTS:
+        found = find(host, folders, command) if host.places_here(folders) else []
+        rows += [(host.name, place.place.how, str(place.place.base), state(place)) for place in found]
+        rows += [] if found else [(host.name, "", "", "the program is not found")]
+    if as_json:
+        names = ("host", "how", "folder", "state")
+        click.echo(json.dumps({"command": command, "hosts": [dict(zip(names, row, strict=True)) for row in rows]}))
+        return 0
+    click.echo(f"command: {command}")
+    for name, how, base, told in rows:
+        click.echo(f"{name:<10}  {told}" + (f" ({' '.join(filter(None, (how, base)))})" if base else ""))
+    return 0
+
+
+def _change_plugin(name: str, folder: Path | None, *, install: bool, dry_run: bool) -> int:
+    from colorize_media.plugins.hosts import Folders, find_command, find_host
+    from colorize_media.plugins.installer import apply, changes, describe, find
+
+    host = find_host(name)
+    found = find(host, Folders.of(os.environ), find_command(), folder)
+    todo = changes(found, install=install)
+    for change in todo:
+        click.echo(("would " if dry_run else "") + "\n".join(describe(change)))
+        if not dry_run:
+            apply(change)
+    if not todo:
+        click.echo(f"{host.title}: the plugin is {'installed already' if install else 'not there'}")
+    elif not dry_run:
+        click.echo(f"{host.title}: the plugin is {'installed' if install else 'removed'}; {host.afterwards}")
+    for place in found if install else ():
+        if place.place.note:
+            click.echo(f"{' '.join(filter(None, (host.title, place.place.how)))}: {place.place.note}", err=True)
+    return 0
 
 
 def run(arguments: list[str]) -> int:

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"film_evaluation", "report"},
-    {"console", "archive", "inspection", "doctor", "export"},
+    {"film_evaluation", "report", "host_batch"},
+    {"console", "archive", "inspection", "doctor", "export", "plugins"},
     {"photo_queue", "preview", "plan", "report_page", "thumbnails"},
     {"pipeline"},
     {"stills", "keyframes"},
@@ -71,6 +71,11 @@ def test_rooms_import_only_downwards(file: Path) -> None:
     assert file.stem in FLOOR, f"{file.stem} stands on no floor: put it in FLOORS"
     for room in imported_rooms(file) - {"training"}:
         assert FLOOR[room] > FLOOR[file.stem], f"{file.stem} → {room}"
+
+
+def test_plugins_know_files_and_errors_alone() -> None:
+    for file in (ROOT / "colorize_media" / "plugins").rglob("*.py"):
+        assert imported_rooms(file) <= {"plugins", "files", "outputs", "errors"}, file
 
 
 def test_only_the_command_line_knows_training() -> None:

@@ -1,0 +1,1 @@
+colorize-media -q -y $INPUT -o $OUTPUT && test -s $OUTPUT || exit 127
