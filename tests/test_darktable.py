@@ -10,7 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ from PIL import Image
 from skimage import data
 
 import colorize_media
+from colorize_media.cli import run
 
 PLUGIN = Path(colorize_media.__file__).parent / "plugins" / "darktable" / "colorize.lua"
 LIMIT = 280  # seconds
@@ -285,3 +287,93 @@ for number, line in enumerate(sys.stdin):
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
     assert images(library) == sorted([*(f"old {number}.png" for number in range(6)), "old 0_colorized.jpg"])
+
+
+WINDOW = """
+local dt = require "darktable"
+local function say(...)
+  local out = io.open({told}, "ab")
+  out:write(table.concat({{...}}, "\t"), "\n")
+  out:close()
+end
+local function works() return os.execute("ls " .. {cache} .. " | grep -q ^colorize") end
+local function press(action, count)
+  for _ = 1, 10 do  -- what is pressed before the window is ready is lost
+    dt.gui.action(action, 0, "", "", 1.0)
+    for _ = 1, 20 do
+      dt.control.sleep(200)
+      if works() or #dt.database >= count then
+        while works() do dt.control.sleep(200) end
+        return
+      end
+    end
+  end
+end
+local good, problem = xpcall(function()
+  local old = dt.database.import({folder} .. "/old.png")
+  local now = dt.database.import({folder} .. "/now.png")
+  dt.control.sleep(1000)
+  dt.gui.selection({{ old, now }})
+  press("lib/export/export", 3)
+  press("lua/colorize", 4)
+  for _, image in ipairs(dt.database) do
+    say(image.filename, tostring(image.group_leader == image), #image:get_group_members())
+  end
+end, debug.traceback)
+say(good and "END" or "ERROR", tostring(problem))
+dt.gui.action("global/quit", 0, "", "", 1.0)
+"""
+
+
+@pytest.fixture
+def display() -> Iterator[str]:
+    """A screen that nobody sees."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("Xvfb is not installed: scripts/install-hosts darktable")
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        os.close(writer)
+        with os.fdopen(reader) as told:
+            yield f":{told.readline().strip()}"
+        server.terminate()
+
+
+@pytest.mark.slow
+def test_the_export_button_and_the_shortcut_of_a_darktable_with_a_window(
+    library: Path, tmp_path: Path, display: str, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plugin is the installed one, which calls the command beside this Python."""
+    grey(library / "old.png")
+    Image.fromarray(data.astronaut()).resize((96, 96)).save(library / "now.png")
+    places = {"configdir": tmp_path / "config", "cachedir": tmp_path / "cache", "library": tmp_path / "library.db"}
+    (tmp_path / "config").mkdir()
+    assert run(["plugin", "install", "darktable", "--folder", str(tmp_path / "config")]) == 0
+    told, scenario = tmp_path / "told", tmp_path / "scenario.lua"
+    words = {"told": told, "folder": library, "cache": tmp_path / "cache"}
+    scenario.write_text(WINDOW.format(**{name: lua(word) for name, word in words.items()}))
+    settings = {"storage_name": "module_colorize", "format_name": "jpeg"}
+    with subprocess.Popen(
+        ["darktable", *[word for name, place in places.items() for word in (f"--{name}", str(place))], "--disable-opencl",
+         *[word for name, value in settings.items() for word in ("--conf", f"plugins/lighttable/export/{name}={value}")],
+         "--luacmd", f"dofile({lua(scenario)})"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=_environment(tmp_path, fresh_weights) | {"DISPLAY": display},
+    ) as program:  # fmt: skip
+        end = threading.Timer(LIMIT, program.kill)
+        end.start()
+        log, _ = program.communicate()
+        end.cancel()
+    assert told.is_file(), log
+    *rows, last = (line.split("\t") for line in told.read_text().splitlines())
+    assert last[0] == "END", (last, log)
+    assert sorted(rows) == [
+        ["now.png", "true", "1"],
+        ["old.png", "true", "3"],
+        ["old_colorized.jpg", "false", "3"],
+        ["old_colorized_01.jpg", "false", "3"],
+    ]
+    assert [name for name in images(library) if name.endswith(".jpg")] == ["old_colorized.jpg", "old_colorized_01.jpg"]

@@ -245,7 +245,7 @@ local function missing()
     "or run: colorize-media plugin install darktable"), path)
 end
 
-local running = {}  -- process numbers, to end them when darktable ends
+local running = {}  -- what ends each run and what takes its files away, for when darktable ends first
 
 local function terminate(pid)
   os.execute(WINDOWS and ("taskkill /F /PID " .. pid .. " >NUL 2>&1") or ("kill " .. pid .. " 2>/dev/null"))
@@ -283,7 +283,11 @@ local function ask(folder, items, progress, on_answer)
   end
 
   progress.on_cancel(stop)
-  running[stop] = true
+  running[stop] = function()
+    local files = { requests, log }
+    for _, item in ipairs(items) do table.insert(files, item.source) end
+    remove_folder(folder, files)
+  end
   if progress.cancelled() then stop() end
   while true do
     -- Others may use Lua meanwhile. Windows has no such waiting.
@@ -523,7 +527,10 @@ if dt.configuration.has_gui then
 end
 
 dt.register_event(MODULE, "exit", function()
-  for stop in pairs(running) do stop() end
+  for stop, remove in pairs(running) do
+    stop()
+    remove()
+  end
 end)
 
 function script_data.destroy()
