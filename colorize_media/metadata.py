@@ -16,7 +16,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ _THUMBNAIL_RESOURCES = frozenset({0x0409, 0x040C})
 _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC, _STRIP_OFFSETS = 700, 33723, 34377, 34675, 273
 # TIFF tags that describe how the pixels are stored (TIFF 6.0, its supplements, and Photoshop's layer data 37724). They
 # belong to the source's pixels, not to the photograph.
-_STORAGE_TAGS = frozenset(
+STORAGE_TAGS = frozenset(
     {
         254,
         255,
@@ -460,15 +460,22 @@ def embed_in_png(encoded: bytes, metadata: PhotoMetadata) -> bytes:
 
 
 def tiff_directory(
-    metadata: PhotoMetadata, storage: Mapping[int, Any], strip_offsets: tuple[int, ...], start: int
-) -> bytes:
-    """The end of a little-endian TIFF file, from ``start``: the directory with ``storage`` tags and metadata."""
+    metadata: PhotoMetadata,
+    storage: Mapping[int, Any],
+    strip_offsets: tuple[int, ...],
+    start: int,
+    order: Literal["<", ">"] = "<",
+) -> tuple[bytes, int]:
+    """A page's directory with ``storage`` tags and metadata, to stand at ``start`` of a TIFF file in struct's ``order``.
+
+    Also returns where in it the link to the next page is.
+    """
     directory = Image.Exif()
     if metadata.exif:
         directory.load(_EXIF_HEAD + metadata.exif)
-        for tag in _STORAGE_TAGS & set(directory):
+        for tag in STORAGE_TAGS & set(directory):
             del directory[tag]
-    directory.endian = "<"
+    directory.endian = order
     directory[_ORIENTATION] = 1
     if metadata.dpi:
         directory[282], directory[283], directory[296] = (*metadata.dpi, 2)
@@ -484,12 +491,12 @@ def tiff_directory(
             directory[tag] = value
     out = bytearray(directory.tobytes(start)[len(_EXIF_HEAD) + 8 :])  # without EXIF's and TIFF's head
     # Pillow moves the strip offsets behind the directory, where its own writer puts the pixels; ours are in front.
-    entries, _ = _directory(out, "<", 0)
+    entries, link = _directory(out, order, 0)
     _, count, at = entries[_STRIP_OFFSETS]
     if count > 1:
-        at = struct.unpack_from("<L", out, at)[0] - start
-    struct.pack_into(f"<{count}L", out, at, *strip_offsets)
-    return bytes(out)
+        at = struct.unpack_from(f"{order}L", out, at)[0] - start
+    struct.pack_into(f"{order}{count}L", out, at, *strip_offsets)
+    return bytes(out), link
 
 
 def _international_text(key: str, value: bytes) -> tuple[bytes, bytes]:
@@ -533,7 +540,7 @@ def tiff_blocks(image: Image.Image) -> tuple[bytes, bytes, bytes]:
     """EXIF without the storage tags, XMP and Photoshop's resources of a TIFF file."""
     source, kept = image.getexif(), Image.Exif()
     for tag, value in source.items():
-        if tag not in _STORAGE_TAGS and tag not in (_EXIF_IFD, _GPS_IFD):
+        if tag not in STORAGE_TAGS and tag not in (_EXIF_IFD, _GPS_IFD):
             kept[tag] = value
     for tag in (_EXIF_IFD, _GPS_IFD):
         nested = source.get_ifd(tag)

@@ -13,10 +13,11 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from PIL import Image, features
 from colorize_media.camera_raw import is_camera_raw, read_camera_raw
 from colorize_media.color import YCbCrSpec
 from colorize_media.errors import (
+    DamagedMedia,
     InputIsOutput,
     OutputUnwritable,
     UnsupportedMedia,
@@ -53,7 +55,8 @@ from colorize_media.photo_decode import (
     quiet_pillow,
     warnings_about,
 )
-from colorize_media.pixels import Pixels, grey_preview, strips
+from colorize_media.pixels import Pixels, damaged, grey_preview, strips, unsupported
+from colorize_media.tiff_pages import TiffPages, pages_of
 
 ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
 """``chroma(top, bottom)`` gives Cb and Cr of these upright rows, ``(bottom − top, W, 2)`` in codes of Photo.spec."""
@@ -75,6 +78,7 @@ class Photo:
     metadata  EXIF, XMP, IPTC, ICC … as they were in the file
     format    JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG2000, PPM, AVIF, HEIC or RAW, decided by content
     warnings  what could not be kept when reading
+    pages     how many the file has; above 1 this is one of them
     """
 
     path: Path
@@ -85,6 +89,7 @@ class Photo:
     metadata: PhotoMetadata
     format: str
     warnings: tuple[str, ...] = ()
+    pages: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -93,12 +98,48 @@ class Photo:
 
 
 def read_photo(path: Path, *, max_pixels: int) -> Photo:
-    """Decode one photograph.
+    """Decode one photograph; of a TIFF file with several pages, the first.
 
-    Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, DamagedMedia, UnsupportedMedia,
-    LibraryMissing. ``max_pixels`` is checked against the header, before anything is decoded. No Python warning and no file descriptor is left behind.
+    Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, DamagedMedia, UnsupportedMedia, LibraryMissing.
+    ``max_pixels`` is checked against the header, before anything is decoded. No Python warning and no file descriptor is
+    left behind.
     """
+    return next(read_pages(path, max_pixels=max_pixels))
+
+
+def read_pages(path: Path, *, max_pixels: int) -> Iterator[Photo]:
+    """Decode a photograph, page by page where it is a TIFF file with several. Raises as `read_photo`."""
     data = _read_file(path, max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES)
+    pages = _pages_of(path, data)
+    if pages is None:
+        yield _decoded(path, data, max_pixels)
+        return
+    for number in range(len(pages.pages)):
+        yield _page(path, pages, number, max_pixels)
+
+
+def _pages_of(path: Path, data: bytes) -> TiffPages | None:
+    if is_camera_raw(path, data):
+        return None
+    try:
+        return pages_of(data)
+    except ValueError as problem:
+        raise damaged(path, f"its pages cannot be counted: {problem}") from problem
+
+
+def _page(path: Path, pages: TiffPages, number: int, max_pixels: int) -> Photo:
+    """Each refusal and warning says which page it is about."""
+    where = f"page {number + 1} of {len(pages.pages)}: "
+    try:
+        photo = _decoded(path, pages.alone(number), max_pixels)
+    except (DamagedMedia, UnsupportedMedia) as problem:
+        problem.why = where + problem.why
+        raise
+    warnings = tuple(where + warning for warning in photo.warnings)
+    return replace(photo, warnings=warnings, pages=len(pages.pages))
+
+
+def _decoded(path: Path, data: bytes, max_pixels: int) -> Photo:
     if is_heic(data):
         name = "HEIC"
         pixels, metadata, warnings = read_heif(path, data, max_pixels)
@@ -247,7 +288,7 @@ def write_photo(
     through.
     """
     container = _container(target)
-    _refuse_original(photo, target)
+    _refuse_original(photo.path, target)
     if max(photo.size) > container.max_side:
         raise UnsupportedMedia(
             "the picture is too large for the output's format",
@@ -257,21 +298,68 @@ def write_photo(
         )
     rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
     metadata, lost = for_output(photo.metadata, container.holds, container.name, photo.size, photo.path.name, tool)
+    with _whole_or_told(target) as file:
+        _ENCODERS[container.name](photo, rows, metadata, quality, file)
+    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
+
+
+def write_pages(
+    source: Path, target: Path, color_page: Callable[[Photo], ChromaRows | None], *, max_pixels: int, tool: str
+) -> tuple[str, ...]:
+    """Write all pages of a TIFF file into another one; returns warnings.
+
+    A page for which ``color_page`` gives chroma is coloured; where it gives None, the page is copied as it is. Only one
+    page is decoded at a time. Raises as `read_photo` and `write_photo`.
+    """
+    pages = _pages_of(source, _read_file(source, max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES))
+    if pages is None:
+        raise damaged(source, "it had several pages when it was looked at, and has them no more")
+    container = _container(target)
+    if container.name != "TIFF":
+        raise UnsupportedMedia(
+            "the source has several pages", path=target, why=f"{container.name} holds only one", hint="use .tif"
+        )
+    _refuse_original(source, target)
+    warnings: list[str] = []
+    if pages.left_out:
+        warnings.append("the reduced copies and masks inside the file are not carried over")
+    with _whole_or_told(target) as file:
+        file.write((b"II*\0" if pages.order == "<" else b"MM\0*") + bytes(4))
+        link = 4
+        for number in range(len(pages.pages)):
+            photo = _page(source, pages, number, max_pixels)
+            chroma = color_page(photo)
+            if chroma is None:
+                try:
+                    start, next_link = pages.copy(number, file)
+                except ValueError as problem:
+                    raise unsupported(source, f"page {number + 1}: {problem}", "save it as a plain TIFF") from problem
+            else:
+                metadata, lost = for_output(photo.metadata, container.holds, "TIFF", photo.size, source.name, tool)
+                warnings += [*photo.warnings, *lost]
+                start, next_link = _append_page(photo, chroma, metadata, file, "<" if pages.order == "<" else ">")
+            _set_link(file, link, start, pages.order)
+            link = next_link
+    return tuple(warnings)
+
+
+@contextmanager
+def _whole_or_told(target: Path) -> Iterator[BinaryIO]:
+    """`whole_or_absent` with this room's errors."""
     try:
         with whole_or_absent(target) as file:
-            _ENCODERS[container.name](photo, rows, metadata, quality, file)
+            yield file
     except OSError as problem:
         raise _unwritable(target, problem) from problem
     except MemoryError as problem:
         raise UnsupportedMedia(
             "the picture is too large for this machine", path=target, why="out of memory", hint="free some memory"
         ) from problem
-    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
 
 
-def _refuse_original(photo: Photo, target: Path) -> None:
+def _refuse_original(source: Path, target: Path) -> None:
     try:
-        same = os.path.samefile(photo.path, target)
+        same = os.path.samefile(source, target)
     except (OSError, ValueError):
         return
     if same:
@@ -404,15 +492,31 @@ def _encoded_deep(photo: Photo, chroma: ChromaRows, suffix: str, settings: list[
 
 
 def _write_tiff(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
-    """Deflated strips, then the directory: written here because Pillow has no 16-bit R′G′B′."""
-    bits, channels = photo.spec.bits, 3 if photo.alpha is None else 4
     file.write(b"II*\0" + bytes(4))
+    start, _ = _append_page(photo, chroma, metadata, file, "<")
+    _set_link(file, 4, start, "<")
+
+
+def _set_link(file: BinaryIO, at: int, start: int, order: str) -> None:
+    file.seek(at)
+    file.write(struct.pack(f"{order}L", start))
+    file.seek(0, os.SEEK_END)
+
+
+def _append_page(
+    photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, file: BinaryIO, order: Literal["<", ">"]
+) -> tuple[int, int]:
+    """Deflated strips, then the directory: written here because Pillow has no 16-bit R′G′B′.
+
+    Returns where the directory stands, and its link to a next page.
+    """
+    bits, channels = photo.spec.bits, 3 if photo.alpha is None else 4
     offsets, lengths, rows = [], [], 0
     for _, strip in _rgb_rows(photo, chroma, bits):
         rows = rows or len(strip)
-        delta = strip.astype("<u2" if bits == 16 else "u1")
+        delta = strip.copy()
         delta[:, 1:] -= strip[:, :-1]
-        packed = zlib.compress(delta.tobytes(), _DEFLATE)
+        packed = zlib.compress(delta.astype(f"{order}u2" if bits == 16 else "u1").tobytes(), _DEFLATE)
         offsets.append(file.tell())
         lengths.append(len(packed))
         file.write(packed + b"\0" * (len(packed) % 2))
@@ -424,9 +528,9 @@ def _write_tiff(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quali
     if channels == 4:
         storage[338] = 2  # unassociated alpha
     start = file.tell()
-    file.write(tiff_directory(metadata, storage, tuple(offsets), start))
-    file.seek(4)
-    file.write(struct.pack("<L", start))
+    directory, link = tiff_directory(metadata, storage, tuple(offsets), start, order)
+    file.write(directory + b"\0" * (len(directory) % 2))
+    return start, start + link
 
 
 def _write_jpeg2000(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
