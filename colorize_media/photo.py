@@ -36,11 +36,13 @@ from colorize_media.files import size_of_readable, unreadable
 from colorize_media.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE_PHOTO
 from colorize_media.heif import is_heic, read_heif
 from colorize_media.metadata import (
+    PLAIN_TAGS,
     PhotoMetadata,
     embed_in_jpeg,
     embed_in_png,
     for_output,
     grey_codes_as_srgb,
+    has_thumbnail,
     profile_space,
     read_metadata,
     tiff_directory,
@@ -55,7 +57,7 @@ from colorize_media.photo_decode import (
     quiet_pillow,
     warnings_about,
 )
-from colorize_media.pixels import Pixels, damaged, grey_preview, strips, unsupported
+from colorize_media.pixels import Pixels, damaged, grey_preview, strips, to_8_bits, unsupported
 from colorize_media.tiff_pages import TiffPages, pages_of
 
 ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
@@ -63,6 +65,8 @@ ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
 
 _BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed; no file of max_pixels needs to be larger, so no larger one is read
 _SPARE_BYTES = 64 << 20  # metadata, and small max_pixels
+_LEFT_OUT = "the reduced copies and masks inside the file are not carried over"
+_THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 80  # EXIF's own size: some 6 KB
 _DEFLATE = 3  # zlib level of PNG and TIFF: on photographs a third of the time of 6, and files of about the same size
 
 
@@ -111,8 +115,10 @@ def read_pages(path: Path, *, max_pixels: int) -> Iterator[Photo]:
     """Decode a photograph, page by page where it is a TIFF file with several. Raises as `read_photo`."""
     data = _read_file(path, max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES)
     pages = _pages_of(path, data)
-    if pages is None:
-        yield _decoded(path, data, max_pixels)
+    if pages is None or len(pages.pages) < 2:
+        photo = _decoded(path, data, max_pixels)
+        left_out = (_LEFT_OUT,) if pages is not None and pages.left_out else ()
+        yield replace(photo, warnings=(*photo.warnings, *left_out))
         return
     for number in range(len(pages.pages)):
         yield _page(path, pages, number, max_pixels)
@@ -237,7 +243,7 @@ class _Container:
 _RICH = frozenset({"exif", "icc", "xmp"})
 _CONTAINERS = (
     _Container("JPEG", 8, False, 65500, _RICH | {"extended_xmp", "photoshop", "comment"}),
-    _Container("PNG", 16, True, 1_000_000, _RICH | {"text", "gamma", "comment"}),  # libpng's default limit
+    _Container("PNG", 16, True, 1_000_000, _RICH | {"text", "gamma", "comment", "photoshop"}),  # libpng's default limit
     _Container("TIFF", 16, True, 0x7FFFFFFF, _RICH | {"photoshop"}),
     _Container("WEBP", 8, True, 16383, _RICH),
     _Container("AVIF", 8, True, 65535, _RICH),
@@ -275,12 +281,20 @@ def _container(target: Path) -> _Container:
 
 
 def write_photo(
-    photo: Photo, chroma: ChromaRows | NDArray[np.float32], target: Path, *, quality: int, tool: str
+    photo: Photo,
+    chroma: ChromaRows | NDArray[np.float32],
+    target: Path,
+    *,
+    quality: int,
+    tool: str,
+    provenance: bool = True,
+    strip: bool = False,
 ) -> tuple[str, ...]:
     """Join the photograph's own luma with colour and write it; returns warnings about what the format could not hold.
 
     ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W,
-    2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``.
+    2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``;
+    for ``provenance`` and ``strip`` see `metadata.for_output`.
     JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′
     exactly; colours outside the cube lose chroma. The file appears whole under its name or not at all.
 
@@ -297,14 +311,21 @@ def write_photo(
             hint="use .png or .tif",
         )
     rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
-    metadata, lost = for_output(photo.metadata, container.holds, container.name, photo.size, photo.path.name, tool)
+    metadata, lost = _metadata_out(photo, rows, container, tool, provenance=provenance, strip=strip)
     with _whole_or_told(target) as file:
         _ENCODERS[container.name](photo, rows, metadata, quality, file)
     return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
 
 
 def write_pages(
-    source: Path, target: Path, color_page: Callable[[Photo], ChromaRows | None], *, max_pixels: int, tool: str
+    source: Path,
+    target: Path,
+    color_page: Callable[[Photo], ChromaRows | None],
+    *,
+    max_pixels: int,
+    tool: str,
+    provenance: bool = True,
+    strip: bool = False,
 ) -> tuple[str, ...]:
     """Write all pages of a TIFF file into another one; returns warnings.
 
@@ -312,7 +333,7 @@ def write_pages(
     page is decoded at a time. Raises as `read_photo` and `write_photo`.
     """
     pages = _pages_of(source, _read_file(source, max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES))
-    if pages is None:
+    if pages is None or len(pages.pages) < 2:
         raise damaged(source, "it had several pages when it was looked at, and has them no more")
     container = _container(target)
     if container.name != "TIFF":
@@ -322,7 +343,7 @@ def write_pages(
     _refuse_original(source, target)
     warnings: list[str] = []
     if pages.left_out:
-        warnings.append("the reduced copies and masks inside the file are not carried over")
+        warnings.append(_LEFT_OUT)
     with _whole_or_told(target) as file:
         file.write((b"II*\0" if pages.order == "<" else b"MM\0*") + bytes(4))
         link = 4
@@ -331,16 +352,49 @@ def write_pages(
             chroma = color_page(photo)
             if chroma is None:
                 try:
-                    start, next_link = pages.copy(number, file)
+                    start, next_link = pages.copy(number, file, (lambda tag: tag in PLAIN_TAGS) if strip else None)
                 except ValueError as problem:
                     raise unsupported(source, f"page {number + 1}: {problem}", "save it as a plain TIFF") from problem
             else:
-                metadata, lost = for_output(photo.metadata, container.holds, "TIFF", photo.size, source.name, tool)
+                metadata, lost = _metadata_out(photo, chroma, container, tool, provenance=provenance, strip=strip)
                 warnings += [*photo.warnings, *lost]
                 start, next_link = _append_page(photo, chroma, metadata, file, "<" if pages.order == "<" else ">")
             _set_link(file, link, start, pages.order)
             link = next_link
     return tuple(warnings)
+
+
+def _metadata_out(
+    photo: Photo, chroma: ChromaRows, container: _Container, tool: str, *, provenance: bool, strip: bool
+) -> tuple[PhotoMetadata, tuple[str, ...]]:
+    wanted = not strip and has_thumbnail(photo.metadata)
+    return for_output(
+        photo.metadata,
+        container.holds,
+        container.name,
+        photo.size,
+        photo.path.name,
+        tool,
+        thumbnail=_thumbnail(photo, chroma) if wanted else b"",
+        provenance=provenance,
+        strip=strip,
+    )
+
+
+def _thumbnail(photo: Photo, chroma: ChromaRows) -> bytes:
+    """A small JPEG of the coloured picture, for which only some rows of colour are computed."""
+    scale = min(1.0, _THUMBNAIL_SIDE / max(photo.size))
+    width, height = (max(1, round(side * scale)) for side in photo.size)
+    planes = np.empty((height, width, 3), np.uint8)
+    planes[..., 0] = to_8_bits(cv2.resize(photo.luma, (width, height), interpolation=cv2.INTER_AREA))
+    for row in range(height):
+        top = int((row + 0.5) * photo.size[1] / height)
+        line = cv2.resize(_differences(photo, chroma, top, top + 1), (width, 1), interpolation=cv2.INTER_AREA)
+        planes[row, :, 1:] = np.clip(np.rint(line[0] * np.float32(255.0) + np.float32(128.0)), 0, 255)
+    memory = io.BytesIO()
+    image = Image.frombuffer("YCbCr", (width, height), planes, "raw", "YCbCr", 0, 1)
+    image.save(memory, "JPEG", quality=_THUMBNAIL_QUALITY)
+    return memory.getvalue()
 
 
 @contextmanager

@@ -137,7 +137,15 @@ def color_pages(
         (ab,) = photo_colors([page], colorizer, options)
         return _chroma_rows(photo, ab)
 
-    warnings = write_pages(prepared.source, target, color_page, max_pixels=options.max_pixels, tool=TOOL)
+    warnings = write_pages(
+        prepared.source,
+        target,
+        color_page,
+        max_pixels=options.max_pixels,
+        tool=TOOL,
+        provenance=options.provenance,
+        strip=options.strip_metadata,
+    )
     return (
         (*warnings, f"{kept} of its pages have colour already or are documents, and stay as they are")
         if kept
@@ -159,7 +167,15 @@ def finish_photo(
 ) -> tuple[str, ...]:
     """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo.write_photo`."""
     photo = prepared.photo
-    return write_photo(photo, _chroma_rows(photo, ab), target, quality=options.quality, tool=TOOL)
+    return write_photo(
+        photo,
+        _chroma_rows(photo, ab),
+        target,
+        quality=options.quality,
+        tool=TOOL,
+        provenance=options.provenance,
+        strip=options.strip_metadata,
+    )
 
 
 def _chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:

@@ -45,12 +45,15 @@ class TiffPages:
         struct.pack_into(f"{self.order}L", out, page.link, 0)
         return bytes(out)
 
-    def copy(self, number: int, file: BinaryIO) -> tuple[int, int]:
+    def copy(self, number: int, file: BinaryIO, keep: Callable[[int], bool] | None = None) -> tuple[int, int]:
         """Append a page as it is, pixels and tags; returns where its directory and its link stand.
 
-        Raises ValueError for a page that cannot be copied.
+        ``keep`` says which tags; None is all. Raises ValueError for a page that cannot be copied.
         """
-        return _Copy(self.data, self.order).directory(self.pages[number].start, file, frozenset({_SUB_IFDS}))
+        start = self.pages[number].start
+        tags = [tag for tag, *_ in entries_of(self.data, self.order, start)]
+        dropped = frozenset(tag for tag in tags if keep is not None and not keep(tag)) | {_SUB_IFDS}
+        return _Copy(self.data, self.order).directory(start, file, dropped)
 
 
 def exif_of(data: bytes, drop: Callable[[int], bool]) -> bytes:
@@ -70,6 +73,19 @@ def exif_of(data: bytes, drop: Callable[[int], bool]) -> bytes:
     return out.getvalue()[:4] + struct.pack(f"{order}L", place) + out.getvalue()[8:]
 
 
+def tag_bytes(data: bytes, wanted: int) -> bytes:
+    """The value of a tag of the first directory as it is stored, whatever type it says; nothing where there is none."""
+    try:
+        order = {b"II*\0": "<", b"MM\0*": ">"}[data[:4]]
+        (start,) = struct.unpack_from(f"{order}L", data, 4)
+        for tag, kind, count, at in entries_of(data, order, start):
+            if tag == wanted:
+                return _Copy(data, order).value(kind, count, at)
+    except (KeyError, ValueError, struct.error):
+        pass
+    return b""
+
+
 @dataclass(frozen=True)
 class _Copy:
     """Copies directories with all that they point to."""
@@ -80,7 +96,7 @@ class _Copy:
     def directory(self, start: int, file: BinaryIO, dropped: frozenset[int]) -> tuple[int, int]:
         """Append one; returns where it stands and where its link does. Raises ValueError."""
         found = [entry for entry in entries_of(self.data, self.order, start) if entry[0] not in dropped]
-        values = {tag: (kind, count, self._value(kind, count, at)) for tag, kind, count, at in found}
+        values = {tag: (kind, count, self.value(kind, count, at)) for tag, kind, count, at in found}
         if 513 in values or self._numbers(values.get(259)) == (_OLD_JPEG,):
             raise ValueError("its old kind of JPEG cannot be copied")
         for offsets, lengths in _CHUNKS.items():
@@ -115,7 +131,8 @@ class _Copy:
         file.write(struct.pack(f"{self.order}H", len(values)) + entries + bytes(4))
         return directory, directory + 2 + len(entries)
 
-    def _value(self, kind: int, count: int, at: int) -> bytes:
+    def value(self, kind: int, count: int, at: int) -> bytes:
+        """A tag's value as bytes, from its field at ``at``. Raises ValueError."""
         size = _ITEM_BYTES.get(kind, 0) * count
         if size > 4:
             (at,) = struct.unpack_from(f"{self.order}L", self.data, at)
@@ -142,7 +159,7 @@ def entries_of(data: bytes, order: str, start: int) -> Iterator[tuple[int, int, 
 
 
 def pages_of(data: bytes) -> TiffPages | None:
-    """The pages of a classic TIFF file that has several; None for anything else. Raises ValueError for a damaged chain."""
+    """The pages of a classic TIFF file; None for anything else. Raises ValueError for a damaged chain."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None or len(data) < 8:
         return None
@@ -166,7 +183,7 @@ def pages_of(data: bytes) -> TiffPages | None:
         else:
             pages.append(Page(start, link))
         (start,) = struct.unpack_from(f"{order}L", data, link)
-    return TiffPages(data, order, tuple(pages), left_out) if len(pages) > 1 else None
+    return TiffPages(data, order, tuple(pages), left_out)
 
 
 def _aligned(file: BinaryIO) -> int:
