@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 from types import ModuleType
@@ -10,12 +11,14 @@ from PIL import Image
 
 from colorize_media.errors import LibraryMissing
 from colorize_media.formats import RAW_SUFFIXES
-from colorize_media.metadata import PhotoMetadata, first_directory_has, metadata_of_blocks, tiff_blocks
+from colorize_media.metadata import STORAGE_TAGS, PhotoMetadata, first_directory_has, metadata_of_blocks
 from colorize_media.pixels import Pixels, check_size, damaged, planes_of_samples, unsupported
+from colorize_media.tiff_pages import exif_of
 
 _SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")
 _FINISHED = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM")  # pictures, whatever their name says
-_DNG_VERSION = 50706
+_DNG_VERSION, _DNG_TAGS = 50706, 50700  # the version's tag, and where the format's own begin
+_SENSOR_TAGS = frozenset(range(33421, 33423))  # the colour filter array
 _SRGB_GAMMA = (2.4, 12.92)
 _CLIPPED = 0.001  # share of pixels that automatic exposure may clip; LibRaw's own 0.01 burns out skies
 
@@ -90,12 +93,12 @@ def _preview(raw: object, rawpy: ModuleType) -> bytes:
 
 
 def _blocks(data: bytes) -> tuple[bytes, bytes]:
-    """EXIF and XMP of a file that Pillow can open as a TIFF or JPEG."""
+    """EXIF and XMP of a file that is built like a TIFF, or of a JPEG."""
+    if data.startswith(b"\xff\xd8"):
+        with contextlib.suppress(OSError, ValueError, SyntaxError), Image.open(io.BytesIO(data)) as image:
+            return image.info.get("exif", b""), image.info.get("xmp", b"")
+        return b"", b""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.format == "TIFF":
-                exif, xmp, _ = tiff_blocks(image)
-                return exif, xmp
-            return image.info.get("exif", b"").removeprefix(b"Exif\0\0"), image.info.get("xmp", b"")
-    except Exception:  # whatever a raw file's odd directories make of Pillow: the pixels are there
+        return exif_of(data, lambda tag: tag in STORAGE_TAGS or tag >= _DNG_TAGS or tag in _SENSOR_TAGS), b""
+    except ValueError:
         return b"", b""

@@ -46,9 +46,11 @@ def import_pi_heif(path: Path) -> ModuleType:
 def read_heif(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMetadata, list[str]]:
     """Planes, metadata and warnings of the primary picture. Raises LibraryMissing, DamagedMedia, UnsupportedMedia."""
     pi_heif = import_pi_heif(path)
+    if _is_cut(data):
+        raise damaged(path, "the file ends before its pictures do")
     warnings: list[str] = []
     try:
-        file = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+        file = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
         picture = file[file.primary_index]
         width, height = picture.size
         check_size(path, width, height, max_pixels)
@@ -64,12 +66,28 @@ def read_heif(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMe
         raise unsupported(path, "there is not enough memory for it", "lower --max-pixels, or free memory") from problem
     if samples.shape[:2] != (height, width):
         raise damaged(path, f"it decodes to {samples.shape[1]} × {samples.shape[0]} pixels, not {width} × {height}")
+    if samples.dtype == np.uint16:
+        largest = (1 << int(info["bit_depth"])) - 1
+        samples = ((samples.astype(np.uint32) * 65535 + largest // 2) // largest).astype(np.uint16)
     pixels = planes_of_samples(samples if samples.ndim == 3 else samples[..., None], upright=True)
     warnings += _left_out(file, info)
     metadata, more = metadata_of_blocks(
         exif=info.get("exif") or b"", xmp=info.get("xmp") or b"", icc=info.get("icc_profile") or b""
     )
     return pixels, metadata, [*warnings, *more]
+
+
+def _is_cut(data: bytes) -> bool:
+    """Whether the file ends inside a box (ISO/IEC 14496-12 §4.2): libheif paints tiles that are missing black."""
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size == 0:  # up to the end
+            return False
+        at += max(size, 8)
+    return at > len(data)
 
 
 def _left_out(file: Any, info: dict[str, Any]) -> list[str]:

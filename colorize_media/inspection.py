@@ -16,7 +16,7 @@ from colorize_media.errors import ColorizeError
 from colorize_media.files import Kind, kind_of
 from colorize_media.monochrome import Verdict
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo import read_photo
+from colorize_media.photo import read_pages
 from colorize_media.photo_queue import default_workers
 from colorize_media.pipeline import open_film, survey_of
 
@@ -77,8 +77,14 @@ def _inspect(path: Path, problem: str, options: ColorizeOptions) -> Inspection:
 
 
 def _inspect_photo(path: Path, options: ColorizeOptions) -> Inspection:
-    photo = read_photo(path, max_pixels=options.max_pixels)
-    return _of(path, "photo", decide_photo(photo, options, judge_document(photo.luma)))
+    """Of several pages, the first that would be coloured."""
+    for number, photo in enumerate(read_pages(path, max_pixels=options.max_pixels), 1):
+        found = _of(path, "photo", decide_photo(photo, options, judge_document(photo.luma)))
+        if photo.pages > 1:
+            found = dataclasses.replace(found, reason=f"page {number} of {photo.pages}: {found.reason}")
+        if found.decision == "color":
+            break
+    return found
 
 
 def _inspect_film(path: Path, options: ColorizeOptions) -> Inspection:

@@ -160,10 +160,10 @@ def check(path: Path, image: Image.Image, data: bytes, max_pixels: int) -> None:
     check_size(path, width, height, max_pixels)
     if format_name(image) not in FORMAT_SUFFIXES:
         raise unsupported(path, f"its format is {name}", "convert it to PNG or TIFF first")
-    if name != "MPO" and _other_pages(path, image):
-        kind = "pages" if name == "TIFF" else "frames"
-        hint = "split it into single pages first" if name == "TIFF" else "convert the animation to a video first"
-        raise unsupported(path, f"it holds several {kind}, and only one could be written", hint)
+    if name not in ("MPO", "TIFF") and _other_frames(path, image):
+        raise unsupported(
+            path, "it holds several frames, and only one could be written", "convert the animation to a video first"
+        )
     deep = {"F": "floating point", "I": "32-bit integer", "LAB": "Lab"}
     if image.mode in deep and not (name == "PPM" and image.mode == "I"):
         raise unsupported(path, f"its pixels are {deep[image.mode]}", "convert it to 16-bit PNG or TIFF first")
@@ -173,20 +173,11 @@ def check(path: Path, image: Image.Image, data: bytes, max_pixels: int) -> None:
         )
 
 
-def _other_pages(path: Path, image: Image.Image) -> bool:
-    """Whether the file holds more pictures; reduced copies of the first page (TIFF tag 254, bit 0) do not count."""
+def _other_frames(path: Path, image: Image.Image) -> bool:
     try:
-        count = int(getattr(image, "n_frames", 1))
-        if count == 1 or image.format != "TIFF":
-            return count > 1
-        for page in range(1, min(count, 100)):
-            image.seek(page)
-            if not int(image.tag_v2.get(254, 0)) & 1:  # type: ignore[attr-defined]
-                return True
-        image.seek(0)
-        return count > 100
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, TypeError, KeyError) as problem:
-        raise damaged(path, f"its pages cannot be counted: {problem}") from problem
+        return int(getattr(image, "n_frames", 1)) > 1
+    except DECODER_ERRORS as problem:
+        raise damaged(path, f"its frames cannot be counted: {problem}") from problem
 
 
 def _avif_is_hdr(data: bytes) -> bool:
@@ -202,8 +193,6 @@ def warnings_about(path: Path, image: Image.Image, name: str, data: bytes) -> li
         found.append(f"the file is named {path.suffix} but its content is {name}")
     if image.format == "MPO":
         found.append("the camera's further pictures inside the file (MPO) are not carried over")
-    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-        found.append("the reduced copies inside the file are not carried over")
     return found
 
 

@@ -23,8 +23,9 @@ from colorize_media.color import YCbCrSpec
 from colorize_media.metadata import as_stored
 from colorize_media.pixels import unsupported
 
-# What Pillow's decoders raise on damaged bytes.
+# What Pillow's decoders raise on damaged bytes; the AVIF one knows only RuntimeError.
 DECODER_ERRORS = (
+    RuntimeError,
     *(OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError, TypeError, KeyError),
     ImageCms.PyCMSError,
 )

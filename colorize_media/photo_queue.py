@@ -33,7 +33,14 @@ from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, unexpected
 from colorize_media.outputs import OutputFolders, keep_mode_and_times
 from colorize_media.photo_decode import quiet_pillow
-from colorize_media.stills import PreparedPhoto, finish_photo, photo_colors, prepare_photo
+from colorize_media.stills import (
+    PreparedPages,
+    PreparedPhoto,
+    color_pages,
+    finish_photo,
+    photo_colors,
+    prepare_photo,
+)
 
 # Bytes per pixel at the worst moment of a picture's way: on 12 megapixels 10 were measured for JPEG, 32 for PNG with 16-bit
 # colours and alpha, their files included.
@@ -42,6 +49,7 @@ BYTES_PER_DEEP_PIXEL = 40
 FILE_COPIES = 3  # of the source's own bytes
 BUDGET_SHARE = 1 / 4  # of the machine's memory
 LEAST_BUDGET, MOST_BUDGET = 512 << 20, 4 << 30  # bytes
+_PAGES_LOOKED_AT = 100  # of a TIFF file, for the largest
 FIRST_BATCH = 4  # pictures waited for until the network is loaded and says its own batch
 _ENCODE, _DECODE, _LAST = 0, 1, 2  # what is to be written goes first: it frees memory
 _PATIENCE = 0.5  # seconds between looks at an interrupt, where waiting cannot be interrupted
@@ -53,7 +61,7 @@ class _Job:
     needs: int = 0
     begun: float = field(default_factory=time.monotonic)
     source: os.stat_result | None = None
-    prepared: PreparedPhoto | None = None
+    prepared: PreparedPhoto | PreparedPages | None = None
     warnings: tuple[str, ...] = ()
     outcome: Outcome | None = None
 
@@ -67,11 +75,15 @@ def memory_needed(path: Path, max_pixels: int) -> int:
             return 0
         size = found.st_size
         with quiet_pillow(), Image.open(path) as image:
-            width, height = image.size
+            pixels = image.width * image.height
+            if image.format == "TIFF":
+                for page in range(1, min(getattr(image, "n_frames", 1), _PAGES_LOOKED_AT)):
+                    image.seek(page)
+                    pixels = max(pixels, image.width * image.height)
             deep = image.mode.startswith(("I", "F")) or _says_16_bits(image)
     except Exception:  # whatever is wrong, reading it will tell
         return FILE_COPIES * size
-    return min(width * height, max_pixels) * (BYTES_PER_DEEP_PIXEL if deep else BYTES_PER_PIXEL) + FILE_COPIES * size
+    return min(pixels, max_pixels) * (BYTES_PER_DEEP_PIXEL if deep else BYTES_PER_PIXEL) + FILE_COPIES * size
 
 
 def _says_16_bits(image: Image.Image) -> bool:
@@ -231,17 +243,29 @@ class PhotoQueue:
             except Exception as error:
                 self._fail(job, error)
                 self._release(job)
-        jobs = [job for job in batch if job.outcome is None]
+        jobs = [job for job in batch if job.outcome is None and not self._color_pages(job, colorizer)]
         for job, ab in zip(jobs, self._colors(jobs, colorizer), strict=True):
             if isinstance(ab, Exception):
                 self._fail(job, ab)
                 self._release(job)
             else:
-                self._start(_ENCODE, job, partial(self._finish, ab))
+                self._start(_ENCODE, job, partial(self._finish, partial(self._write, ab)))
+
+    def _color_pages(self, job: _Job, colorizer: Colorizer) -> bool:
+        """Colour a file of several pages here and now, if it is one: the network is needed page by page."""
+        prepared = job.prepared
+        if not isinstance(prepared, PreparedPages):
+            return False
+        try:
+            job.outcome = self._finish(lambda _, target: color_pages(prepared, colorizer, target, self._options), job)
+        except Exception as error:
+            self._fail(job, error)
+        self._release(job)
+        return True
 
     def _colors(self, jobs: list[_Job], colorizer: Colorizer) -> list[NDArray[np.float32] | Exception]:
         """What fails in a batch is tried alone, so that one picture's trouble stays its own."""
-        prepared = [job.prepared for job in jobs if job.prepared is not None]
+        prepared = [job.prepared for job in jobs if isinstance(job.prepared, PreparedPhoto)]
         try:
             return list(photo_colors(prepared, colorizer, self._options)) if prepared else []
         except Exception as error:
@@ -265,15 +289,18 @@ class PhotoQueue:
         prepared = prepare_photo(item.source, self._options)
         if isinstance(prepared, Skipped):
             return Outcome(item, prepared, job.source)
-        job.prepared, job.warnings = prepared, prepared.photo.warnings
+        job.prepared, job.warnings = prepared, prepared.warnings
         return None
 
-    def _finish(self, ab: NDArray[np.float32], job: _Job) -> Outcome:
+    def _write(self, ab: NDArray[np.float32], job: _Job, target: Path) -> tuple[str, ...]:
+        assert isinstance(job.prepared, PreparedPhoto)
+        return finish_photo(job.prepared, ab, target, self._options)
+
+    def _finish(self, write: Callable[[_Job, Path], tuple[str, ...]], job: _Job) -> Outcome:
         item = job.item
-        assert job.prepared is not None
         assert item.target is not None
         self._folders.make(item)
-        job.warnings += finish_photo(job.prepared, ab, item.target, self._options)
+        job.warnings += write(job, item.target)
         if job.source is not None and (why := keep_mode_and_times(job.source, item.target)):
             job.warnings += (f"permissions and times could not be kept: {why}",)
         done = Done(item.source, item.target, 1, time.monotonic() - job.begun)

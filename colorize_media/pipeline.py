@@ -414,7 +414,7 @@ def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
 
 
 _NO_COLOR = frozenset(
-    {"quality", "fast", "max_pixels", "encoder", "crf", "preset", "preview"}
+    {"quality", "fast", "max_pixels", "encoder", "crf", "preset", "preview", "provenance", "strip_metadata"}
 )  # options that change no colour of a film
 
 

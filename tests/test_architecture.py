@@ -34,7 +34,7 @@ FLOORS = [
     {"photo_decode"},
     {"photo_deep", "heif", "camera_raw", "video", "shots", "refine", "engines", "averaging", "segments"},
     {"flow", "metadata", "planes", "device", "film_part", "manifest"},
-    {"xmp", "color", "models", "pixels"},
+    {"xmp", "color", "models", "pixels", "tiff_pages"},
     {"files", "outcomes", "outputs"},
     {"options", "events", "formats", "machine"},
     {"errors", "__init__"},
