@@ -25,6 +25,8 @@ FLOORS = [
     {"film_evaluation", "report"},
     {"console", "archive", "inspection", "doctor", "export"},
     {"photo_queue", "preview", "plan", "report_page", "thumbnails"},
+    {"in_flight"},
+    {"trial"},
     {"pipeline"},
     {"stills", "keyframes"},
     {"decision"},
@@ -34,7 +36,7 @@ FLOORS = [
     {"photo_decode", "video", "shots", "refine", "engines", "averaging", "segments"},
     {"flow", "metadata", "planes", "device", "film_part", "manifest"},
     {"xmp", "color", "models"},
-    {"files", "outcomes", "outputs"},
+    {"files", "outcomes", "outputs", "progress"},
     {"options", "events", "formats", "machine"},
     {"errors", "__init__"},
 ]
