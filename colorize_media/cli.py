@@ -220,7 +220,7 @@ def colorize(
 
         choose_engine(options.engine, options.device)
         _use_threads(threads)
-    reporter = make_reporter(quiet=quiet, verbose=verbose, json_lines=json_lines)
+    reporter = make_reporter(plan, quiet=quiet, verbose=verbose, json_lines=json_lines)
 
     def on_event(event: Event) -> None:
         reporter(event)

@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_media.colorizer import Colorizer
+from colorize_media.errors import InputUnreadable
 from colorize_media.events import Done, OnEvent, Planned, Skipped, Started
+from colorize_media.in_flight import InFlight
 from colorize_media.machine import memory_bytes, usable_cores
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, unexpected
@@ -51,6 +53,7 @@ BUDGET_SHARE = 1 / 4  # of the machine's memory
 LEAST_BUDGET, MOST_BUDGET = 512 << 20, 4 << 30  # bytes
 _PAGES_LOOKED_AT = 100  # of a TIFF file, for the largest
 FIRST_BATCH = 4  # pictures waited for until the network is loaded and says its own batch
+READING_SECONDS = 900.0  # a decoder that has a picture longer hangs: the largest allowed takes a minute
 _ENCODE, _DECODE, _LAST = 0, 1, 2  # what is to be written goes first: it frees memory
 _PATIENCE = 0.5  # seconds between looks at an interrupt, where waiting cannot be interrupted
 
@@ -60,6 +63,8 @@ class _Job:
     item: Planned
     needs: int = 0
     begun: float = field(default_factory=time.monotonic)
+    reading: float = 0.0  # since when a decoder has it
+    given_up: bool = False
     source: os.stat_result | None = None
     prepared: PreparedPhoto | PreparedPages | None = None
     warnings: tuple[str, ...] = ()
@@ -108,7 +113,8 @@ class PhotoQueue:
     """Colours planned photographs. `run` once or several times; then `close`.
 
     ``get_colorizer`` is asked when the first picture is ready; what it raises ends the run. ``workers`` and ``budget``
-    (bytes) 0 are the defaults above. ``on_event`` gets Started, from the caller's thread.
+    (bytes) 0 are the defaults above. ``on_event`` gets Started, from the caller's thread. ``in_flight`` is told what is in
+    a decoder or encoder.
     """
 
     def __init__(
@@ -117,6 +123,7 @@ class PhotoQueue:
         options: ColorizeOptions,
         folders: OutputFolders,
         on_event: OnEvent,
+        in_flight: InFlight,
         *,
         workers: int = 0,
         budget: int = 0,
@@ -125,6 +132,7 @@ class PhotoQueue:
         self._options = options
         self._folders = folders
         self._on_event = on_event
+        self._in_flight = in_flight
         self._budget = budget or default_budget()
         self._workers = _Workers(workers or default_workers())
         self._batch = options.batch_size or FIRST_BATCH
@@ -178,7 +186,7 @@ class PhotoQueue:
                 self._order.append(_Job(item.item, outcome=item))
                 continue
             on_the_way = sum(self._working.values()) + sum(map(len, self._ready.values()))
-            needs = memory_needed(item.source, self._options.max_pixels)
+            needs = self._needs(item)
             full = self._held + needs > self._budget or on_the_way >= 2 * (self._workers.count + self._batch)
             if on_the_way and full:
                 return
@@ -188,12 +196,22 @@ class PhotoQueue:
             self._held += needs
             self._start(_DECODE, job, self._prepare)
 
+    def _needs(self, item: Planned) -> int:
+        """What may have brought down an earlier run goes alone, and its header is not read here."""
+        if self._in_flight.is_suspect(item):
+            return self._budget
+        with self._in_flight.working_on(item):
+            return memory_needed(item.source, self._options.max_pixels)
+
     def _start(self, stage: int, job: _Job, work: Callable[[_Job], Outcome | None]) -> None:
         """Have a worker do a part of a job; its bug ends the job, not the run."""
 
         def guarded() -> None:
             try:
-                job.outcome = work(job)
+                with self._in_flight.working_on(job.item):
+                    outcome = work(job)
+                if not job.given_up:
+                    job.outcome = outcome
             except Exception as error:
                 self._fail(job, error)
             self._messages.put((stage, job))
@@ -207,9 +225,11 @@ class PhotoQueue:
             try:
                 stage, job = self._messages.get(block=wait, timeout=_PATIENCE)
             except queue.Empty:
-                if wait:
+                if wait and not self._give_up():
                     continue
                 return
+            if job.given_up:
+                continue
             wait = False
             self._working[stage] -= 1
             if job.outcome is not None:
@@ -217,6 +237,26 @@ class PhotoQueue:
             else:
                 assert job.prepared is not None
                 self._ready.setdefault(job.prepared.shapes, []).append(job)
+
+    def _give_up(self) -> bool:
+        """Do without what a decoder does not come back from; whether there was any."""
+        now = time.monotonic()
+        late = [
+            job for job in self._order if (since := job.reading) and now - since > READING_SECONDS and not job.given_up
+        ]
+        for job in late:
+            job.given_up = True
+            error = InputUnreadable(
+                "reading the file does not end",
+                path=job.item.source,
+                why=f"not in {READING_SECONDS / 60:.0f} minutes",
+                hint="check the disk; convert the file with another program",
+            )
+            job.outcome = Outcome(job.item, error, job.source)
+            self._working[_DECODE] -= 1
+            self._release(job)
+            self._workers.replace_one()
+        return bool(late)
 
     def _next_batch(self) -> list[_Job]:
         """A full batch; or the oldest shape's pictures, if they have waited long or nothing else would come."""
@@ -286,7 +326,12 @@ class PhotoQueue:
             job.source = item.source.stat()
         if not item.replaces and os.path.lexists(item.target):
             return Outcome(item, Skipped(item.source, "the output has come to be there meanwhile"), None)
-        prepared = prepare_photo(item.source, self._options)
+        self._in_flight.examine(item, self._options)
+        job.reading = time.monotonic()
+        try:
+            prepared = prepare_photo(item.source, self._options)
+        finally:
+            job.reading = 0.0
         if isinstance(prepared, Skipped):
             return Outcome(item, prepared, job.source)
         job.prepared, job.warnings = prepared, prepared.warnings
@@ -307,6 +352,8 @@ class PhotoQueue:
         return Outcome(item, done, job.source, job.warnings)
 
     def _fail(self, job: _Job, error: Exception) -> None:
+        if job.given_up:
+            return
         trace = "".join(traceback.format_exception(error))
         job.outcome = Outcome(job.item, unexpected(job.item, error), job.source, job.warnings, trace)
 
@@ -327,6 +374,11 @@ class _Workers:
     def submit(self, priority: int, task: Callable[[], None]) -> None:
         """Have it done by some thread."""
         self._tasks.put((priority, next(self._serial), task))
+
+    def replace_one(self) -> None:
+        """One thread is lost in a decoder; another takes its place."""
+        self._threads.append(threading.Thread(target=self._work, name=f"photo-{len(self._threads)}", daemon=True))
+        self._threads[-1].start()
 
     def cancel(self) -> None:
         """Forget what is not begun, and wait for what is."""

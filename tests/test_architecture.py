@@ -25,6 +25,8 @@ FLOORS = [
     {"film_evaluation", "report", "host_batch"},
     {"console", "archive", "inspection", "doctor", "export", "plugins"},
     {"photo_queue", "preview", "plan", "report_page", "thumbnails"},
+    {"in_flight"},
+    {"trial"},
     {"pipeline"},
     {"stills", "keyframes"},
     {"decision"},
@@ -35,7 +37,7 @@ FLOORS = [
     {"photo_deep", "heif", "camera_raw", "video", "shots", "refine", "engines", "averaging", "segments"},
     {"flow", "metadata", "planes", "device", "film_part", "manifest"},
     {"xmp", "color", "models", "pixels", "tiff_pages"},
-    {"files", "outcomes", "outputs"},
+    {"files", "outcomes", "outputs", "progress"},
     {"options", "events", "formats", "machine"},
     {"errors", "__init__"},
 ]

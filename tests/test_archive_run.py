@@ -23,6 +23,7 @@ from colorize_media.archive import run_plan
 from colorize_media.cli import run
 from colorize_media.colorizer import Colorizer
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary
+from colorize_media.in_flight import InFlight
 from colorize_media.manifest import MANIFEST_NAME, read_manifest
 from colorize_media.models import ScenesConfig, save_weights
 from colorize_media.options import ColorizeOptions
@@ -199,8 +200,9 @@ def test_the_budget_decides_how_many_are_on_the_way(tmp_path: Path, fresh_weight
     told: list[str] = []
     colorizer = Colorizer(str(fresh_weights), "cpu")
     queue = PhotoQueue(
-        lambda: colorizer, SMALL, OutputFolders(), lambda event: told.append("begin"), workers=2, budget=budget
-    )
+        lambda: colorizer, SMALL, OutputFolders(), lambda event: told.append("begin"),
+        InFlight(items, OutputFolders()), workers=2, budget=budget,
+    )  # fmt: skip
     try:
         queue.run(items, lambda outcome: told.append("end"))
     finally:
@@ -377,11 +379,11 @@ def test_signals_end_a_run_with_130_and_what_is_done_is_remembered(
 
 
 def test_leavings_of_dead_runs_are_removed_and_those_of_living_ones_stay(tmp_path: Path) -> None:
-    from colorize_media.outputs import _host
+    from colorize_media.outputs import host_mark
 
     dead = subprocess.Popen(["true"])
     dead.wait()
-    here, other = _host(), "0" * 8
+    here, other = host_mark(), "0" * 8
     gone, ours, fresh, old, film = (
         tmp_path / name
         for name in (
