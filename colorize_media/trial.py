@@ -111,6 +111,9 @@ def _photo(stills: Any, source: Path, target: Path, options: ColorizeOptions) ->
         grey = np.zeros((height // 4, width // 4, 2), np.float32)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             stills.finish_photo(prepared, grey, Path(folder) / f"trial{target.suffix}", options)
+    elif isinstance(prepared, stills.PreparedPages):
+        for _ in stills.read_pages(source, max_pixels=options.max_pixels):
+            _line()
 
 
 def _film(pipeline: Any, source: Path, options: ColorizeOptions) -> None:
