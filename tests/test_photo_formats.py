@@ -25,6 +25,7 @@ from colorize_media.formats import FORMAT_SUFFIXES, RAW_SUFFIXES
 from colorize_media.inspection import inspect
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import Photo, read_pages, read_photo, write_pages, write_photo
+from colorize_media.photo_queue import BYTES_PER_DEEP_PIXEL, BYTES_PER_PIXEL, memory_needed
 from colorize_media.plan import Memory, make_plan, with_writable_suffix
 
 from pictures import avif, dng, grey, heic, pillow, png, tiff, with_channels
@@ -176,6 +177,31 @@ def test_heic_metadata_is_read_and_the_gain_map_named(tmp_path: Path) -> None:
     assert b"Maker" in photo.metadata.exif
     assert b'xmp:Rating="4"' in photo.metadata.xmp
     assert any("gain map" in warning for warning in photo.warnings)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_tiff_is_turned_once(tmp_path: Path, orientation: int) -> None:
+    """OpenCV's decoder would turn it too, and only a classic file can be rid of the tag that tells it to."""
+    tags = [(274, 3, 1, orientation, True)]
+    photo = _read(tmp_path, tiff(RGB16, photometric="rgb", extratags=tags))
+    shallow = _read(tmp_path, tiff(RGB8, photometric="rgb", extratags=tags))
+    assert np.abs((photo.luma >> 8).astype(int) - shallow.luma).max() <= 1
+    big = tiff(RGB16, photometric="rgb", extratags=tags, bigtiff=True)
+    if orientation == 1:
+        assert np.array_equal(_read(tmp_path, big).luma, photo.luma)
+    else:
+        with pytest.raises(UnsupportedMedia, match="layout of TIFF"):
+            _read(tmp_path, big)
+
+
+def test_memory_is_foreseen_for_formats_that_pillow_does_not_know(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(heic(grey(8, 256, 512), tile=128))
+    (tmp_path / "b.dng").write_bytes(dng(grey(16, 256, 512)))
+    (tmp_path / "c.tif").write_bytes(_pages())
+    assert memory_needed(tmp_path / "a.heic", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
+    assert memory_needed(tmp_path / "b.dng", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
+    assert memory_needed(tmp_path / "a.heic", 1000) < 1_000_000
+    assert memory_needed(tmp_path / "c.tif", LIMIT) >= G16.size * BYTES_PER_PIXEL
 
 
 def _no_chroma(photo: Photo, top: int, bottom: int) -> NDArray[np.float32]:
