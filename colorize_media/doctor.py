@@ -8,6 +8,7 @@ from colorize_media import __version__
 from colorize_media.errors import ColorizeError, LibraryMissing
 
 LIBRARIES = ("av", "numpy", "opencv-python-headless", "pillow", "safetensors")
+EXTRAS = {"HEIC": "pi-heif", "camera raw": "rawpy"}
 ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
 
 
@@ -34,7 +35,15 @@ def examine() -> tuple[dict[str, str], list[str]]:
             facts[f"model {name}"] = "not usable"
             problems.append(str(error))
     facts["engine openvino"] = _openvino()
+    facts |= {kind: _extra(library) for kind, library in EXTRAS.items()}
     return facts, problems
+
+
+def _extra(library: str) -> str:
+    try:
+        return f"{library} {metadata.version(library)}"
+    except metadata.PackageNotFoundError:
+        return f"not readable (optional: pip install {library})"
 
 
 def _openvino() -> str:

@@ -79,6 +79,16 @@ def hevc_bits(data: bytes) -> int:
     return found
 
 
+def heif_pixels(path: Path) -> int:
+    """Pixels of the largest picture that a HEIC file describes (``ispe``, ISO/IEC 23008-12 §6.5.3); 0 for other files."""
+    head = _first_bytes(path, _HEADER_BYTES)
+    found, at = 0, head.find(b"ispe") if head[4:8] == b"ftyp" else -1
+    while 0 <= at <= len(head) - 16:
+        width, height = (int.from_bytes(head[at + place : at + place + 4], "big") for place in (8, 12))
+        found, at = max(found, width * height), head.find(b"ispe", at + 4)
+    return found
+
+
 def nearest_suffix(path: Path) -> str:
     """The extension of the nearest format that holds all that a HEIC or AVIF picture has; nothing where that is its own.
 

@@ -1,8 +1,8 @@
 """Read and write photographs: the full-resolution luma, upright, and back with colour joined to it, strip by strip.
 
 The luma is the source's own: a JPEG's Y plane, or the BT.601 luma of R′G′B′ at the file's own depth. What cannot be
-carried over is refused (animations, several pages, raw, HDR, float) or named in a warning. Decoders and what counts as
-damaged are in photo_decode.py, everything beside the pixels in metadata.py.
+carried over is refused (animations, HDR, float) or named in a warning. Decoders and what counts as damaged are in
+photo_decode.py, heif.py and camera_raw.py, everything beside the pixels in metadata.py, pages in tiff_pages.py.
 """
 
 from __future__ import annotations

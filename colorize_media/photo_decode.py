@@ -28,7 +28,7 @@ from PIL import Image, ImageCms, features
 from colorize_media.errors import DamagedMedia, NoPicture, UnsupportedMedia
 from colorize_media.files import av1_bits
 from colorize_media.formats import FORMAT_SUFFIXES
-from colorize_media.metadata import exif_orientation, jpeg_segments, profile_space
+from colorize_media.metadata import exif_orientation, jpeg_segments, profile_space, tiff_orientation
 from colorize_media.photo_deep import (
     DECODER_ERRORS,
     avif_samples,
@@ -198,6 +198,7 @@ def warnings_about(path: Path, image: Image.Image, name: str, data: bytes) -> li
 
 def decode(path: Path, image: Image.Image, name: str, data: bytes, warnings: list[str]) -> Pixels:
     """Planes by the best decoder for the file. Raises DamagedMedia and UnsupportedMedia."""
+    turned = tiff_orientation(image) != 1
     try:
         depth = _declared_bits(image, data)
         if name == "AVIF":
@@ -215,7 +216,7 @@ def decode(path: Path, image: Image.Image, name: str, data: bytes, warnings: lis
                 return pixels
         image.load()  # the strict decoder: what it cannot read to the end is damaged
         if depth > 8 and name in _DEEP and not (name == "PPM" and image.mode == "I"):
-            return _deep_planes(path, image, name, data)
+            return _deep_planes(path, image, name, data, turned)
         if strange:
             warnings.append("its colour profile is not one of a display: converted to sRGB, and not carried over")
             return _pillow_planes(_profile_to_srgb(image), warnings, converted=True)
@@ -281,11 +282,13 @@ def _avif_planes(image: Image.Image, data: bytes, depth: int, warnings: list[str
     return _pillow_planes(image, warnings)
 
 
-def _deep_planes(path: Path, image: Image.Image, name: str, data: bytes) -> Pixels:
+def _deep_planes(path: Path, image: Image.Image, name: str, data: bytes, turned: bool) -> Pixels:
     """16-bit planes by a decoder that keeps them; by Pillow for one grey channel."""
     tags = getattr(image, "tag_v2", {})
     if name == "TIFF":
-        samples = deep_tiff(path, tags, data)
+        # OpenCV turns pictures by a tag that only a classic file can be rid of.
+        big = data[2:4] not in (b"*\0", b"\0*")
+        samples = None if turned and big else deep_tiff(path, tags, data)
     elif name == "PPM":
         samples = deep_ppm(data)
     else:

@@ -29,6 +29,8 @@ from PIL import Image
 from colorize_media.colorizer import Colorizer
 from colorize_media.errors import InputUnreadable
 from colorize_media.events import Done, OnEvent, Planned, Skipped, Started
+from colorize_media.files import heif_pixels
+from colorize_media.formats import RAW_SUFFIXES
 from colorize_media.in_flight import InFlight
 from colorize_media.machine import memory_bytes, usable_cores
 from colorize_media.options import ColorizeOptions
@@ -48,6 +50,7 @@ from colorize_media.stills import (
 # colours and alpha, their files included.
 BYTES_PER_PIXEL = 16
 BYTES_PER_DEEP_PIXEL = 40
+RAW_PIXELS_PER_BYTE = 2  # at most: lossy raw has about 5 bits per pixel
 FILE_COPIES = 3  # of the source's own bytes
 BUDGET_SHARE = 1 / 4  # of the machine's memory
 LEAST_BUDGET, MOST_BUDGET = 512 << 20, 4 << 30  # bytes
@@ -79,6 +82,10 @@ def memory_needed(path: Path, max_pixels: int) -> int:
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
             return 0
         size = found.st_size
+        if path.suffix.lower() in RAW_SUFFIXES:
+            return min(RAW_PIXELS_PER_BYTE * size, max_pixels) * BYTES_PER_DEEP_PIXEL + FILE_COPIES * size
+        if pixels := heif_pixels(path):
+            return min(pixels, max_pixels) * BYTES_PER_DEEP_PIXEL + FILE_COPIES * size
         with quiet_pillow(), Image.open(path) as image:
             pixels = image.width * image.height
             if image.format == "TIFF":

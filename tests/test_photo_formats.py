@@ -13,18 +13,27 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from skimage.data import coffee
 
+from colorize_media.archive import run_plan
+from colorize_media.colorizer import Colorizer
+from colorize_media.discovery import Selection
 from colorize_media.errors import DamagedMedia, FileProblem, LibraryMissing, UnsupportedMedia
+from colorize_media.events import Done, Event, Failed, Skipped
 from colorize_media.files import kind_of
 from colorize_media.formats import FORMAT_SUFFIXES, RAW_SUFFIXES
+from colorize_media.inspection import inspect
+from colorize_media.options import ColorizeOptions
 from colorize_media.photo import Photo, read_pages, read_photo, write_pages, write_photo
-from colorize_media.plan import with_writable_suffix
+from colorize_media.photo_queue import BYTES_PER_DEEP_PIXEL, BYTES_PER_PIXEL, memory_needed
+from colorize_media.plan import Memory, make_plan, with_writable_suffix
 
 from pictures import avif, dng, grey, heic, pillow, png, tiff, with_channels
 
 LIMIT = 10_000_000  # pixels
 G8, G16 = grey(), grey(16)
 RGB8, RGB16 = with_channels(G8, 3), with_channels(G16, 3)
+COLOR = np.asarray(Image.fromarray(coffee()).resize((64, 48)))
 RGBA8, RGBA16 = with_channels(G8, 4), with_channels(G16, 4)
 
 
@@ -170,6 +179,31 @@ def test_heic_metadata_is_read_and_the_gain_map_named(tmp_path: Path) -> None:
     assert any("gain map" in warning for warning in photo.warnings)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_tiff_is_turned_once(tmp_path: Path, orientation: int) -> None:
+    """OpenCV's decoder would turn it too, and only a classic file can be rid of the tag that tells it to."""
+    tags = [(274, 3, 1, orientation, True)]
+    photo = _read(tmp_path, tiff(RGB16, photometric="rgb", extratags=tags))
+    shallow = _read(tmp_path, tiff(RGB8, photometric="rgb", extratags=tags))
+    assert np.abs((photo.luma >> 8).astype(int) - shallow.luma).max() <= 1
+    big = tiff(RGB16, photometric="rgb", extratags=tags, bigtiff=True)
+    if orientation == 1:
+        assert np.array_equal(_read(tmp_path, big).luma, photo.luma)
+    else:
+        with pytest.raises(UnsupportedMedia, match="layout of TIFF"):
+            _read(tmp_path, big)
+
+
+def test_memory_is_foreseen_for_formats_that_pillow_does_not_know(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(heic(grey(8, 256, 512), tile=128))
+    (tmp_path / "b.dng").write_bytes(dng(grey(16, 256, 512)))
+    (tmp_path / "c.tif").write_bytes(_pages())
+    assert memory_needed(tmp_path / "a.heic", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
+    assert memory_needed(tmp_path / "b.dng", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
+    assert memory_needed(tmp_path / "a.heic", 1000) < 1_000_000
+    assert memory_needed(tmp_path / "c.tif", LIMIT) >= G16.size * BYTES_PER_PIXEL
+
+
 def _no_chroma(photo: Photo, top: int, bottom: int) -> NDArray[np.float32]:
     return np.full((bottom - top, photo.size[0], 2), photo.spec.chroma_mid, np.float32)
 
@@ -280,11 +314,9 @@ def _pages(order: str = "<") -> bytes:
     memory = io.BytesIO()
     import tifffile
 
-    red = RGB8.copy()
-    red[..., 0] = 250
     with tifffile.TiffWriter(memory, byteorder=order) as writer:  # type: ignore[arg-type]
         writer.write(G16, tile=(32, 32), description="first", metadata=None)
-        writer.write(red, photometric="rgb", rowsperstrip=7, compression="zlib", description="second", metadata=None)
+        writer.write(COLOR, photometric="rgb", rowsperstrip=7, compression="zlib", description="second", metadata=None)
         writer.write(G8[:, :40] > 90, description="third", metadata=None)
     return memory.getvalue()
 
@@ -348,6 +380,50 @@ def test_pages_that_run_in_a_circle_are_refused(tmp_path: Path) -> None:
     data[first + 2 + 12 * count : first + 6 + 12 * count] = data[4:8]
     with pytest.raises(DamagedMedia, match="never ends"):
         _read(tmp_path, bytes(data))
+
+
+def test_an_archive_of_rare_formats_is_coloured_or_told(
+    tmp_path: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages, phone and camera files among others; without the extras they are counted as failures, and tried again later."""
+    import tifffile
+
+    _needs("heic")
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "album.tif").write_bytes(_pages())
+    (source / "colour.tif").write_bytes(tiff(np.stack([COLOR, COLOR]), photometric="rgb"))
+    (source / "phone.heic").write_bytes(heic(grey(8, 64, 96), tile=32))
+    (source / "plain.png").write_bytes(pillow("PNG", G8))
+    options = ColorizeOptions(working_size=64)
+
+    def run() -> tuple[int, dict[str, Event]]:
+        events: list[Event] = []
+        plan = make_plan([source], out, overwrite=False, memory=Memory(options))
+        code = run_plan(plan, lambda: Colorizer(str(fresh_weights), "cpu"), options, events.append)
+        return code, {event.source.name: event for event in events if isinstance(event, (Done, Skipped, Failed))}
+
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pi_heif", None)
+        code, results = run()
+    assert code == 3
+    kinds = {name: type(event).__name__ for name, event in results.items()}
+    assert kinds == {"album.tif": "Done", "colour.tif": "Skipped", "phone.heic": "Failed", "plain.png": "Done"}
+    assert isinstance(failed := results["phone.heic"], Failed)
+    assert "pip install pi-heif" in failed.hint
+    code, results = run()
+    assert code == 0, "a library that was missing is no lasting fault of the file"
+    assert isinstance(results["phone.heic"], Done)
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["album.tif", "phone.heic.jpg", "plain.png"]
+    with tifffile.TiffFile(out / "album.tif") as file:
+        assert len(file.pages) == 3
+        assert np.array_equal(file.pages[1].asarray(), COLOR)
+    again = list(read_pages(out / "album.tif", max_pixels=LIMIT))
+    before = list(read_pages(source / "album.tif", max_pixels=LIMIT))
+    assert all(np.array_equal(one.luma, two.luma) for one, two in zip(before, again, strict=True))
+    (found,) = inspect([source / "album.tif"], options, Selection())
+    assert found.decision == "color"
+    assert "page 1 of 3" in found.reason
 
 
 # Damage ---------------------------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ installed; face regions that stay on their faces; provenance that can be left ou
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -335,8 +335,6 @@ def test_thumbnail_of_any_size_takes_the_old_ones_place(order: str) -> None:
     exif.endian = order
     exif[0x010F] = "Maker"
     plain = exif.tobytes()[6:]
-    import struct
-
     old = b"\xff\xd8old\xff\xd9"
     start = len(plain)
     entries = [(0x0103, 3, 6), (0x0201, 4, start + 2 + 36 + 4), (0x0202, 4, len(old))]
@@ -355,7 +353,6 @@ def test_thumbnail_of_any_size_takes_the_old_ones_place(order: str) -> None:
         assert out.endswith(new)
         assert old not in out
         assert tail in out
-        with Image.open(io.BytesIO(pillow("JPEG", grey(), exif=b"Exif\0\0" + out))) as image:
-            nested = image.getexif().get_ifd(1)
-            assert out[nested[0x0201] : nested[0x0201] + nested[0x0202]] == new
+        place, length = (struct.unpack_from(f"{order}L", out, start + 2 + 12 * entry + 8)[0] for entry in (1, 2))
+        assert out[place : place + length] == new
     assert not has_thumbnail(PhotoMetadata(exif=upright_exif(whole, (9, 9))))
