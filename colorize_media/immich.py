@@ -207,6 +207,9 @@ class _Run:
         return Skipped(item.source, item.reason) if item.action == "skip" else None
 
     def _failed(self, asset: Asset, item: Planned, error: Exception) -> Failed:
+        if isinstance(error, OSError):
+            why = error.strerror or str(error)
+            return Failed(item.source, "the disk gives out", why, "make room, or name another folder in TMPDIR")
         told = unexpected(item, error)
         if told is not error:
             self._on_traceback(traceback.format_exc())
