@@ -297,6 +297,98 @@ def inspect(
     return int(failed)
 
 
+_OF_PICTURES = frozenset(
+    {
+        "force",
+        "skip_documents",
+        "retry_failed",
+        "model",
+        "device",
+        "engine",
+        "vividness",
+        "refine",
+        "working_size",
+        "fast",
+    }
+    | {"batch_size", "quality", "max_pixels", "threads", "quiet", "verbose", "json_lines", "dry_run"}
+)
+
+
+@cli.command(params=[parameter for parameter in colorize.params if parameter.name in _OF_PICTURES])
+@click.option(
+    "--url", envvar="COLORIZE_MEDIA_IMMICH_URL", required=True, help="Of the server: https://photos.example.org"
+)
+@click.option(
+    "--album", "albums", multiple=True, help="Pictures of this album (name or id); may be given several times."
+)
+@click.option(
+    "--tag", "tags", multiple=True, help="Pictures with this tag (whole name or id); may be given several times."
+)
+@click.option("--all-monochrome", is_flag=True, help="All pictures of the library that are black and white.")
+@click.option(
+    "--state", type=PATH, help="File that remembers what was done; default: in the config folder, per server."
+)
+def immich(
+    url: str,
+    albums: tuple[str, ...],
+    tags: tuple[str, ...],
+    all_monochrome: bool,
+    state: Path | None,
+    dry_run: bool,
+    retry_failed: bool,
+    quiet: bool,
+    verbose: int,
+    json_lines: bool,
+    threads: int,
+    **values: Any,
+) -> int:
+    """Colour the black-and-white pictures of an Immich library, and stack the results with them.
+
+    The API key comes from COLORIZE_MEDIA_IMMICH_KEY or the keyring. Only the given URL is spoken to. The same command again
+    goes on where it was.
+    """
+    if all_monochrome == bool(albums or tags):
+        raise BadOption("which pictures?", why="", hint="give --album or --tag, or else --all-monochrome")
+    from colorize_media import immich as job
+    from colorize_media.console import make_reporter
+    from colorize_media.immich_api import ImmichServer
+
+    options = ColorizeOptions(**values)
+    server = ImmichServer(url, job.find_key(url))
+    try:
+        version = server.ask_version()
+        remembered = job.State(state or job.state_path(Path(click.get_app_dir("colorize-media")), server.url))
+        plan = job.make_plan(
+            job.candidates(server, albums, tags, remembered.entries),
+            remembered.entries,
+            options,
+            retry_failed=retry_failed,
+        )
+        if not quiet:
+            click.echo(f"{server.url}: Immich {version}, {len(plan)} pictures to look at", err=True)
+        _use_threads(threads)
+        reporter = make_reporter([item for _, item in plan], quiet=quiet, verbose=verbose, json_lines=json_lines)
+
+        def make_colorizer() -> Any:
+            from colorize_media.colorizer import Colorizer
+
+            return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
+
+        tell = click.echo if verbose > 1 else (lambda *_, **__: None)
+        try:
+            if json_lines:
+                for _, item in plan:
+                    reporter(item)
+            return job.run_immich(
+                server, plan, remembered, make_colorizer, options, reporter, lambda text: tell(text, err=True),
+                dry_run=dry_run,
+            )  # fmt: skip
+        finally:
+            reporter.close()
+    finally:
+        server.close()
+
+
 @cli.command()
 @click.argument("data", type=PATH)
 @option("-o", "--output", "run_folder", type=PATH, required=True, help="Folder of the run.")

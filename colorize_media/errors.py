@@ -11,6 +11,7 @@
     │   ├── DeviceMissing
     │   ├── CodecMissing
     │   ├── LibraryMissing
+    │   ├── ServerProblem
     │   └── WeightsDamaged
     ├── FileProblem         exit 1   one file could not be coloured; the others go on
     │   ├── InputMissing
@@ -20,6 +21,7 @@
     │   ├── Encrypted
     │   ├── DamagedMedia
     │   ├── UnsupportedMedia
+    │   ├── ServerRefused
     │   └── OutputUnwritable
     └── TrainingProblem     exit 1   training cannot go on (data, non-finite loss)
 
@@ -105,6 +107,10 @@ class LibraryMissing(EnvironmentProblem):
     """An optional library that the command needs is not installed."""
 
 
+class ServerProblem(EnvironmentProblem):
+    """A photo library's server cannot be reached, refuses the key, or speaks another version."""
+
+
 class WeightsDamaged(EnvironmentProblem):
     """A weights file is missing, cut, of another format, or does not fit its own config."""
 
@@ -139,6 +145,10 @@ class DamagedMedia(FileProblem):
 
 class UnsupportedMedia(FileProblem):
     """A known kind of media that this version refuses rather than harms."""
+
+
+class ServerRefused(FileProblem):
+    """A photo library's server does not do what is asked for one picture."""
 
 
 class OutputUnwritable(FileProblem):

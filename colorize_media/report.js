@@ -87,7 +87,9 @@ function card(row, place) {
   const why = make("p", "why");
   why.append(make("span", "status", STATUS[row.status] + (row.earlier ? " earlier" : "")), row.reason ? ` – ${row.reason}` : "");
   why.title = row.reason;
-  caption.append(name, make("div", "place", folders[row.folder]), why);
+  const where = make("div", "place", folders[row.folder]);
+  where.title = folders[row.folder];
+  caption.append(name, where, why);
   element.append(picture, caption);
   return element;
 }

@@ -6,13 +6,14 @@ files themselves when the run is over, or taken from the report that stands ther
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -86,7 +87,8 @@ class Report:
         self._options = options
         self._rows = {item.source: Row(item.source, item.target, item.kind, item.tree) for item in plan}
         self._planned = {item.source: item for item in plan}
-        self._remembered = {root: read_manifest(root) for root in {item.root for item in plan} if root is not None}
+        roots = dict.fromkeys(item.root for item in plan if item.root is not None)
+        self._remembered = {root: read_manifest(root) for root in roots}
         self._add_unplanned()
         self._notes: list[str] = []
         self._seconds = 0.0
@@ -125,11 +127,16 @@ class Report:
         listed = [self._listed(row, places[row.folder]) for row in rows]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_or_absent(self.path) as file:
-                for piece in page(facts, folders, listed, self._thumbnails(rows, on_progress)):
+            times = self.path.parent.stat()
+            with whole_or_absent(self.path) as file, contextlib.closing(self._thumbnails(rows, on_progress)) as pairs:
+                for piece in page(facts, folders, listed, pairs):
                     file.write(piece)
             with whole_or_absent(self.path.with_suffix(".json")) as file:
                 file.write(json.dumps({**facts, "rows": [_as_json(row) for row in rows]}, indent=1).encode("ascii"))
+            with contextlib.suppress(OSError):  # an output folder has its model's times already
+                os.utime(self.path.parent, ns=(times.st_atime_ns, times.st_mtime_ns))
+            if rows:
+                on_progress(len(rows), len(rows))
         except OSError as error:
             raise OutputUnwritable(
                 "cannot write the report",
@@ -241,13 +248,14 @@ class Report:
 
     # --- thumbnails
 
-    def _thumbnails(self, rows: Sequence[Row], on_progress: Callable[[int, int], None]) -> Iterator[Pair]:
+    def _thumbnails(self, rows: Sequence[Row], on_progress: Callable[[int, int], None]) -> Generator[Pair, None, None]:
         """One pair per row, in order; a few at a time are in memory."""
         wanted = sum(len(_pictures_of(row)) for row in rows)
         side = next((side for side, size in SIDES.items() if wanted * size <= PAGE_BYTES), min(SIDES))
         workers = default_workers()
         with _EarlierPage(self.path) as known, ThreadPoolExecutor(workers, thread_name_prefix="thumbnail") as pool:
             for start in range(0, len(rows), 8 * workers):
+                on_progress(max(start, 1), len(rows))
                 some = rows[start : start + 8 * workers]
                 keys = [_key(row, side) for row in some]
                 found = [known.get(key) for key in keys]
@@ -258,7 +266,6 @@ class Report:
                 ]
                 for row, key, pair, work in zip(some, keys, found, made, strict=True):
                     yield pair or (self._pair(row, key, side) if work is None else work.result())
-                on_progress(start + len(some), len(rows))
 
     def _pair(self, row: Row, key: str, side: int) -> Pair:
         pictures = {"before": b"", "after": b""}

@@ -198,7 +198,7 @@ def test_the_next_report_knows_what_earlier_runs_did(
     assert found["broken.jpg"] == ("failed", "", True)
     assert "damaged" in rows_of(out / NAME)["broken.jpg"]["reason"]
     # A third one makes no thumbnail again, but of what has changed; one of a part of the files knows the others too.
-    before = blocks_of(out / NAME)
+    before, times = blocks_of(out / NAME), out.stat().st_mtime_ns
     made: list[str] = []
 
     def count(path: Path, *rest: Any) -> bytes:
@@ -209,6 +209,7 @@ def test_the_next_report_knows_what_earlier_runs_did(
     assert do(fresh_weights, source, "-o", out, "--report") == 1
     assert made == []
     assert blocks_of(out / NAME) == before
+    assert out.stat().st_mtime_ns == times  # the folder mirrors another, whose times it has
     assert do(fresh_weights, source, "-o", out, "--report", "--include", "new.png") == 0
     assert statuses(out / NAME)["script>grey.png"] == ("done", "neutral", True)
 
@@ -241,6 +242,12 @@ def test_lines_for_programs_stay_as_they_are(
     events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
     assert events == ["planned", "started", "done", "summary"]
     assert statuses(tmp_path / NAME) == {"a.png": ("done", "neutral", False)}
+
+
+def test_of_nothing(tmp_path: Path, fresh_weights: Path) -> None:
+    (tmp_path / "in").mkdir()
+    assert do(fresh_weights, tmp_path / "in", "-o", tmp_path / "out", f"--report={tmp_path / 'r.html'}") == 0
+    assert rows_of(tmp_path / "r.html") == {}
 
 
 def test_a_report_that_cannot_be_written_is_a_failure_and_costs_no_picture(

@@ -125,7 +125,11 @@ def css(browser: Any, selector: str) -> list[Any]:
 
 
 def names(browser: Any) -> list[str]:
-    return [element.text for element in css(browser, ".card .name")]
+    # In one go: the list may be drawn anew between two questions.
+    found: list[str] = browser.execute_script(
+        "return [...document.querySelectorAll('.card .name')].map((e) => e.textContent)"
+    )
+    return found
 
 
 def press(browser: Any, *keys: str) -> None:
