@@ -316,6 +316,18 @@ def test_the_workflow_stands_beside_the_users_and_calls_the_command(home: Path, 
     assert find_command() in script
 
 
+def test_a_moved_command_is_renewed_in_a_workflow_that_the_user_changed(home: Path) -> None:
+    assert run(["plugin", "install", "digikam"]) == 0
+    queue = home / ".local/share/digikam/queue.xml"
+    mine = queue.read_text().replace("[file]_colorized", "[file]_mine").replace("-q -y", "-q -y --vividness 1.3")
+    command = shell_word(find_command())
+    assert command in mine
+    for old in ("'/old/venv/bin/colorize-media'", shell_word("/eve's/bin/colorize-media")):
+        queue.write_text(mine.replace(command, old))
+        assert run(["plugin", "install", "digikam"]) == 0
+        assert queue.read_text() == mine
+
+
 @pytest.mark.parametrize(("kind", "code"), [("grey", 0), ("color", 127), ("broken", 127)])
 def test_digikams_shell_gets_a_picture_or_an_error(
     kind: str, code: int, home: Path, tmp_path: Path, fresh_weights: Path
