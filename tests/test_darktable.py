@@ -6,6 +6,7 @@ A scenario runs inside the event of an export that darktable-cli does, because t
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -112,7 +113,7 @@ def darktable(tmp_path: Path, library: Path, colorizer: Path, fresh_weights: Pat
         )  # fmt: skip
         (tmp_path / "start.jpg").unlink(missing_ok=True)
         assert told.is_file(), result.stdout + result.stderr
-        rows = [line.split("\t") for line in told.read_text().splitlines()]
+        rows = [line.split("\t") for line in told.read_text(errors="surrogateescape").splitlines()]
         assert rows.pop()[0] == "END", told.read_text() + result.stdout + result.stderr
         assert list((tmp_path / "cache").glob("colorize*")) == []  # no temporary folder
         return rows
@@ -164,6 +165,32 @@ def test_thirty_pictures_in_one_start_of_the_network(
         with Image.open(library / f"{name.rpartition('.')[0]}_colorized.jpg") as image:
             assert image.size == (96, 64)
             assert np.ptp(np.asarray(image).astype(int), axis=2).max() > 8
+
+
+def test_answers_are_read_as_python_writes_them(darktable: Callable[..., Rows], tmp_path: Path) -> None:
+    """Escapes, surrogate pairs, bytes that are no UTF-8, and what is no answer at all."""
+    answer = {
+        "id": 3,
+        "out": 'a\\b "c" ä 木 😀 \udce9 \x7f/',
+        "n": [1.5, True, None, {"x": []}],
+        "t": "tab\tend",
+        "z": None,
+    }
+    (tmp_path / "answers").write_text(json.dumps(answer) + '\n{"a": \n[1\nnonsense\n\n')
+    body = """
+        local lines = {}
+        for line in io.lines(FILE) do table.insert(lines, line) end
+        local found = plugin.json_decode(lines[1])
+        tell(found.id, found.n[1], found.n[2], type(found.n[#found.n].x), found.z)
+        tell((found.t:gsub("\\t", "|")))
+        tell(found.out)
+        for number = 2, #lines do tell(plugin.json_decode(lines[number])) end
+    """.replace("FILE", lua(tmp_path / "answers"))
+    numbers, tab, (out,), *bad = darktable(body)
+    assert numbers == ["3", "1.5", "true", "table", "nil"]
+    assert tab == ["tab|end"]
+    assert out == answer["out"]
+    assert bad == [["nil"]] * 4
 
 
 def test_what_the_user_gave_the_original_goes_to_the_result(library: Path, darktable: Callable[..., Rows]) -> None:

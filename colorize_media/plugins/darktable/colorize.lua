@@ -241,7 +241,7 @@ end
 local function missing()
   local path = command()
   if SANDBOX ~= "" or not path:find("[/\\]") or exists(path) then return nil end
-  return string.format(_("colorize: %s is not there; choose the program in preferences > Lua options, " ..
+  return string.format(_("colorize: %s is not there\nchoose the program in preferences > Lua options\n" ..
     "or run: colorize-media plugin install darktable"), path)
 end
 
