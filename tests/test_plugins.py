@@ -347,6 +347,20 @@ def test_digikams_shell_gets_a_picture_or_an_error(
     assert (new.stat().st_size > 0) == (code == 0)
 
 
+def test_digikams_shell_ends_before_digikam_kills_it(home: Path, tmp_path: Path) -> None:
+    """Else the command would go on and leave a file in the album."""
+    if shutil.which("timeout") is None:
+        pytest.skip("there is no timeout command here, and the script goes on without")
+    assert run(["plugin", "install", "digikam"]) == 0
+    root = ElementTree.parse(home / ".local/share/digikam/queue.xml")
+    script = next(node.attrib["value"] for node in root.iter("parameter") if node.attrib["name"] == "Script")
+    slow = fake_command(tmp_path / "slow", f"echo $$ > '{tmp_path}/pid'; exec sleep 100")
+    script = script.replace("echo 55", "echo 1").replace(shell_word(find_command()), shell_word(str(slow)))
+    assert subprocess.run(["/bin/sh", "-c", script], timeout=30).returncode == 127
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
 # --- file managers
 
 
