@@ -372,7 +372,7 @@ def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tool.write_text(
         f"""#!/bin/sh
 case "$*" in
-    *--wait*) if [ -n "$PRESS" ]; then sleep 1; echo cancel; else exec sleep 600; fi ;;
+    *--wait*) echo $$ >> "{tmp_path}/buttons"; if [ -n "$PRESS" ]; then sleep 1; echo cancel; else exec sleep 600; fi ;;
     *) printf '%s|' "$@" >> "{tmp_path}/notes"; echo >> "{tmp_path}/notes" ;;
 esac
 """
@@ -433,12 +433,17 @@ def test_the_runner_can_be_cancelled(way: str, home: Path, tmp_path: Path, deskt
     fake = f'trap \'echo ended > "{tmp_path}/ended"; exit 130\' TERM\necho > "{tmp_path}/begun"\nwhile :; do sleep 0.1; done'
     with_command(script, fake_command(tmp_path / "fake", fake))
     with subprocess.Popen([script, "a.png"], env=os.environ | ({"PRESS": "1"} if way == "button" else {})) as process:
-        while not (tmp_path / "begun").exists():
+        while not ((tmp_path / "begun").exists() and (tmp_path / "buttons").exists()):
             time.sleep(0.05)
         if way == "signal":
             process.terminate()
         assert process.wait(60) == 130
     assert (tmp_path / "ended").is_file()
+    until = time.monotonic() + 30
+    for pid in (tmp_path / "buttons").read_text().split():
+        while Path(f"/proc/{pid}").exists():  # no notify-send is left behind
+            assert time.monotonic() < until
+            time.sleep(0.1)
     assert "cancelled" in desktop.read_text()
 
 
