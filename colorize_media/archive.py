@@ -21,7 +21,7 @@ from colorize_media.errors import (
     NoPicture,
     UnsupportedMedia,
 )
-from colorize_media.events import Done, Failed, OnEvent, Planned, Skipped, Summary, Warned
+from colorize_media.events import Done, Event, Failed, OnEvent, Planned, Skipped, Started, Summary, Warned
 from colorize_media.manifest import Entry, Manifest, Stamp, Status
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, settled, unexpected
@@ -30,6 +30,7 @@ from colorize_media.plan import options_digest
 
 if TYPE_CHECKING:
     from colorize_media.colorizer import Colorizer
+    from colorize_media.in_flight import InFlight
 
 # The file's own fault, so trying again is in vain; a full disk or a missing codec is not.
 _LASTING = (DamagedMedia, EmptyFile, Encrypted, NoPicture, UnsupportedMedia)
@@ -72,11 +73,18 @@ class _Run:
         self._make_colorizer = make_colorizer
         self._colorizer: Colorizer | None = None
         self._options = options
-        self._on_event = on_event
+        self._tell = on_event
         self._on_traceback = on_traceback
         self._workers = workers
         self._folders = OutputFolders()
+        self._in_flight: InFlight | None = None
         self._manifests: dict[Path, Manifest] = {}
+        self._notes: dict[Path, str] = {}  # why what is being worked on is coloured
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._notes[event.source] = event.note
+        self._tell(event)
 
     def __enter__(self) -> _Run:
         return self
@@ -86,6 +94,8 @@ class _Run:
     ) -> None:
         for manifest in self._manifests.values():
             manifest.flush()
+        if self._in_flight is not None:
+            self._in_flight.close()
         self._folders.close()
 
     def do(self, plan: Sequence[Planned]) -> None:
@@ -94,9 +104,13 @@ class _Run:
             for item in plan:
                 self._settle(settled(item))
             return
+        from colorize_media.in_flight import InFlight
         from colorize_media.photo_queue import PhotoQueue
 
-        photos = PhotoQueue(self._get_colorizer, self._options, self._folders, self._on_event, workers=self._workers)
+        self._in_flight = InFlight(plan, self._folders)
+        photos = PhotoQueue(
+            self._get_colorizer, self._options, self._folders, self._on_event, self._in_flight, workers=self._workers
+        )
         try:
             start = 0
             while start < len(plan):
@@ -119,6 +133,7 @@ class _Run:
         from colorize_media.preview import preview_video
 
         assert item.target is not None
+        assert self._in_flight is not None
         colorizer = self._get_colorizer()
         source: os.stat_result | None = None
         warnings: tuple[str, ...] = ()
@@ -128,7 +143,9 @@ class _Run:
             self._folders.make(item)
             source = item.source.stat() if item.source.exists() else None
             work = preview_video if self._options.preview else colorize_video
-            result = work(item.source, item.target, colorizer, self._options, self._on_event)
+            with self._in_flight.working_on(item):
+                self._in_flight.examine(item, self._options)
+                result = work(item.source, item.target, colorizer, self._options, self._on_event)
             if isinstance(result, Done) and source is not None and (why := keep_mode_and_times(source, item.target)):
                 warnings = (f"permissions and times could not be kept: {why}",)
             return Outcome(item, result, source, warnings)
@@ -158,12 +175,13 @@ class _Run:
 
     def _remember(self, outcome: Outcome) -> None:
         item, result, source = outcome.item, outcome.result, outcome.source
+        note = self._notes.pop(item.source, "")
         if item.root is None or item.target is None or item.kind == "other" or source is None:
             return
         made: Stamp | None = None
         status: Status
         if isinstance(result, Done):
-            status, reason = "done", ""
+            status, reason = "done", note
             try:
                 made = Stamp.of(item.target)
             except OSError:

@@ -23,6 +23,7 @@ import click
 
 from colorize_media import __version__
 from colorize_media.errors import BadOption, ColorizeError, FileProblem
+from colorize_media.events import Event
 from colorize_media.options import ENGINES, SMOOTHING, ColorizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -109,6 +110,8 @@ COLORIZE_OPTIONS = [
     option("--force", is_flag=True, help="Colour inputs, and shots of films, that already have colour."),
     skip_documents_option,
     *SELECTION_OPTIONS,
+    option("--report", is_flag=False, flag_value="auto", default=None, metavar="[=PATH.html]",
+           help="Write a page that shows what came of every file, before and after, and the same as JSON beside it."),
     option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run and has not changed."),
     option("--model", default=DEFAULTS.model, show_default=True, help="A shipped model, a weights file or a run folder."),
     device_option,
@@ -134,6 +137,9 @@ COLORIZE_OPTIONS = [
     option("--encoder", default=DEFAULTS.encoder, help="FFmpeg's name of the video encoder; default by container and depth."),
     option("--crf", type=int, default=None, help="Constant quality of the video encoder; smaller is better."),
     option("--preset", default=DEFAULTS.preset, help="Speed preset of the video encoder."),
+    option("--provenance/--no-provenance", default=DEFAULTS.provenance, show_default=True,
+           help="Write into photographs that they were coloured, by what and from which file."),
+    option("--strip-metadata", is_flag=True, help="Leave a photograph's EXIF, GPS, XMP, IPTC and texts out, not its profile."),
     option("--max-pixels", type=int, default=DEFAULTS.max_pixels, help="Refuse larger pictures."),
     threads_option,
     option("-q", "--quiet", is_flag=True, help="Only errors and warnings."),
@@ -164,6 +170,7 @@ def colorize(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     retry_failed: bool,
+    report: str | None,
     quiet: bool,
     verbose: int,
     json_lines: bool,
@@ -186,10 +193,8 @@ def colorize(
     if not inputs:
         raise click.UsageError("Missing argument 'INPUT...'.", context)
     from colorize_media.archive import run_plan
-    from colorize_media.console import make_reporter, plan_lines
-    from colorize_media.device import describe_device
+    from colorize_media.console import make_reporter, plan_lines, shown_path
     from colorize_media.discovery import Selection
-    from colorize_media.engines import choose_engine
     from colorize_media.plan import Memory, make_plan
 
     plan = make_plan(
@@ -203,16 +208,33 @@ def colorize(
     if dry_run and not json_lines:
         click.echo("\n".join(plan_lines(plan)))
         return 0
-    engine, device = choose_engine(options.engine, options.device)
-    _use_threads(threads)
-    reporter = make_reporter(quiet=quiet, verbose=verbose, json_lines=json_lines)
+    page = None
+    if report and not dry_run:
+        from colorize_media.report import Report
+
+        page = Report(None if report == "auto" else Path(report), plan, options, overwrite=overwrite)
+    if any(
+        item.action == "colorize" for item in plan
+    ):  # torch is not loaded for nothing, nor a missing device complained of
+        from colorize_media.engines import choose_engine
+
+        choose_engine(options.engine, options.device)
+        _use_threads(threads)
+    reporter = make_reporter(plan, quiet=quiet, verbose=verbose, json_lines=json_lines)
+
+    def on_event(event: Event) -> None:
+        reporter(event)
+        if page is not None:
+            page(event)
 
     def make_colorizer() -> Any:
         from colorize_media.colorizer import Colorizer
+        from colorize_media.device import describe_device
 
+        colorizer = Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
         if not quiet:
-            click.echo(f"{options.model} by {engine} on {describe_device(device)}", err=True)
-        return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
+            click.echo(f"{options.model} by {colorizer.engine.name} on {describe_device(colorizer.device)}", err=True)
+        return colorizer
 
     try:
         if json_lines:
@@ -221,9 +243,14 @@ def colorize(
         if dry_run:
             return 0
         tell = click.echo if verbose > 1 else (lambda *_, **__: None)
-        return run_plan(plan, make_colorizer, options, reporter, lambda text: tell(text, err=True), workers=threads)
+        code = run_plan(plan, make_colorizer, options, on_event, lambda text: tell(text, err=True), workers=threads)
     finally:
         reporter.close()
+    if page is not None:
+        page.write(_Count("files of the report"))
+        if not quiet:
+            click.echo(f"report: {shown_path(page.path)}", err=True)
+    return code
 
 
 def _serve_host(options: ColorizeOptions, *, overwrite: bool, verbose: int, threads: int) -> int:

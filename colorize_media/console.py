@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from colorize_media.errors import ColorizeError
 from colorize_media.events import (
@@ -26,11 +27,14 @@ from colorize_media.events import (
     Warned,
     as_json,
 )
+from colorize_media.progress import FilmPace, RunProgress
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
-PLAIN_EVERY = 5.0  # seconds between progress lines off a terminal
+PLAIN_EVERY = 5.0  # seconds between a film's progress lines off a terminal
+PLAIN_RUN_EVERY = 60.0  # seconds between those of the run
 
 
 class Reporter(Protocol):
@@ -43,13 +47,13 @@ class Reporter(Protocol):
         ...
 
 
-def make_reporter(*, quiet: bool, verbose: int, json_lines: bool) -> Reporter:
-    """The reporter for these flags and this terminal."""
+def make_reporter(plan: Sequence[Planned], *, quiet: bool, verbose: int, json_lines: bool) -> Reporter:
+    """The reporter of a run over this plan, for these flags and this terminal."""
     if json_lines:
         return JsonLines(sys.stdout)
     if sys.stderr.isatty() and not quiet:
-        return Bar(verbose)
-    return PlainLines(sys.stderr, quiet=quiet, verbose=verbose)
+        return Bar(plan, verbose)
+    return PlainLines(sys.stderr, plan, quiet=quiet, verbose=verbose)
 
 
 class JsonLines:
@@ -69,29 +73,28 @@ class JsonLines:
 class PlainLines:
     """One line per happening; progress every few seconds. ``quiet`` leaves only failures and warnings."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool, verbose: int) -> None:
+    def __init__(self, stream: TextIO, plan: Sequence[Planned], *, quiet: bool, verbose: int) -> None:
         self._stream = stream
         self._quiet = quiet
         self._verbose = verbose
-        self._pace = Pace()
-        self._told = 0.0
+        self._progress = RunProgress(plan)
+        self._told = self._told_run = time.monotonic()
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Started):
-            self._pace.start(event)
-            self._told = time.monotonic()
-        if isinstance(event, Resumed):
-            self._pace.resume(event)
-        if isinstance(event, Advanced):
-            now = time.monotonic()
-            if now - self._told < PLAIN_EVERY:
-                return
+        self._progress(event)
+        now = time.monotonic()
+        if isinstance(event, Started) and event.kind == "video":
             self._told = now
-            if not self._quiet:
-                self._line(f"{shown_name(event.source)}: {self._pace.text(event.frames)}")
-            return
-        for line in lines_of(event, quiet=self._quiet, verbose=self._verbose):
-            self._line(line)
+        if isinstance(event, Advanced):
+            if now - self._told >= PLAIN_EVERY and not self._quiet:
+                self._told = now
+                self._line(f"{shown_name(event.source)}: {film_text(self._progress.film)}")
+        else:
+            for line in lines_of(event, quiet=self._quiet, verbose=self._verbose):
+                self._line(line)
+        if self._progress.files > 1 and now - self._told_run >= PLAIN_RUN_EVERY and not self._quiet:
+            self._told_run = now
+            self._line(run_text(self._progress))
 
     def close(self) -> None:
         """Nothing to end."""
@@ -102,39 +105,32 @@ class PlainLines:
 
 
 class Bar:
-    """A rich progress bar per film, with fps and time left; lines above it for everything else."""
+    """One rich progress bar over the run, n of N files with the time left; lines above it for everything else."""
 
-    def __init__(self, verbose: int) -> None:
+    def __init__(self, plan: Sequence[Planned], verbose: int, console: Console | None = None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         self._verbose = verbose
+        self._run = RunProgress(plan)
         self._progress: Progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}% {task.fields[pace]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[pace]}", markup=False),
+            console=console or Console(stderr=True),
             transient=True,
         )
         self._progress.start()
-        self._pace = Pace()
-        self._task: Any = None
+        self._task = self._progress.add_task("", total=self._run.files or None, pace="")
+        self._film = ""
 
     def __call__(self, event: Event) -> None:
+        self._run(event)
         if isinstance(event, Started):
-            self._end_task()
-            self._pace.start(event)
-            if event.kind == "video":
-                name = shown_name(event.source)
-                self._task = self._progress.add_task(name, total=event.frames, pace="")
-        if isinstance(event, Resumed):
-            self._pace.resume(event)
-        if isinstance(event, Advanced) and self._task is not None:
-            self._progress.update(self._task, completed=event.frames, pace=f"{self._pace.fps(event.frames):.1f} fps")
-            return
-        if isinstance(event, (Done, Skipped, Failed, Summary)):
-            self._end_task()
+            self._film = shown_name(event.source) if event.kind == "video" else ""
+        elif isinstance(event, (Done, Skipped, Failed)):
+            self._film = ""
+        self._show()
         for line in lines_of(event, quiet=False, verbose=self._verbose):
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -142,39 +138,30 @@ class Bar:
         """Take the bar away."""
         self._progress.stop()
 
-    def _end_task(self) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
+    def _show(self) -> None:
+        parts = [f"{self._run.film.fps():.1f} fps"] if self._film else []
+        if (left := self._run.left()) is not None and self._run.settled < self._run.files:
+            parts.append(f"{duration_text(left)} left")
+        many = f"{self._run.settled} of {self._run.files} files" if self._run.files > 1 else ""
+        self._progress.update(
+            self._task,
+            description=": ".join(part for part in (many, self._film) if part),
+            completed=self._run.done(),
+            pace=", ".join(parts),
+        )
 
 
-class Pace:
-    """Frames per second and time left of the current film."""
+def film_text(pace: FilmPace) -> str:
+    """``120 of 480 frames, 24.0 fps, 15 s left``; without the unknown parts."""
+    if (left := pace.left()) is None:
+        return f"{pace.frames} frames, {pace.fps():.1f} fps"
+    return f"{pace.frames} of {pace.total} frames, {pace.fps():.1f} fps, {duration_text(left)} left"
 
-    def __init__(self) -> None:
-        self._begun = 0.0
-        self._total: int | None = None
-        self._before = 0
 
-    def start(self, event: Started) -> None:
-        """A new film."""
-        self._begun, self._total, self._before = time.monotonic(), event.frames, 0
-
-    def resume(self, event: Resumed) -> None:
-        """The film's first frames took no time."""
-        self._before = event.frames
-
-    def fps(self, frames: int) -> float:
-        """Mean since the start."""
-        return (frames - self._before) / max(time.monotonic() - self._begun, 1e-6)
-
-    def text(self, frames: int) -> str:
-        """``120 of 480 frames, 24.0 fps, 15 s left``; without the unknown parts."""
-        fps = self.fps(frames)
-        if not self._total or self._total < frames:
-            return f"{frames} frames, {fps:.1f} fps"
-        left = (self._total - frames) / max(fps, 1e-6)
-        return f"{frames} of {self._total} frames, {fps:.1f} fps, {duration_text(left)} left"
+def run_text(progress: RunProgress) -> str:
+    """``12 of 240 files, 2 h 10 min left``; without the unknown part."""
+    text = f"{progress.settled} of {progress.files} files"
+    return text if (left := progress.left()) is None else f"{text}, {duration_text(left)} left"
 
 
 def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
@@ -230,15 +217,16 @@ def show_error(error: ColorizeError) -> None:
 
 def shown_name(path: Path) -> str:
     """A file's name for one line: control characters and undecodable bytes are escaped, so no name garbles a terminal."""
-    return _shown(path.name)
+    return shown_text(path.name)
 
 
 def shown_path(path: Path) -> str:
     """The whole path, escaped like `shown_name`."""
-    return _shown(str(path))
+    return shown_text(str(path))
 
 
-def _shown(text: str) -> str:
+def shown_text(text: str) -> str:
+    """Any text on one line, in Unicode, without control characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 

@@ -13,7 +13,9 @@ from colorize_media.formats import PHOTO_SUFFIXES
 
 Kind = Literal["photo", "video"]
 
-_STILL_BRANDS = frozenset({b"heic", b"heix", b"mif1", b"msf1", b"avif", b"heim", b"heis"})
+HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
+_STILL_BRANDS = HEIC_BRANDS | {b"avif", b"crx "}  # the last is Canon's raw
+_HEADER_BYTES = 1 << 16  # of a HEIC or AVIF file: its description of the pictures inside
 _LONG_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 _SHORT_MAGIC = (b"BM", b"P5", b"P6")  # too short to be believed without an extension
 
@@ -61,6 +63,36 @@ def kind_of(path: Path) -> Kind:
     return "photo" if path.suffix.lower() in PHOTO_SUFFIXES else "video"
 
 
+def av1_bits(data: bytes) -> int:
+    """Bits per channel from the AV1 configuration box (AV1-ISOBMFF §2.3.3): high_bitdepth and twelve_bit."""
+    at = data.find(b"av1C")
+    flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
+    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+def hevc_bits(data: bytes) -> int:
+    """The most bits per channel that the HEVC configuration boxes name (ISO/IEC 14496-15 §8.3.2.1)."""
+    found, at = 8, data.find(b"hvcC")
+    while 0 <= at < len(data) - 22:
+        found = max(found, 8 + (data[at + 21] & 7))
+        at = data.find(b"hvcC", at + 4)
+    return found
+
+
+def nearest_suffix(path: Path) -> str:
+    """The extension of the nearest format that holds all that a HEIC or AVIF picture has; nothing where that is its own.
+
+    Read from the file's first bytes: more than 8 bits go to PNG, transparency of a HEIC too.
+    """
+    head = _first_bytes(path, _HEADER_BYTES)
+    if head[4:8] != b"ftyp":
+        return ""
+    if path.suffix.lower() == ".avif":
+        return ".png" if av1_bits(head) > 8 else ""
+    transparent = b"hevc:2015:auxid:1" in head or b"auxiliary:alpha" in head
+    return ".png" if hevc_bits(head) > 8 or transparent else ".jpg"
+
+
 def begins_like_media(path: Path) -> bool:
     """Whether a file is a picture or film by its first bytes alone, beyond doubt."""
     head = _first_bytes(path)
@@ -69,14 +101,14 @@ def begins_like_media(path: Path) -> bool:
     return head.startswith(long_enough) or head[4:8] == b"ftyp" or riff
 
 
-def _first_bytes(path: Path) -> bytes:
-    """The first 32 bytes of a regular file; nothing of what cannot be read. A pipe is not waited for."""
+def _first_bytes(path: Path, count: int = 32) -> bytes:
+    """The first bytes of a regular file; nothing of what cannot be read. A pipe is not waited for."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError):
         return b""
     try:
-        return os.read(handle, 32) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+        return os.read(handle, count) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
     except OSError:
         return b""
     finally:

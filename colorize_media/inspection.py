@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from colorize_media.decision import Decision, decide_film, decide_photo
 from colorize_media.discovery import Selection, search
 from colorize_media.documents import DocumentVerdict, judge_document
 from colorize_media.errors import ColorizeError
-from colorize_media.files import kind_of
-from colorize_media.monochrome import Verdict, decide
+from colorize_media.files import Kind, kind_of
+from colorize_media.monochrome import Verdict
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo import read_photo
+from colorize_media.photo import read_pages
 from colorize_media.photo_queue import default_workers
 from colorize_media.pipeline import open_film, survey_of
 
@@ -76,22 +77,23 @@ def _inspect(path: Path, problem: str, options: ColorizeOptions) -> Inspection:
 
 
 def _inspect_photo(path: Path, options: ColorizeOptions) -> Inspection:
-    photo = read_photo(path, max_pixels=options.max_pixels)
-    verdict, document = decide([photo.preview]), judge_document(photo.luma)
-    if not verdict.is_monochrome and not options.force:
-        return Inspection(path, "photo", "leave", verdict.reason, verdict, document)
-    if document.is_document and options.skip_documents:
-        return Inspection(path, "photo", "leave", document.reason, verdict, document)
-    return Inspection(path, "photo", "color", verdict.reason, verdict, document)
+    """Of several pages, the first that would be coloured."""
+    for number, photo in enumerate(read_pages(path, max_pixels=options.max_pixels), 1):
+        found = _of(path, "photo", decide_photo(photo, options, judge_document(photo.luma)))
+        if photo.pages > 1:
+            found = dataclasses.replace(found, reason=f"page {number} of {photo.pages}: {found.reason}")
+        if found.decision == "color":
+            break
+    return found
 
 
 def _inspect_film(path: Path, options: ColorizeOptions) -> Inspection:
     with open_film(path, options) as reader:
-        found = survey_of(reader)
-    if found is None:
-        return Inspection(path, "video", "color", "no frame to judge by")
-    leave = found.kind == "color" and not options.force
-    return Inspection(path, "video", "leave" if leave else "color", found.reason, found.verdict)
+        return _of(path, "video", decide_film(survey_of(reader), options))
+
+
+def _of(path: Path, kind: Kind, found: Decision) -> Inspection:
+    return Inspection(path, kind, "color" if found.colorize else "leave", found.reason, found.verdict, found.document)
 
 
 def table_head() -> str:

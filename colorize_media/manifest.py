@@ -34,7 +34,7 @@ STATUSES: tuple[Status, ...] = ("done", "left", "failed")
 # Options that do not change an output's pixels, those that matter to one kind only, and those that decide what is left
 # uncoloured. An option in none of these counts for all.
 _NO_PIXELS = frozenset({"device", "engine", "batch_size", "max_pixels", "force", "skip_documents", "preview"})
-_PHOTO_ONLY = frozenset({"quality", "fast"})
+_PHOTO_ONLY = frozenset({"quality", "fast", "provenance", "strip_metadata"})
 _VIDEO_ONLY = frozenset({"smoothing", "encoder", "crf", "preset", "start", "duration", "every"})
 _DECISION = frozenset({"force", "skip_documents"})
 

@@ -11,12 +11,14 @@ File Formats ("Image resource blocks"), PNG third edition.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import io
 import math
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,7 +26,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_media.color import linear_to_srgb
-from colorize_media.xmp import Packet, provenance_xmp
+from colorize_media.tiff_pages import tag_bytes
+from colorize_media.xmp import KEYWORD, Packet, provenance_xmp, upright_xmp
 
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
@@ -33,7 +36,7 @@ _THUMBNAIL_RESOURCES = frozenset({0x0409, 0x040C})
 _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC, _STRIP_OFFSETS = 700, 33723, 34377, 34675, 273
 # TIFF tags that describe how the pixels are stored (TIFF 6.0, its supplements, and Photoshop's layer data 37724). They
 # belong to the source's pixels, not to the photograph.
-_STORAGE_TAGS = frozenset(
+STORAGE_TAGS = frozenset(
     {
         254,
         255,
@@ -63,6 +66,8 @@ _STORAGE_TAGS = frozenset(
     | {301, 317, 318, 319, 320, 321, *range(322, 326), 326, 327, 328, 330, *range(332, 344), 347, *range(512, 522)}
     | {529, 530, 531, 532, _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC, 37724, 50341}
 )
+# What a page needs to look as it does: its storage, orientation, resolution and profile, but no text and no history.
+PLAIN_TAGS = (STORAGE_TAGS - {_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, 37724}) | {_ORIENTATION, 282, 283, 296}
 
 _JPEG_PAYLOAD = 65533  # a segment's length field counts itself: 65535 − 2
 _EXIF_HEAD = b"Exif\0\0"
@@ -121,9 +126,39 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
     if image.format in ("JPEG", "MPO"):
         photoshop, extended = _read_jpeg_segments(data, warnings)
     elif image.format == "TIFF":
-        exif, xmp, photoshop = _read_tiff_tags(image)
+        exif, xmp, photoshop = _tiff_blocks(image, data)
+    elif image.format == "PNG":
+        exif, xmp = (
+            exif or _raw_profile(image, "exif") or _raw_profile(image, "APP1"),
+            xmp or _raw_profile(image, "xmp"),
+        )
+        photoshop = _raw_profile(image, "iptc")
+        if photoshop and not photoshop.startswith(b"8BIM"):
+            photoshop = _pack_resource(_IPTC_RESOURCE, b"\0\0", photoshop)
     elif image.format == "JPEG2000" and b"uuid" in data[:1_000_000]:
         warnings.append("the JPEG 2000 file's own metadata boxes are not carried over")
+    given = _bytes(info.get("icc_profile"))
+    blocks, more = metadata_of_blocks(exif=exif, xmp=xmp, extended_xmp=extended, icc=given)
+    return (
+        dataclasses.replace(
+            blocks,
+            photoshop=photoshop,
+            comment=_bytes(info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
+            text=_png_text(image),
+            dpi=_resolution(image),
+            gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not given else None,
+        ),
+        (*warnings, *more),
+    )
+
+
+def metadata_of_blocks(
+    *, exif: bytes = b"", xmp: bytes = b"", extended_xmp: tuple[bytes, ...] = (), icc: bytes = b""
+) -> tuple[PhotoMetadata, tuple[str, ...]]:
+    """What these blocks say, without those that are damaged, and warnings about them."""
+    warnings: list[str] = []
+    exif = exif.removeprefix(_EXIF_HEAD)
+    extended = extended_xmp
     orientation = 1
     if exif:
         try:
@@ -140,20 +175,16 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
         else:
             # EXIF decides where it says anything; Lightroom and digiKam write PNG orientation into XMP only.
             orientation = orientation if _has_orientation(exif) else packet.orientation()
-    if "icc_profile" in info and len(_bytes(info["icc_profile"])) and not profile_space(_bytes(info["icc_profile"])):
+            warnings += [f"{what} is not carried over" for what in packet.behind()]
+    space = profile_space(icc)
+    if icc and not space:
         warnings.append("the colour profile is damaged and is not carried over")
-    icc = _bytes(info.get("icc_profile"))
     return (
         PhotoMetadata(
             exif=exif,
-            icc=icc if profile_space(icc) else b"",
+            icc=icc if space else b"",
             xmp=xmp,
             extended_xmp=extended,
-            photoshop=photoshop,
-            comment=_bytes(info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
-            text=_png_text(image),
-            dpi=_resolution(image),
-            gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not icc else None,
             orientation=orientation if 1 <= orientation <= 8 else 1,
         ),
         tuple(warnings),
@@ -161,26 +192,52 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
 
 
 def for_output(
-    metadata: PhotoMetadata, holds: frozenset[str], format_name: str, size: tuple[int, int], source: str, tool: str
+    metadata: PhotoMetadata,
+    holds: frozenset[str],
+    format_name: str,
+    size: tuple[int, int],
+    source: str,
+    tool: str,
+    *,
+    thumbnail: bytes = b"",
+    provenance: bool = True,
+    strip: bool = False,
 ) -> tuple[PhotoMetadata, tuple[str, ...]]:
     """What goes into an upright, coloured picture of ``size`` (width, height), and warnings about what cannot.
 
-    ``holds`` names the fields that the output's format can hold. Orientation becomes 1, thumbnails of the grey picture
-    go, sizes are set right, and provenance is merged into the XMP: made from ``source`` (a file name) by ``tool``.
+    ``holds`` names the fields that the output's format can hold. Orientation becomes 1, sizes and face regions are set
+    right, thumbnails of the grey picture give way to ``thumbnail`` (a JPEG; empty: to none), and provenance is merged into
+    the XMP and the keywords: made from ``source`` (a file name) by ``tool``. ``strip`` leaves nothing of the source's
+    but its profile and resolution; the provenance then names no source.
     """
     warnings: list[str] = []
-    exif = upright_exif(metadata.exif, size) if metadata.exif else b""
-    xmp = provenance_xmp(metadata.xmp, size=size, source=source, tool=tool)
-    out = dataclasses.replace(
-        metadata, exif=exif, xmp=xmp, photoshop=_without_thumbnails(metadata.photoshop), orientation=1
-    )
+    if strip:
+        source = ""
+        metadata = PhotoMetadata(
+            icc=metadata.icc, dpi=metadata.dpi, gamma=metadata.gamma, orientation=metadata.orientation
+        )
+    exif = upright_exif(metadata.exif, size, thumbnail) if metadata.exif else b""
+    if format_name == "JPEG" and len(exif) > _JPEG_PAYLOAD - len(_EXIF_HEAD):
+        exif = upright_exif(metadata.exif, size)
+    mirrored = {} if "photoshop" in holds or "xmp" not in holds else iptc_as_xmp(metadata.photoshop)
+    settings: dict[str, Any] = {"size": size, "orientation": metadata.orientation, "mirrored": mirrored}
+    if provenance:
+        xmp = provenance_xmp(metadata.xmp, source=source, tool=tool, **settings)
+    else:
+        xmp = upright_xmp(metadata.xmp, **settings)
+    photoshop = _with_thumbnail(metadata.photoshop, thumbnail)
+    if provenance:
+        photoshop = with_iptc_keyword(photoshop, KEYWORD)
+    out = dataclasses.replace(metadata, exif=exif, xmp=xmp, photoshop=photoshop, orientation=1)
     lost = [name for name in _CARRIED_NAMES if getattr(metadata, name) and name not in holds]
     if metadata.gamma is not None and "gamma" not in holds and abs(metadata.gamma - 0.45455) > 0.01:
         lost.append("gamma")
     if lost:
         named = ", ".join(_CARRIED_NAMES.get(name, "PNG gamma") for name in lost)
+        if mirrored:
+            named += " (what IPTC says is repeated in XMP)"
         warnings.append(f"{format_name} cannot hold this metadata of the source: {named}")
-    if "xmp" not in holds:
+    if "xmp" not in holds and provenance:
         warnings.append(f"{format_name} cannot hold the note that this picture was coloured by a program")
     if format_name == "JPEG":
         if len(out.exif) > _JPEG_PAYLOAD - len(_EXIF_HEAD):
@@ -188,7 +245,7 @@ def for_output(
             out = dataclasses.replace(out, exif=b"")
         if len(out.xmp) > _JPEG_PAYLOAD - len(_XMP_HEAD):
             warnings.append("the XMP packet is larger than a JPEG segment; only the provenance is written")
-            bare = provenance_xmp(b"", size=size, source=source, tool=tool)
+            bare = provenance_xmp(b"", size=size, source=source, tool=tool) if provenance else b""
             out = dataclasses.replace(out, xmp=bare, extended_xmp=())
     empty = PhotoMetadata()
     dropped = {name: getattr(empty, name) for name in (*_CARRIED_NAMES, "gamma") if name not in holds}
@@ -216,11 +273,33 @@ def exif_orientation(exif: bytes) -> int:
     return value if value is not None and 1 <= value <= 8 else 1
 
 
-def upright_exif(exif: bytes, size: tuple[int, int]) -> bytes:
-    """The same block with Orientation 1, sizes set to ``size`` (width, height) where given, and no thumbnail.
+def first_directory_has(tiff: bytes, tag: int) -> bool:
+    """Whether the first directory of a TIFF structure has a tag; False for a damaged one."""
+    try:
+        return tag in _first_directory(tiff)[1]
+    except ValueError:
+        return False
+
+
+def as_stored(tiff: bytes) -> bytes:
+    """A TIFF file that says Orientation 1, for decoders that would turn it; BigTIFF is left as it is."""
+    try:
+        order, entries, _ = _first_directory(tiff)
+    except ValueError:
+        return tiff
+    if _number(tiff, order, entries.get(_ORIENTATION)) in (None, 1):
+        return tiff
+    out = bytearray(tiff)
+    _set_number(out, order, entries[_ORIENTATION], 1)
+    return bytes(out)
+
+
+def upright_exif(exif: bytes, size: tuple[int, int], thumbnail: bytes = b"") -> bytes:
+    """The same block with Orientation 1, sizes set to ``size`` (width, height) where given, and the thumbnail replaced.
 
     Only these bytes change and none moves, so maker notes with absolute offsets stay readable. A thumbnail at the
-    block's end (where cameras put it) is cut off, elsewhere it is blanked. Raises ValueError for a damaged structure.
+    block's end (where cameras put it) is cut off, elsewhere it is blanked; the new one, a JPEG, goes to the end. Without
+    one, or for an uncompressed thumbnail, its directory is unlinked. Raises ValueError for a damaged structure.
     """
     order, entries, link = _first_directory(exif)
     out = bytearray(exif)
@@ -236,10 +315,20 @@ def upright_exif(exif: bytes, size: tuple[int, int]) -> bytes:
     _set_number(out, order, nested.get(0xA003), height)
     if link + 4 <= len(out):
         (second,) = struct.unpack_from(order + "L", out, link)
-        struct.pack_into(order + "L", out, link, 0)
-        if second:
-            _blank_thumbnail(out, order, second)
+        if second and not _replace_thumbnail(out, order, second, thumbnail):
+            struct.pack_into(order + "L", out, link, 0)
     return bytes(out)
+
+
+def has_thumbnail(metadata: PhotoMetadata) -> bool:
+    """Whether EXIF or Photoshop's resources hold a small copy of the picture."""
+    try:
+        order, _, link = _first_directory(metadata.exif)
+        if link + 4 <= len(metadata.exif) and struct.unpack_from(order + "L", metadata.exif, link)[0]:
+            return True
+    except ValueError:
+        pass
+    return any(_resource(metadata.photoshop, number) for number in _THUMBNAIL_RESOURCES)
 
 
 def _has_orientation(exif: bytes) -> bool:
@@ -284,20 +373,30 @@ def _set_number(exif: bytearray, order: str, entry: _Entry | None, value: int) -
         struct.pack_into(order + ("H" if entry[0] == 3 else "L"), exif, entry[2], value)
 
 
-def _blank_thumbnail(exif: bytearray, order: str, directory: int) -> None:
+def _replace_thumbnail(exif: bytearray, order: str, directory: int, thumbnail: bytes) -> bool:
+    """Whether the new thumbnail stands in the place of the old one; if not, there is none any more."""
     try:
         entries, _ = _directory(exif, order, directory)
     except ValueError:
-        return
+        return False
     start = _number(exif, order, entries.get(_THUMBNAIL_OFFSET))
     length = _number(exif, order, entries.get(_THUMBNAIL_LENGTH))
     if not start or not length or start + length > len(exif):
-        return
+        return False
     padding = 4  # bytes that writers leave after the last value
     if start + length + padding >= len(exif):
         del exif[start:]
     else:
         exif[start : start + length] = bytes(length)
+    places = (entries[_THUMBNAIL_OFFSET], entries[_THUMBNAIL_LENGTH])
+    if not thumbnail or any(kind != 4 for kind, _, _ in places) or max(place[2] for place in places) + 4 > len(exif):
+        return False
+    exif += b"\0" * (len(exif) % 2)
+    _set_number(exif, order, places[0], len(exif))
+    _set_number(exif, order, places[1], len(thumbnail))
+    _set_number(exif, order, entries.get(_ORIENTATION), 1)
+    exif += thumbnail
+    return True
 
 
 # ICC ------------------------------------------------------------------------------------------------------------------
@@ -406,6 +505,11 @@ def embed_in_png(encoded: bytes, metadata: PhotoMetadata) -> bytes:
         chunks.append((b"eXIf", metadata.exif))
     if metadata.xmp:
         chunks.append(_international_text(_PNG_XMP_KEY, metadata.xmp))
+    if metadata.photoshop:
+        digits = metadata.photoshop.hex()
+        lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+        body = f"\niptc\n{len(metadata.photoshop):8}\n{lines}\n".encode()
+        chunks.append((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(body)))
     text = metadata.text
     if metadata.comment:
         text += (("Comment", metadata.comment.decode("utf-8", "replace")),)
@@ -422,22 +526,29 @@ def embed_in_png(encoded: bytes, metadata: PhotoMetadata) -> bytes:
 
 
 def tiff_directory(
-    metadata: PhotoMetadata, storage: Mapping[int, Any], strip_offsets: tuple[int, ...], start: int
-) -> bytes:
-    """The end of a little-endian TIFF file, from ``start``: the directory with ``storage`` tags and metadata."""
+    metadata: PhotoMetadata,
+    storage: Mapping[int, Any],
+    strip_offsets: tuple[int, ...],
+    start: int,
+    order: Literal["<", ">"] = "<",
+) -> tuple[bytes, int]:
+    """A page's directory with ``storage`` tags and metadata, to stand at ``start`` of a TIFF file in struct's ``order``.
+
+    Also returns where in it the link to the next page is.
+    """
     directory = Image.Exif()
     if metadata.exif:
         directory.load(_EXIF_HEAD + metadata.exif)
-        for tag in _STORAGE_TAGS & set(directory):
+        for tag in STORAGE_TAGS & set(directory):
             del directory[tag]
-    directory.endian = "<"
+    directory.endian = order
     directory[_ORIENTATION] = 1
     if metadata.dpi:
         directory[282], directory[283], directory[296] = (*metadata.dpi, 2)
     for tag, value in (
         (_TIFF_XMP, metadata.xmp),
         (_TIFF_ICC, metadata.icc),
-        (_TIFF_PHOTOSHOP, metadata.photoshop),
+        (_TIFF_PHOTOSHOP, _without_iptc(metadata.photoshop)),
         (_TIFF_IPTC, _resource(metadata.photoshop, _IPTC_RESOURCE)),
         (_STRIP_OFFSETS, strip_offsets),
         *storage.items(),
@@ -446,12 +557,12 @@ def tiff_directory(
             directory[tag] = value
     out = bytearray(directory.tobytes(start)[len(_EXIF_HEAD) + 8 :])  # without EXIF's and TIFF's head
     # Pillow moves the strip offsets behind the directory, where its own writer puts the pixels; ours are in front.
-    entries, _ = _directory(out, "<", 0)
+    entries, link = _directory(out, order, 0)
     _, count, at = entries[_STRIP_OFFSETS]
     if count > 1:
-        at = struct.unpack_from("<L", out, at)[0] - start
-    struct.pack_into(f"<{count}L", out, at, *strip_offsets)
-    return bytes(out)
+        at = struct.unpack_from(f"{order}L", out, at)[0] - start
+    struct.pack_into(f"{order}{count}L", out, at, *strip_offsets)
+    return bytes(out), link
 
 
 def _international_text(key: str, value: bytes) -> tuple[bytes, bytes]:
@@ -491,11 +602,11 @@ def _read_jpeg_segments(data: bytes, warnings: list[str]) -> tuple[bytes, tuple[
     return photoshop, tuple(extended)
 
 
-def _read_tiff_tags(image: Image.Image) -> tuple[bytes, bytes, bytes]:
+def _tiff_blocks(image: Image.Image, data: bytes) -> tuple[bytes, bytes, bytes]:
     """EXIF without the storage tags, XMP and Photoshop's resources of a TIFF file."""
     source, kept = image.getexif(), Image.Exif()
     for tag, value in source.items():
-        if tag not in _STORAGE_TAGS and tag not in (_EXIF_IFD, _GPS_IFD):
+        if tag not in STORAGE_TAGS and tag not in (_EXIF_IFD, _GPS_IFD):
             kept[tag] = value
     for tag in (_EXIF_IFD, _GPS_IFD):
         nested = source.get_ifd(tag)
@@ -503,11 +614,10 @@ def _read_tiff_tags(image: Image.Image) -> tuple[bytes, bytes, bytes]:
             kept.get_ifd(tag).update(nested)
     exif = kept.tobytes().removeprefix(_EXIF_HEAD) if len(kept) or kept.get_ifd(_EXIF_IFD) else b""
     photoshop = _bytes(source.get(_TIFF_PHOTOSHOP))
-    iptc = source.get(_TIFF_IPTC)
-    if isinstance(iptc, tuple) and all(isinstance(word, int) for word in iptc):  # some writers call it LONG
-        iptc = struct.pack(f"{'>' if source.endian == '>' else '<'}{len(iptc)}L", *iptc)
+    # Some writers call IPTC's bytes LONG, of which Pillow keeps the first one.
+    iptc = tag_bytes(data, _TIFF_IPTC) or _bytes(source.get(_TIFF_IPTC))
     if iptc and not _resource(photoshop, _IPTC_RESOURCE):
-        photoshop += _pack_resource(_IPTC_RESOURCE, b"\0\0", _bytes(iptc))
+        photoshop += _pack_resource(_IPTC_RESOURCE, b"\0\0", iptc)
     return exif, _bytes(source.get(_TIFF_XMP)), photoshop
 
 
@@ -540,15 +650,94 @@ def _resource(blocks: bytes, wanted: int) -> bytes:
         return b""
 
 
-def _without_thumbnails(blocks: bytes) -> bytes:
-    """The resources without thumbnails of the grey picture; damaged ones are left as they are."""
+def _with_thumbnail(blocks: bytes, thumbnail: bytes) -> bytes:
+    """The resources with ``thumbnail`` (a JPEG) in the place of the grey picture's; damaged ones are left as they are."""
     try:
         found = list(_resources(blocks))
     except ValueError:
         return blocks
     if not any(number in _THUMBNAIL_RESOURCES for number, _, _ in found):
         return blocks
-    return b"".join(_pack_resource(*block) for block in found if block[0] not in _THUMBNAIL_RESOURCES)
+    kept = [block for block in found if block[0] not in _THUMBNAIL_RESOURCES]
+    if thumbnail:
+        with Image.open(io.BytesIO(thumbnail)) as image:
+            width, height = image.size
+        line = (width * 24 + 31) // 32 * 4
+        head = struct.pack(">LLLLLLHH", 1, width, height, line, line * height, len(thumbnail), 24, 1)
+        kept.append((0x040C, b"\0\0", head + thumbnail))
+    return b"".join(_pack_resource(*block) for block in kept)
+
+
+def _without_iptc(blocks: bytes) -> bytes:
+    """The resources for a TIFF file, which has a tag for IPTC; damaged ones are left as they are."""
+    try:
+        return b"".join(_pack_resource(*block) for block in _resources(blocks) if block[0] != _IPTC_RESOURCE)
+    except ValueError:
+        return blocks
+
+
+def with_iptc_keyword(blocks: bytes, keyword: str) -> bytes:
+    """The resources with one more IPTC keyword, if they hold IPTC; and IPTC's digest (0x0425) made true again."""
+    iptc = _resource(blocks, _IPTC_RESOURCE)
+    if not iptc or keyword in _iptc_texts(iptc).get(_IPTC_KEYWORD, ()):
+        return blocks
+    added = (
+        iptc.rstrip(b"\0") + b"\x1c" + bytes((2, _IPTC_KEYWORD)) + struct.pack(">H", len(keyword)) + keyword.encode()
+    )
+    new = {_IPTC_RESOURCE: added, _IPTC_DIGEST: hashlib.md5(added, usedforsecurity=False).digest()}
+    return b"".join(_pack_resource(number, name, new.get(number, body)) for number, name, body in _resources(blocks))
+
+
+_IPTC_DIGEST, _IPTC_KEYWORD = 0x0425, 25
+# IPTC-IIM 4.2's datasets of record 2 and the XMP properties that mean the same (IPTC Photo Metadata, appendix).
+_IPTC_TO_XMP = {
+    5: ("dc", "title"),
+    25: ("dc", "subject"),
+    40: ("photoshop", "Instructions"),
+    80: ("dc", "creator"),
+    90: ("photoshop", "City"),
+    95: ("photoshop", "State"),
+    101: ("photoshop", "Country"),
+    105: ("photoshop", "Headline"),
+    110: ("photoshop", "Credit"),
+    115: ("photoshop", "Source"),
+    116: ("dc", "rights"),
+    120: ("dc", "description"),
+}
+
+
+def iptc_as_xmp(blocks: bytes) -> dict[tuple[str, str], list[str]]:
+    """What IPTC says, as XMP properties by (prefix, name), for formats that have no place for IPTC."""
+    texts = _iptc_texts(_resource(blocks, _IPTC_RESOURCE))
+    return {name: texts[dataset] for dataset, name in _IPTC_TO_XMP.items() if dataset in texts}
+
+
+def _iptc_texts(iptc: bytes) -> dict[int, list[str]]:
+    """The texts of record 2 by dataset, up to where the block makes no sense."""
+    found: dict[int, list[str]] = {}
+    utf8, at = b"\x1c\x01\x5a" in iptc[:64], 0  # 1:90 names the character set; in practice UTF-8 or none
+    while at + 5 <= len(iptc) and iptc[at] == 0x1C:
+        record, dataset, length = struct.unpack_from(">BBH", iptc, at + 1)
+        if length & 0x8000 or at + 5 + length > len(iptc):
+            break
+        if record == 2:
+            body = iptc[at + 5 : at + 5 + length]
+            try:
+                text = body.decode("utf-8")
+            except UnicodeDecodeError:
+                text = body.decode("utf-8" if utf8 else "latin-1", "replace")
+            found.setdefault(dataset, []).append(text)
+        at += 5 + length
+    return found
+
+
+def _raw_profile(image: Image.Image, kind: str) -> bytes:
+    """What ImageMagick and exiftool store as hexadecimal text in PNG: a line break, the kind, the length, the digits."""
+    text = getattr(image, "text", {}).get(f"Raw profile type {kind}", "")
+    try:
+        return bytes.fromhex("".join(str(text).split("\n")[3:]))
+    except ValueError:
+        return b""
 
 
 def _png_text(image: Image.Image) -> tuple[tuple[str, str], ...]:
@@ -566,7 +755,7 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
         x, y = (float(value) for value in image.info.get("dpi", ()))
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    usable = all(math.isfinite(value) and 1.0 <= value <= 100_000.0 for value in (x, y))  # dots per inch
+    usable = all(math.isfinite(value) and 2.0 <= value <= 100_000.0 for value in (x, y))  # dots per inch; 1 is a ratio
     return (x, y) if usable else None
 
 

@@ -51,6 +51,8 @@ class ColorizeOptions:
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
     preset      the encoder's speed preset; empty is the encoder's own default
+    provenance  write into a photograph that it was coloured, by what and from which file
+    strip_metadata  leave out all else that a photograph says beside its pixels, but for its colour profile
     max_pixels  larger photographs and frames are refused
     """
 
@@ -73,6 +75,8 @@ class ColorizeOptions:
     encoder: str = ""
     crf: int | None = None
     preset: str = ""
+    provenance: bool = True
+    strip_metadata: bool = False
     max_pixels: int = 500_000_000
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ def whole_or_absent(target: Path) -> Iterator[BinaryIO]:
 
     Honours the umask, as any new file does. Raises OSError.
     """
-    part = target.parent / f".colorize-media-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    part = target.parent / f".colorize-media-{host_mark()}-{os.getpid()}-{secrets.token_hex(4)}.part"
     handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -81,6 +81,15 @@ class OutputFolders:
                     made = self._mirrors.get(own, (own, False))[1] or own in missing
                     self._mirrors[own] = item.tree / place, made
 
+    def make_root(self, item: Planned) -> None:
+        """The output folder as a whole, before there is any output. Raises OSError."""
+        assert item.root is not None
+        with self._lock:
+            missing = not item.root.exists()
+            item.root.mkdir(parents=True, exist_ok=True)
+            if item.tree is not None:
+                self._mirrors[item.root] = item.tree, missing
+
     def close(self) -> None:
         """Modes and times, deepest folders first; what a file system refuses (FAT) is left as it is."""
         for own, (model, made) in sorted(self._mirrors.items(), key=lambda pair: -len(pair[0].parts)):
@@ -97,14 +106,17 @@ def remove_stale_parts(folder: Path) -> None:
         with os.scandir(folder) as entries:
             found = [(entry, match) for entry in entries if (match := _PART.fullmatch(entry.name))]
         for entry, match in found:
-            host, pid = match.groups()
-            here = host == _host()
-            if (here and not is_alive(int(pid))) or (
-                not here and time.time() - entry.stat().st_mtime > FOREIGN_PART_AGE
-            ):
+            if was_left_by_dead_run(Path(entry.path), *match.groups()):
                 os.unlink(entry.path)
     except OSError:
         return  # a folder that cannot be read or written is told by the picture that should go there
+
+
+def was_left_by_dead_run(path: Path, host: str, pid: str) -> bool:
+    """Whether the run that the file's name tells of is over. Raises OSError."""
+    if host == host_mark():
+        return not is_alive(int(pid))
+    return time.time() - path.stat().st_mtime > FOREIGN_PART_AGE
 
 
 def keep_mode_and_times(source: os.stat_result, target: Path) -> str:
@@ -131,5 +143,6 @@ def is_alive(pid: int) -> bool:
 
 
 @cache
-def _host() -> str:
+def host_mark() -> str:
+    """Eight hexadecimal digits that stand for this machine in file names."""
     return hashlib.sha1(platform.node().encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:8]

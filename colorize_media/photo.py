@@ -13,30 +13,36 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
+from colorize_media.camera_raw import is_camera_raw, read_camera_raw
 from colorize_media.color import YCbCrSpec
 from colorize_media.errors import (
+    DamagedMedia,
     InputIsOutput,
     OutputUnwritable,
     UnsupportedMedia,
 )
 from colorize_media.files import size_of_readable, unreadable
 from colorize_media.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE_PHOTO
+from colorize_media.heif import is_heic, read_heif
 from colorize_media.metadata import (
+    PLAIN_TAGS,
     PhotoMetadata,
     embed_in_jpeg,
     embed_in_png,
     for_output,
     grey_codes_as_srgb,
+    has_thumbnail,
     profile_space,
     read_metadata,
     tiff_directory,
@@ -44,22 +50,23 @@ from colorize_media.metadata import (
 )
 from colorize_media.outputs import whole_or_absent
 from colorize_media.photo_decode import (
-    Pixels,
     check,
     decode,
     format_name,
-    grey_preview,
     open_picture,
     quiet_pillow,
-    strips,
     warnings_about,
 )
+from colorize_media.pixels import Pixels, damaged, grey_preview, strips, to_8_bits, unsupported
+from colorize_media.tiff_pages import TiffPages, pages_of
 
 ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
 """``chroma(top, bottom)`` gives Cb and Cr of these upright rows, ``(bottom − top, W, 2)`` in codes of Photo.spec."""
 
 _BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed; no file of max_pixels needs to be larger, so no larger one is read
 _SPARE_BYTES = 64 << 20  # metadata, and small max_pixels
+_LEFT_OUT = "the reduced copies and masks inside the file are not carried over"
+_THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 80  # EXIF's own size: some 6 KB
 _DEFLATE = 3  # zlib level of PNG and TIFF: on photographs a third of the time of 6, and files of about the same size
 
 
@@ -73,8 +80,9 @@ class Photo:
     alpha     (H, W) of the same type, upright, or None
     preview   (h, w, 3) uint8 R′G′B′, upright, short side at most PREVIEW_SIDE: for the monochrome decision
     metadata  EXIF, XMP, IPTC, ICC … as they were in the file
-    format    JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG2000, PPM or AVIF, decided by content
+    format    JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG2000, PPM, AVIF, HEIC or RAW, decided by content
     warnings  what could not be kept when reading
+    pages     how many the file has; above 1 this is one of them
     """
 
     path: Path
@@ -85,6 +93,7 @@ class Photo:
     metadata: PhotoMetadata
     format: str
     warnings: tuple[str, ...] = ()
+    pages: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -93,22 +102,59 @@ class Photo:
 
 
 def read_photo(path: Path, *, max_pixels: int) -> Photo:
-    """Decode one photograph.
+    """Decode one photograph; of a TIFF file with several pages, the first.
 
-    Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, DamagedMedia, UnsupportedMedia. ``max_pixels`` is
-    checked against the header, before anything is decoded. No Python warning and no file descriptor is left behind.
+    Raises InputMissing, InputUnreadable, EmptyFile, NoPicture, DamagedMedia, UnsupportedMedia, LibraryMissing.
+    ``max_pixels`` is checked against the header, before anything is decoded. No Python warning and no file descriptor is
+    left behind.
     """
+    return next(read_pages(path, max_pixels=max_pixels))
+
+
+def read_pages(path: Path, *, max_pixels: int) -> Iterator[Photo]:
+    """Decode a photograph, page by page where it is a TIFF file with several. Raises as `read_photo`."""
     data = _read_file(path, max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES)
-    with quiet_pillow(), open_picture(path, data) as image:
-        name = format_name(image)
-        check(path, image, data, max_pixels)
-        warnings = warnings_about(path, image, name, data)
-        tiff_turn = tiff_orientation(image)
-        pixels = decode(path, image, name, data, warnings)
-        metadata, more = read_metadata(image, data)
-        if name == "TIFF":
-            metadata = replace(metadata, orientation=tiff_turn)
-        warnings += more
+    pages = _pages_of(path, data)
+    if pages is None or len(pages.pages) < 2:
+        photo = _decoded(path, data, max_pixels)
+        left_out = (_LEFT_OUT,) if pages is not None and pages.left_out else ()
+        yield replace(photo, warnings=(*photo.warnings, *left_out))
+        return
+    for number in range(len(pages.pages)):
+        yield _page(path, pages, number, max_pixels)
+
+
+def _pages_of(path: Path, data: bytes) -> TiffPages | None:
+    if is_camera_raw(path, data):
+        return None
+    try:
+        return pages_of(data)
+    except ValueError as problem:
+        raise damaged(path, f"its pages cannot be counted: {problem}") from problem
+
+
+def _page(path: Path, pages: TiffPages, number: int, max_pixels: int) -> Photo:
+    """Each refusal and warning says which page it is about."""
+    where = f"page {number + 1} of {len(pages.pages)}: "
+    try:
+        photo = _decoded(path, pages.alone(number), max_pixels)
+    except (DamagedMedia, UnsupportedMedia) as problem:
+        problem.why = where + problem.why
+        raise
+    warnings = tuple(where + warning for warning in photo.warnings)
+    return replace(photo, warnings=warnings, pages=len(pages.pages))
+
+
+def _decoded(path: Path, data: bytes, max_pixels: int) -> Photo:
+    if is_heic(data):
+        name = "HEIC"
+        pixels, metadata, warnings = read_heif(path, data, max_pixels)
+    elif is_camera_raw(path, data):
+        name = "RAW"
+        with quiet_pillow():
+            pixels, metadata, warnings = read_camera_raw(path, data, max_pixels)
+    else:
+        name, pixels, metadata, warnings = _read_with_pillow(path, data, max_pixels)
     pixels, metadata = _to_srgb_meaning(path, pixels, metadata, warnings)
     orientation = 1 if pixels.upright else metadata.orientation
     bits = pixels.luma.dtype.itemsize * 8
@@ -122,6 +168,19 @@ def read_photo(path: Path, *, max_pixels: int) -> Photo:
         format=name,
         warnings=tuple(warnings),
     )
+
+
+def _read_with_pillow(path: Path, data: bytes, max_pixels: int) -> tuple[str, Pixels, PhotoMetadata, list[str]]:
+    with quiet_pillow(), open_picture(path, data) as image:
+        name = format_name(image)
+        check(path, image, data, max_pixels)
+        warnings = warnings_about(path, image, name, data)
+        tiff_turn = tiff_orientation(image)
+        pixels = decode(path, image, name, data, warnings)
+        metadata, more = read_metadata(image, data)
+        if name == "TIFF":
+            metadata = replace(metadata, orientation=tiff_turn)
+        return name, pixels, metadata, [*warnings, *more]
 
 
 def _read_file(path: Path, max_bytes: int) -> bytes:
@@ -184,13 +243,13 @@ class _Container:
 _RICH = frozenset({"exif", "icc", "xmp"})
 _CONTAINERS = (
     _Container("JPEG", 8, False, 65500, _RICH | {"extended_xmp", "photoshop", "comment"}),
-    _Container("PNG", 16, True, 1_000_000, _RICH | {"text", "gamma", "comment"}),  # libpng's default limit
+    _Container("PNG", 16, True, 1_000_000, _RICH | {"text", "gamma", "comment", "photoshop"}),  # libpng's default limit
     _Container("TIFF", 16, True, 0x7FFFFFFF, _RICH | {"photoshop"}),
     _Container("WEBP", 8, True, 16383, _RICH),
     _Container("AVIF", 8, True, 65535, _RICH),
     _Container("BMP", 8, False, 65535, frozenset()),
-    _Container("JPEG2000", 8, True, 0x7FFFFFFF, frozenset()),
-    _Container("PPM", 8, False, 0x7FFFFFFF, frozenset()),
+    _Container("JPEG2000", 16, True, 0x7FFFFFFF, frozenset()),
+    _Container("PPM", 16, False, 0x7FFFFFFF, frozenset()),
 )
 
 
@@ -222,12 +281,20 @@ def _container(target: Path) -> _Container:
 
 
 def write_photo(
-    photo: Photo, chroma: ChromaRows | NDArray[np.float32], target: Path, *, quality: int, tool: str
+    photo: Photo,
+    chroma: ChromaRows | NDArray[np.float32],
+    target: Path,
+    *,
+    quality: int,
+    tool: str,
+    provenance: bool = True,
+    strip: bool = False,
 ) -> tuple[str, ...]:
     """Join the photograph's own luma with colour and write it; returns warnings about what the format could not hold.
 
     ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W,
-    2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``.
+    2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``;
+    for ``provenance`` and ``strip`` see `metadata.for_output`.
     JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′
     exactly; colours outside the cube lose chroma. The file appears whole under its name or not at all.
 
@@ -235,7 +302,7 @@ def write_photo(
     through.
     """
     container = _container(target)
-    _refuse_original(photo, target)
+    _refuse_original(photo.path, target)
     if max(photo.size) > container.max_side:
         raise UnsupportedMedia(
             "the picture is too large for the output's format",
@@ -244,22 +311,109 @@ def write_photo(
             hint="use .png or .tif",
         )
     rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
-    metadata, lost = for_output(photo.metadata, container.holds, container.name, photo.size, photo.path.name, tool)
+    metadata, lost = _metadata_out(photo, rows, container, tool, provenance=provenance, strip=strip)
+    with _whole_or_told(target) as file:
+        _ENCODERS[container.name](photo, rows, metadata, quality, file)
+    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
+
+
+def write_pages(
+    source: Path,
+    target: Path,
+    color_page: Callable[[Photo], ChromaRows | None],
+    *,
+    max_pixels: int,
+    tool: str,
+    provenance: bool = True,
+    strip: bool = False,
+) -> tuple[str, ...]:
+    """Write all pages of a TIFF file into another one; returns warnings.
+
+    A page for which ``color_page`` gives chroma is coloured; where it gives None, the page is copied as it is. Only one
+    page is decoded at a time. Raises as `read_photo` and `write_photo`.
+    """
+    pages = _pages_of(source, _read_file(source, max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES))
+    if pages is None or len(pages.pages) < 2:
+        raise damaged(source, "it had several pages when it was looked at, and has them no more")
+    container = _container(target)
+    if container.name != "TIFF":
+        raise UnsupportedMedia(
+            "the source has several pages", path=target, why=f"{container.name} holds only one", hint="use .tif"
+        )
+    _refuse_original(source, target)
+    warnings: list[str] = []
+    if pages.left_out:
+        warnings.append(_LEFT_OUT)
+    with _whole_or_told(target) as file:
+        file.write((b"II*\0" if pages.order == "<" else b"MM\0*") + bytes(4))
+        link = 4
+        for number in range(len(pages.pages)):
+            photo = _page(source, pages, number, max_pixels)
+            chroma = color_page(photo)
+            if chroma is None:
+                try:
+                    start, next_link = pages.copy(number, file, (lambda tag: tag in PLAIN_TAGS) if strip else None)
+                except ValueError as problem:
+                    raise unsupported(source, f"page {number + 1}: {problem}", "save it as a plain TIFF") from problem
+            else:
+                metadata, lost = _metadata_out(photo, chroma, container, tool, provenance=provenance, strip=strip)
+                warnings += [*photo.warnings, *lost]
+                start, next_link = _append_page(photo, chroma, metadata, file, "<" if pages.order == "<" else ">")
+            _set_link(file, link, start, pages.order)
+            link = next_link
+    return tuple(warnings)
+
+
+def _metadata_out(
+    photo: Photo, chroma: ChromaRows, container: _Container, tool: str, *, provenance: bool, strip: bool
+) -> tuple[PhotoMetadata, tuple[str, ...]]:
+    wanted = not strip and has_thumbnail(photo.metadata)
+    return for_output(
+        photo.metadata,
+        container.holds,
+        container.name,
+        photo.size,
+        photo.path.name,
+        tool,
+        thumbnail=_thumbnail(photo, chroma) if wanted else b"",
+        provenance=provenance,
+        strip=strip,
+    )
+
+
+def _thumbnail(photo: Photo, chroma: ChromaRows) -> bytes:
+    """A small JPEG of the coloured picture, for which only some rows of colour are computed."""
+    scale = min(1.0, _THUMBNAIL_SIDE / max(photo.size))
+    width, height = (max(1, round(side * scale)) for side in photo.size)
+    planes = np.empty((height, width, 3), np.uint8)
+    planes[..., 0] = to_8_bits(cv2.resize(photo.luma, (width, height), interpolation=cv2.INTER_AREA))
+    for row in range(height):
+        top = int((row + 0.5) * photo.size[1] / height)
+        line = cv2.resize(_differences(photo, chroma, top, top + 1), (width, 1), interpolation=cv2.INTER_AREA)
+        planes[row, :, 1:] = np.clip(np.rint(line[0] * np.float32(255.0) + np.float32(128.0)), 0, 255)
+    memory = io.BytesIO()
+    image = Image.frombuffer("YCbCr", (width, height), planes, "raw", "YCbCr", 0, 1)
+    image.save(memory, "JPEG", quality=_THUMBNAIL_QUALITY)
+    return memory.getvalue()
+
+
+@contextmanager
+def _whole_or_told(target: Path) -> Iterator[BinaryIO]:
+    """`whole_or_absent` with this room's errors."""
     try:
         with whole_or_absent(target) as file:
-            _ENCODERS[container.name](photo, rows, metadata, quality, file)
+            yield file
     except OSError as problem:
         raise _unwritable(target, problem) from problem
     except MemoryError as problem:
         raise UnsupportedMedia(
             "the picture is too large for this machine", path=target, why="out of memory", hint="free some memory"
         ) from problem
-    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
 
 
-def _refuse_original(photo: Photo, target: Path) -> None:
+def _refuse_original(source: Path, target: Path) -> None:
     try:
-        same = os.path.samefile(photo.path, target)
+        same = os.path.samefile(source, target)
     except (OSError, ValueError):
         return
     if same:
@@ -375,26 +529,48 @@ def _write_png(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, qualit
         _assembled(photo, chroma).save(memory, "PNG", compress_level=_DEFLATE)
         file.write(embed_in_png(memory.getvalue(), metadata))
         return
-    order = [2, 1, 0] if photo.alpha is None else [2, 1, 0, 3]  # OpenCV's B, G, R
+    encoded = _encoded_deep(photo, chroma, ".png", [cv2.IMWRITE_PNG_COMPRESSION, _DEFLATE])
+    file.write(embed_in_png(encoded, metadata))
+
+
+def _encoded_deep(photo: Photo, chroma: ChromaRows, suffix: str, settings: list[int]) -> bytes:
+    """The 16-bit picture by OpenCV, which wants B, G, R."""
+    order = [2, 1, 0] if photo.alpha is None else [2, 1, 0, 3]
     picture = np.empty((*photo.luma.shape, len(order)), np.uint16)
     for top, strip in _rgb_rows(photo, chroma, 16):
         picture[top : top + len(strip)] = strip[..., order]
-    done, encoded = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, _DEFLATE])
+    done, encoded = cv2.imencode(suffix, picture, settings)
     if not done:
-        raise OSError("the PNG encoder failed")
-    file.write(embed_in_png(encoded.tobytes(), metadata))
+        raise OSError(f"the {suffix} encoder failed")
+    return encoded.tobytes()
 
 
 def _write_tiff(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
-    """Deflated strips, then the directory: written here because Pillow has no 16-bit R′G′B′."""
-    bits, channels = photo.spec.bits, 3 if photo.alpha is None else 4
     file.write(b"II*\0" + bytes(4))
+    start, _ = _append_page(photo, chroma, metadata, file, "<")
+    _set_link(file, 4, start, "<")
+
+
+def _set_link(file: BinaryIO, at: int, start: int, order: str) -> None:
+    file.seek(at)
+    file.write(struct.pack(f"{order}L", start))
+    file.seek(0, os.SEEK_END)
+
+
+def _append_page(
+    photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, file: BinaryIO, order: Literal["<", ">"]
+) -> tuple[int, int]:
+    """Deflated strips, then the directory: written here because Pillow has no 16-bit R′G′B′.
+
+    Returns where the directory stands, and its link to a next page.
+    """
+    bits, channels = photo.spec.bits, 3 if photo.alpha is None else 4
     offsets, lengths, rows = [], [], 0
     for _, strip in _rgb_rows(photo, chroma, bits):
         rows = rows or len(strip)
-        delta = strip.astype("<u2" if bits == 16 else "u1")
+        delta = strip.copy()
         delta[:, 1:] -= strip[:, :-1]
-        packed = zlib.compress(delta.tobytes(), _DEFLATE)
+        packed = zlib.compress(delta.astype(f"{order}u2" if bits == 16 else "u1").tobytes(), _DEFLATE)
         offsets.append(file.tell())
         lengths.append(len(packed))
         file.write(packed + b"\0" * (len(packed) % 2))
@@ -406,9 +582,25 @@ def _write_tiff(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quali
     if channels == 4:
         storage[338] = 2  # unassociated alpha
     start = file.tell()
-    file.write(tiff_directory(metadata, storage, tuple(offsets), start))
-    file.seek(4)
-    file.write(struct.pack("<L", start))
+    directory, link = tiff_directory(metadata, storage, tuple(offsets), start, order)
+    file.write(directory + b"\0" * (len(directory) % 2))
+    return start, start + link
+
+
+def _write_jpeg2000(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    if photo.spec.bits == 8:
+        _write_with_pillow("JPEG2000", photo, chroma, metadata, quality, file)
+        return
+    file.write(_encoded_deep(photo, chroma, ".jp2", [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]))  # 1000: lossless
+
+
+def _write_ppm(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
+    if photo.spec.bits == 8:
+        _write_with_pillow("PPM", photo, chroma, metadata, quality, file)
+        return
+    file.write(b"P6 %d %d 65535\n" % photo.size)
+    for _, strip in _rgb_rows(replace(photo, alpha=None), chroma, 16):
+        file.write(strip.astype(">u2").tobytes())
 
 
 def _write_with_pillow(
@@ -431,4 +623,5 @@ def _dpi(metadata: PhotoMetadata) -> dict[str, Any]:
 
 _Encoder: TypeAlias = Callable[[Photo, ChromaRows, PhotoMetadata, int, BinaryIO], None]
 _ENCODERS: dict[str, _Encoder] = {"JPEG": _write_jpeg, "PNG": _write_png, "TIFF": _write_tiff}
-_ENCODERS |= {name: partial(_write_with_pillow, name) for name in ("WEBP", "AVIF", "BMP", "JPEG2000", "PPM")}
+_ENCODERS |= {name: partial(_write_with_pillow, name) for name in ("WEBP", "AVIF", "BMP")}
+_ENCODERS |= {"JPEG2000": _write_jpeg2000, "PPM": _write_ppm}

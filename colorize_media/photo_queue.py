@@ -27,12 +27,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_media.colorizer import Colorizer
+from colorize_media.errors import InputUnreadable
 from colorize_media.events import Done, OnEvent, Planned, Skipped, Started
+from colorize_media.in_flight import InFlight
+from colorize_media.machine import memory_bytes, usable_cores
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, unexpected
 from colorize_media.outputs import OutputFolders, keep_mode_and_times
 from colorize_media.photo_decode import quiet_pillow
-from colorize_media.stills import PreparedPhoto, finish_photo, photo_colors, prepare_photo
+from colorize_media.stills import (
+    PreparedPages,
+    PreparedPhoto,
+    color_pages,
+    finish_photo,
+    photo_colors,
+    prepare_photo,
+)
 
 # Bytes per pixel at the worst moment of a picture's way: on 12 megapixels 10 were measured for JPEG, 32 for PNG with 16-bit
 # colours and alpha, their files included.
@@ -41,7 +51,9 @@ BYTES_PER_DEEP_PIXEL = 40
 FILE_COPIES = 3  # of the source's own bytes
 BUDGET_SHARE = 1 / 4  # of the machine's memory
 LEAST_BUDGET, MOST_BUDGET = 512 << 20, 4 << 30  # bytes
+_PAGES_LOOKED_AT = 100  # of a TIFF file, for the largest
 FIRST_BATCH = 4  # pictures waited for until the network is loaded and says its own batch
+READING_SECONDS = 900.0  # a decoder that has a picture longer hangs: the largest allowed takes a minute
 _ENCODE, _DECODE, _LAST = 0, 1, 2  # what is to be written goes first: it frees memory
 _PATIENCE = 0.5  # seconds between looks at an interrupt, where waiting cannot be interrupted
 
@@ -51,8 +63,10 @@ class _Job:
     item: Planned
     needs: int = 0
     begun: float = field(default_factory=time.monotonic)
+    reading: float = 0.0  # since when a decoder has it
+    given_up: bool = False
     source: os.stat_result | None = None
-    prepared: PreparedPhoto | None = None
+    prepared: PreparedPhoto | PreparedPages | None = None
     warnings: tuple[str, ...] = ()
     outcome: Outcome | None = None
 
@@ -66,11 +80,15 @@ def memory_needed(path: Path, max_pixels: int) -> int:
             return 0
         size = found.st_size
         with quiet_pillow(), Image.open(path) as image:
-            width, height = image.size
+            pixels = image.width * image.height
+            if image.format == "TIFF":
+                for page in range(1, min(getattr(image, "n_frames", 1), _PAGES_LOOKED_AT)):
+                    image.seek(page)
+                    pixels = max(pixels, image.width * image.height)
             deep = image.mode.startswith(("I", "F")) or _says_16_bits(image)
     except Exception:  # whatever is wrong, reading it will tell
         return FILE_COPIES * size
-    return min(width * height, max_pixels) * (BYTES_PER_DEEP_PIXEL if deep else BYTES_PER_PIXEL) + FILE_COPIES * size
+    return min(pixels, max_pixels) * (BYTES_PER_DEEP_PIXEL if deep else BYTES_PER_PIXEL) + FILE_COPIES * size
 
 
 def _says_16_bits(image: Image.Image) -> bool:
@@ -83,24 +101,20 @@ def _says_16_bits(image: Image.Image) -> bool:
 
 def default_budget() -> int:
     """A quarter of the machine's memory, within limits."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # Windows
-        return LEAST_BUDGET
-    return int(min(max(total * BUDGET_SHARE, LEAST_BUDGET), MOST_BUDGET))
+    return int(min(max((memory_bytes() or 0) * BUDGET_SHARE, LEAST_BUDGET), MOST_BUDGET))
 
 
 def default_workers() -> int:
     """One per core that this process may use, and two at least: one waits for the disk."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(2, cores)
+    return max(2, usable_cores())
 
 
 class PhotoQueue:
     """Colours planned photographs. `run` once or several times; then `close`.
 
     ``get_colorizer`` is asked when the first picture is ready; what it raises ends the run. ``workers`` and ``budget``
-    (bytes) 0 are the defaults above. ``on_event`` gets Started, from the caller's thread.
+    (bytes) 0 are the defaults above. ``on_event`` gets Started, from the caller's thread. ``in_flight`` is told what is in
+    a decoder or encoder.
     """
 
     def __init__(
@@ -109,6 +123,7 @@ class PhotoQueue:
         options: ColorizeOptions,
         folders: OutputFolders,
         on_event: OnEvent,
+        in_flight: InFlight,
         *,
         workers: int = 0,
         budget: int = 0,
@@ -117,6 +132,7 @@ class PhotoQueue:
         self._options = options
         self._folders = folders
         self._on_event = on_event
+        self._in_flight = in_flight
         self._budget = budget or default_budget()
         self._workers = _Workers(workers or default_workers())
         self._batch = options.batch_size or FIRST_BATCH
@@ -170,7 +186,7 @@ class PhotoQueue:
                 self._order.append(_Job(item.item, outcome=item))
                 continue
             on_the_way = sum(self._working.values()) + sum(map(len, self._ready.values()))
-            needs = memory_needed(item.source, self._options.max_pixels)
+            needs = self._needs(item)
             full = self._held + needs > self._budget or on_the_way >= 2 * (self._workers.count + self._batch)
             if on_the_way and full:
                 return
@@ -180,12 +196,22 @@ class PhotoQueue:
             self._held += needs
             self._start(_DECODE, job, self._prepare)
 
+    def _needs(self, item: Planned) -> int:
+        """What may have brought down an earlier run goes alone, and its header is not read here."""
+        if self._in_flight.is_suspect(item):
+            return self._budget
+        with self._in_flight.working_on(item):
+            return memory_needed(item.source, self._options.max_pixels)
+
     def _start(self, stage: int, job: _Job, work: Callable[[_Job], Outcome | None]) -> None:
         """Have a worker do a part of a job; its bug ends the job, not the run."""
 
         def guarded() -> None:
             try:
-                job.outcome = work(job)
+                with self._in_flight.working_on(job.item):
+                    outcome = work(job)
+                if not job.given_up:
+                    job.outcome = outcome
             except Exception as error:
                 self._fail(job, error)
             self._messages.put((stage, job))
@@ -199,9 +225,11 @@ class PhotoQueue:
             try:
                 stage, job = self._messages.get(block=wait, timeout=_PATIENCE)
             except queue.Empty:
-                if wait:
+                if wait and not self._give_up():
                     continue
                 return
+            if job.given_up:
+                continue
             wait = False
             self._working[stage] -= 1
             if job.outcome is not None:
@@ -209,6 +237,26 @@ class PhotoQueue:
             else:
                 assert job.prepared is not None
                 self._ready.setdefault(job.prepared.shapes, []).append(job)
+
+    def _give_up(self) -> bool:
+        """Do without what a decoder does not come back from; whether there was any."""
+        now = time.monotonic()
+        late = [
+            job for job in self._order if (since := job.reading) and now - since > READING_SECONDS and not job.given_up
+        ]
+        for job in late:
+            job.given_up = True
+            error = InputUnreadable(
+                "reading the file does not end",
+                path=job.item.source,
+                why=f"not in {READING_SECONDS / 60:.0f} minutes",
+                hint="check the disk; convert the file with another program",
+            )
+            job.outcome = Outcome(job.item, error, job.source)
+            self._working[_DECODE] -= 1
+            self._release(job)
+            self._workers.replace_one()
+        return bool(late)
 
     def _next_batch(self) -> list[_Job]:
         """A full batch; or the oldest shape's pictures, if they have waited long or nothing else would come."""
@@ -235,17 +283,29 @@ class PhotoQueue:
             except Exception as error:
                 self._fail(job, error)
                 self._release(job)
-        jobs = [job for job in batch if job.outcome is None]
+        jobs = [job for job in batch if job.outcome is None and not self._color_pages(job, colorizer)]
         for job, ab in zip(jobs, self._colors(jobs, colorizer), strict=True):
             if isinstance(ab, Exception):
                 self._fail(job, ab)
                 self._release(job)
             else:
-                self._start(_ENCODE, job, partial(self._finish, ab))
+                self._start(_ENCODE, job, partial(self._finish, partial(self._write, ab)))
+
+    def _color_pages(self, job: _Job, colorizer: Colorizer) -> bool:
+        """Colour a file of several pages here and now, if it is one: the network is needed page by page."""
+        prepared = job.prepared
+        if not isinstance(prepared, PreparedPages):
+            return False
+        try:
+            job.outcome = self._finish(lambda _, target: color_pages(prepared, colorizer, target, self._options), job)
+        except Exception as error:
+            self._fail(job, error)
+        self._release(job)
+        return True
 
     def _colors(self, jobs: list[_Job], colorizer: Colorizer) -> list[NDArray[np.float32] | Exception]:
         """What fails in a batch is tried alone, so that one picture's trouble stays its own."""
-        prepared = [job.prepared for job in jobs if job.prepared is not None]
+        prepared = [job.prepared for job in jobs if isinstance(job.prepared, PreparedPhoto)]
         try:
             return list(photo_colors(prepared, colorizer, self._options)) if prepared else []
         except Exception as error:
@@ -266,24 +326,34 @@ class PhotoQueue:
             job.source = item.source.stat()
         if not item.replaces and os.path.lexists(item.target):
             return Outcome(item, Skipped(item.source, "the output has come to be there meanwhile"), None)
-        prepared = prepare_photo(item.source, self._options)
+        self._in_flight.examine(item, self._options)
+        job.reading = time.monotonic()
+        try:
+            prepared = prepare_photo(item.source, self._options)
+        finally:
+            job.reading = 0.0
         if isinstance(prepared, Skipped):
             return Outcome(item, prepared, job.source)
-        job.prepared, job.warnings = prepared, prepared.photo.warnings
+        job.prepared, job.warnings = prepared, prepared.warnings
         return None
 
-    def _finish(self, ab: NDArray[np.float32], job: _Job) -> Outcome:
+    def _write(self, ab: NDArray[np.float32], job: _Job, target: Path) -> tuple[str, ...]:
+        assert isinstance(job.prepared, PreparedPhoto)
+        return finish_photo(job.prepared, ab, target, self._options)
+
+    def _finish(self, write: Callable[[_Job, Path], tuple[str, ...]], job: _Job) -> Outcome:
         item = job.item
-        assert job.prepared is not None
         assert item.target is not None
         self._folders.make(item)
-        job.warnings += finish_photo(job.prepared, ab, item.target, self._options)
+        job.warnings += write(job, item.target)
         if job.source is not None and (why := keep_mode_and_times(job.source, item.target)):
             job.warnings += (f"permissions and times could not be kept: {why}",)
         done = Done(item.source, item.target, 1, time.monotonic() - job.begun)
         return Outcome(item, done, job.source, job.warnings)
 
     def _fail(self, job: _Job, error: Exception) -> None:
+        if job.given_up:
+            return
         trace = "".join(traceback.format_exception(error))
         job.outcome = Outcome(job.item, unexpected(job.item, error), job.source, job.warnings, trace)
 
@@ -304,6 +374,11 @@ class _Workers:
     def submit(self, priority: int, task: Callable[[], None]) -> None:
         """Have it done by some thread."""
         self._tasks.put((priority, next(self._serial), task))
+
+    def replace_one(self) -> None:
+        """One thread is lost in a decoder; another takes its place."""
+        self._threads.append(threading.Thread(target=self._work, name=f"photo-{len(self._threads)}", daemon=True))
+        self._threads[-1].start()
 
     def cancel(self) -> None:
         """Forget what is not begun, and wait for what is."""

@@ -31,6 +31,7 @@ from colorize_media import __version__
 from colorize_media.color import YCbCrSpec, chroma_table
 from colorize_media.color_shots import SIDE, ColorShots, ShotFrame, Survey, samples_for, survey
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
+from colorize_media.decision import decide_film
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
 from colorize_media.events import Advanced, Done, OnEvent, Resumed, Skipped, Started, Warned, ignore
 from colorize_media.keyframes import Colored, Coloring, EveryFrame, Keyframes
@@ -65,14 +66,14 @@ def colorize_video(
     begun = time.monotonic()
     with open_film(source, options) as reader:
         found = survey_of(reader)
-        if found and found.kind == "color" and not options.force:
-            return Skipped(source, f"already in colour: {found.reason}")
+        decision = decide_film(found, options)
+        if not decision.colorize:
+            return Skipped(source, decision.told)
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         writer = Writer(target, reader, settings, _job(colorizer, options))
         try:
             with writer:
-                note = found.reason if found else "no frame to judge by"
-                on_event(Started(source, target, "video", reader.frames_estimate, note))
+                on_event(Started(source, target, "video", reader.frames_estimate, decision.told))
                 count = color_frames(reader, writer, colorizer, options, found, on_event)
         except BaseException:
             if writer.kept is not None:
@@ -413,7 +414,7 @@ def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
 
 
 _NO_COLOR = frozenset(
-    {"quality", "fast", "max_pixels", "encoder", "crf", "preset", "preview"}
+    {"quality", "fast", "max_pixels", "encoder", "crf", "preset", "preview", "provenance", "strip_metadata"}
 )  # options that change no colour of a film
 
 

@@ -19,8 +19,16 @@ from colorize_media import __version__
 from colorize_media.discovery import Selection, search
 from colorize_media.errors import BadOption, InputIsOutput, OutputCollision
 from colorize_media.events import Planned
-from colorize_media.files import Kind, kind_of
-from colorize_media.formats import PHOTO_FALLBACK, VIDEO_FALLBACK, WRITABLE_PHOTO, WRITABLE_VIDEO
+from colorize_media.files import Kind, kind_of, nearest_suffix
+from colorize_media.formats import (
+    FORMAT_SUFFIXES,
+    PHOTO_FALLBACK,
+    RAW_FALLBACK,
+    RAW_SUFFIXES,
+    VIDEO_FALLBACK,
+    WRITABLE_PHOTO,
+    WRITABLE_VIDEO,
+)
 from colorize_media.manifest import Entry, Stamp, Status, digest, read_manifest
 from colorize_media.options import ColorizeOptions
 
@@ -146,7 +154,7 @@ def _pair(inputs: Sequence[Path], output: Path | None, selection: Selection, pre
                     yield _Pair(path, problem=f"cannot read the folder: {found.problem}")
                     continue
                 kind = kind_of(path)
-                target = root / _output_name(found.relative, kind, preview)
+                target = root / _output_name(found.relative, kind, preview, path)
                 yield _Pair(path, target, kind, None if preview else root, source)
         elif not source.exists():
             yield _Pair(source, problem="no such file or folder")
@@ -161,10 +169,10 @@ def _target_of_file(
 ) -> tuple[Path, Path | None]:
     """The output, and the output folder that the user named."""
     if output is None and preview and kind == "video":
-        return _output_name(source, kind, preview), None
+        return _output_name(source, kind, preview, source), None
     if output is None:
         named = source.with_name(f"{source.stem}{MARK}{source.suffix}")
-        return with_writable_suffix(named, kind), None
+        return with_writable_suffix(named, kind, source), None
     if single and not output.is_dir() and output.suffix and not str(output).endswith(os.sep):
         writable = WRITABLE_PHOTO if kind == "photo" else {".png"} if preview else WRITABLE_VIDEO
         if output.suffix.lower() not in writable:
@@ -175,16 +183,23 @@ def _target_of_file(
                 hint=f"use one of {' '.join(sorted(writable))}",
             )
         return output, None
-    return output / _output_name(Path(source.name), kind, preview), output
+    return output / _output_name(Path(source.name), kind, preview, source), output
 
 
-def _output_name(path: Path, kind: Kind, preview: bool) -> Path:
-    return path.with_name(path.name + PREVIEW) if preview and kind == "video" else with_writable_suffix(path, kind)
+def _output_name(path: Path, kind: Kind, preview: bool, source: Path) -> Path:
+    if preview and kind == "video":
+        return path.with_name(path.name + PREVIEW)
+    return with_writable_suffix(path, kind, source)
 
 
-def with_writable_suffix(path: Path, kind: Kind) -> Path:
-    """The same name if its format can be written, else with the extension of the nearest that can."""
+def with_writable_suffix(path: Path, kind: Kind, source: Path) -> Path:
+    """The same name if its format can be written and holds what ``source`` has, else with the nearest one's extension."""
     if kind == "photo":
+        suffix = path.suffix.lower()
+        if suffix in RAW_SUFFIXES:
+            return path.with_name(path.name + RAW_FALLBACK)
+        if suffix in (*FORMAT_SUFFIXES["HEIC"], ".avif") and (nearest := nearest_suffix(source)):
+            return path.with_name(path.name + nearest)
         return path if path.suffix.lower() in WRITABLE_PHOTO else path.with_name(path.name + PHOTO_FALLBACK)
     return path if path.suffix.lower() in WRITABLE_VIDEO else path.with_name(path.name + VIDEO_FALLBACK)
 

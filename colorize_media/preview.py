@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from colorize_media.color_shots import Survey
 from colorize_media.colorizer import Colorizer
+from colorize_media.decision import decide_film
 from colorize_media.errors import NoPicture, OutputUnwritable
 from colorize_media.events import Done, OnEvent, Skipped, Started, ignore
 from colorize_media.options import ColorizeOptions
@@ -44,10 +45,11 @@ def preview_video(
     begun = time.monotonic()
     with open_film(source, options) as reader:
         found = survey_of(reader)
-        if found and found.kind == "color" and not options.force:
-            return Skipped(source, f"already in colour: {found.reason}")
+        decision = decide_film(found, options)
+        if not decision.colorize:
+            return Skipped(source, decision.told)
         length = reader.duration or Fraction(1)
-    on_event(Started(source, target, "video", None, found.reason if found else "no frame to judge by"))
+    on_event(Started(source, target, "video", None, decision.told))
     columns = []
     for number in range(MOMENTS):
         moment = _moment(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from colorize_media import __version__
 from colorize_media.color import chroma_table
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
-from colorize_media.documents import judge_document
+from colorize_media.decision import decide_photo
 from colorize_media.events import Done, OnEvent, Skipped, Started, Warned, ignore
-from colorize_media.monochrome import decide
 from colorize_media.options import ColorizeOptions, still_sizes
-from colorize_media.photo import Photo, read_photo, write_photo
+from colorize_media.photo import ChromaRows, Photo, read_pages, write_pages, write_photo
 
 TOOL = f"colorize-media {__version__}"
 
@@ -50,6 +49,26 @@ class PreparedPhoto:
         """Of the views: pictures with equal ones can go through the network together."""
         return tuple(view.shape for view in self.views)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be kept when reading."""
+        return self.photo.warnings
+
+
+@dataclass(frozen=True)
+class PreparedPages:
+    """A TIFF file with several pages of which some are to be coloured: they are decoded when they are written."""
+
+    source: Path
+    note: str
+
+    warnings: ClassVar[tuple[str, ...]] = ()  # told page by page
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Like nobody else's: it goes alone."""
+        return ((id(self),),)
+
 
 def colorize_photo(
     source: Path, target: Path, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
@@ -64,26 +83,70 @@ def colorize_photo(
     if isinstance(prepared, Skipped):
         return prepared
     on_event(Started(source, target, "photo", 1, prepared.note))
-    for message in prepared.photo.warnings:
+    for message in prepared.warnings:
         on_event(Warned(source, message))
+    if isinstance(prepared, PreparedPages):
+        for message in color_pages(prepared, colorizer, target, options):
+            on_event(Warned(source, message))
+        return Done(source, target, 1, time.monotonic() - begun)
     (ab,) = photo_colors([prepared], colorizer, options)
     for message in finish_photo(prepared, ab, target, options):
         on_event(Warned(source, message))
     return Done(source, target, 1, time.monotonic() - begun)
 
 
-def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | Skipped:
+def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | PreparedPages | Skipped:
     """Decode, decide and make the network's input; Skipped for what is left alone. Raises a FileProblem."""
-    photo = read_photo(source, max_pixels=options.max_pixels)
-    verdict = decide([photo.preview])
-    if verdict.kind == "color" and not options.force:
-        return Skipped(source, f"already in colour: {verdict.reason}")
-    if options.skip_documents and (document := judge_document(photo.luma)).is_document:
-        return Skipped(source, f"a document: {document.reason}")
+    reasons = []
+    for number, photo in enumerate(read_pages(source, max_pixels=options.max_pixels), 1):
+        found = _prepare(photo, options)
+        if photo.pages == 1:
+            return found
+        if isinstance(found, PreparedPhoto):
+            return PreparedPages(source, f"page {number} of {photo.pages} is {found.note}")
+        reasons.append(found.reason)
+    return Skipped(source, f"each of its {len(reasons)} pages is left as it is, the first one for: {reasons[0]}")
+
+
+def _prepare(photo: Photo, options: ColorizeOptions) -> PreparedPhoto | Skipped:
+    decision = decide_photo(photo, options)
+    if not decision.colorize:
+        return Skipped(photo.path, decision.told)
     height, width = photo.luma.shape
     sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
     views = tuple(working_luma(photo.luma, working_shape(height, width, size)) for size in sizes)
-    return PreparedPhoto(photo, views, f"{verdict.kind}: {verdict.reason}")
+    return PreparedPhoto(photo, views, decision.told)
+
+
+def color_pages(
+    prepared: PreparedPages, colorizer: Colorizer, target: Path, options: ColorizeOptions
+) -> tuple[str, ...]:
+    """Colour a TIFF file's pages one after the other; those to be left alone are copied as they are. Returns warnings."""
+    kept = 0
+
+    def color_page(photo: Photo) -> ChromaRows | None:
+        nonlocal kept
+        page = _prepare(photo, options)
+        if isinstance(page, Skipped):
+            kept += 1
+            return None
+        (ab,) = photo_colors([page], colorizer, options)
+        return _chroma_rows(photo, ab)
+
+    warnings = write_pages(
+        prepared.source,
+        target,
+        color_page,
+        max_pixels=options.max_pixels,
+        tool=TOOL,
+        provenance=options.provenance,
+        strip=options.strip_metadata,
+    )
+    return (
+        (*warnings, f"{kept} of its pages have colour already or are documents, and stay as they are")
+        if kept
+        else warnings
+    )
 
 
 def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: ColorizeOptions) -> NDArray[np.float32]:
@@ -100,6 +163,18 @@ def finish_photo(
 ) -> tuple[str, ...]:
     """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo.write_photo`."""
     photo = prepared.photo
+    return write_photo(
+        photo,
+        _chroma_rows(photo, ab),
+        target,
+        quality=options.quality,
+        tool=TOOL,
+        provenance=options.provenance,
+        strip=options.strip_metadata,
+    )
+
+
+def _chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
     height, width = photo.luma.shape
     table = chroma_table(photo.spec.matrix)
     wide: NDArray[Any] = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
@@ -107,7 +182,7 @@ def finish_photo(
     def chroma(top: int, bottom: int) -> NDArray[np.float32]:
         return table.planes(photo.luma[top:bottom], _cubic_rows(wide, height, top, bottom), photo.spec)
 
-    return write_photo(photo, chroma, target, quality=options.quality, tool=TOOL)
+    return chroma
 
 
 def _cubic_rows(wide: NDArray[np.float32], height: int, top: int, bottom: int) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""XMP packets: read the orientation, set sizes right, say where a coloured picture came from, keep the rest.
+"""XMP packets: read the orientation, set sizes and face regions right, say where a coloured picture came from, keep the rest.
 
 A packet is parsed with expat without namespace processing, so every prefix and every unknown property is written back
 as it was; names are resolved here, by scope. Entities cannot expand: XMP forbids document types, and one is refused.
@@ -8,7 +8,9 @@ Sources: XMP part 1 and 3 (ISO 16684), IPTC Photo Metadata 2023.1 (digital sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -24,20 +26,60 @@ _NAMESPACES = {
     "xmp": "http://ns.adobe.com/xap/1.0/",
     "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
     "stRef": "http://ns.adobe.com/xap/1.0/sType/ResourceRef#",
+    "stEvt": "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
 }
+KEYWORD = "colorized"
+# Face regions: Metadata Working Group 2.0 §5.9, and Microsoft's.
+_AREA, _DIMENSIONS = "http://ns.adobe.com/xmp/sType/Area#", "http://ns.adobe.com/xap/1.0/sType/Dimensions#"
+_APPLIED_TO = ("http://www.metadataworkinggroup.com/schemas/regions/", "AppliedToDimensions")
+_MICROSOFT_RECTANGLE = ("http://ns.microsoft.com/photo/1.2/t/Region#", "Rectangle")
+# What describes data behind the picture that is not carried over.
+_GAIN_MAP = ("http://ns.adobe.com/hdr-gain-map/1.0/", "http://ns.apple.com/HDRGainMap/1.0/")
+_CAMERA, _CONTAINER = "http://ns.google.com/photos/1.0/camera/", "http://ns.google.com/photos/1.0/container/"
 
 
-def provenance_xmp(packet: bytes, *, size: tuple[int, int], source: str, tool: str) -> bytes:
+def provenance_xmp(
+    packet: bytes,
+    *,
+    size: tuple[int, int],
+    source: str,
+    tool: str,
+    orientation: int = 1,
+    mirrored: Mapping[tuple[str, str], Sequence[str]] | None = None,
+) -> bytes:
     """``packet`` (or a new one) that says where the picture came from; everything else in it stays.
 
-    Written: ``Iptc4xmpExt:DigitalSourceType``, ``xmpMM:DerivedFrom`` with the source's file name, ``xmp:CreatorTool``.
-    Set right where present: orientation and sizes. Removed: thumbnails. Raises ValueError for a packet that is not XMP
-    or that has a document type (entities could expand without bound).
+    Written: ``Iptc4xmpExt:DigitalSourceType``, ``xmpMM:DerivedFrom`` with the source's file name (if it is not empty),
+    ``xmpMM:History``, ``xmp:CreatorTool`` and the keyword ``colorized``. Set right as by `upright_xmp`. Raises ValueError
+    for a packet that is not XMP or that has a document type (entities could expand without bound).
     """
     tree = Packet(packet or _EMPTY_PACKET)
-    tree.set_right(size)
+    tree.set_right(size, orientation)
+    tree.mirror(mirrored or {})
     tree.describe(source=source, tool=tool)
+    return tree.to_bytes()
+
+
+def upright_xmp(
+    packet: bytes,
+    *,
+    size: tuple[int, int],
+    orientation: int = 1,
+    mirrored: Mapping[tuple[str, str], Sequence[str]] | None = None,
+) -> bytes:
+    """The packet, true for an upright picture of ``size`` that was stored in EXIF's ``orientation``.
+
+    Set right where present: orientation, sizes, face regions. Removed: thumbnails, and what describes films and gain maps
+    behind the picture. Raises ValueError as `provenance_xmp`.
+    """
+    if not packet and not mirrored:
+        return b""
+    tree = Packet(packet or _EMPTY_PACKET)
+    tree.set_right(size, orientation)
+    tree.mirror(mirrored or {})
     return tree.to_bytes()
 
 
@@ -75,8 +117,67 @@ class Packet:
                     return int(text)
         return 1
 
-    def set_right(self, size: tuple[int, int]) -> None:
-        """Make the packet true for an upright picture of ``size``, and drop what `describe` writes anew."""
+    def behind(self) -> list[str]:
+        """What the packet says stands in the file behind the picture."""
+        names = set()
+        for element, scope in _with_scopes(self._root):
+            names |= {_name(written, scope) for written in (element.tag, *element.attrib)}
+        found = []
+        if any(_is_motion(name) for name in names):
+            found.append("the film inside the file (motion photo)")
+        if any(space in _GAIN_MAP for space, _ in names):
+            found.append("the HDR gain map inside the file")
+        return found
+
+    def _turn_regions(self, orientation: int) -> None:
+        for element, scope in _with_scopes(self._root):
+            fields = _fields(element, scope)
+            if {(_AREA, "x"), (_AREA, "y")} <= fields.keys():
+                numbers = [_float(fields[_AREA, key].get()) if (_AREA, key) in fields else 0.0 for key in "xywh"]
+                if all(number is not None for number in numbers):
+                    x, y, w, h = (number or 0.0 for number in numbers)
+                    x, y = turned(x, y, orientation)
+                    w, h = (h, w) if orientation >= 5 else (w, h)
+                    for key, value in zip("xywh", (x, y, w, h), strict=True):
+                        if (_AREA, key) in fields:
+                            fields[_AREA, key].set(f"{value:.8g}")
+            if _MICROSOFT_RECTANGLE in fields:
+                sides = [_float(part) for part in fields[_MICROSOFT_RECTANGLE].get().split(",")]
+                if len(sides) == 4 and None not in sides:
+                    left, top, w, h = (side or 0.0 for side in sides)
+                    (x1, y1), (x2, y2) = turned(left, top, orientation), turned(left + w, top + h, orientation)
+                    box = (min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1))
+                    fields[_MICROSOFT_RECTANGLE].set(", ".join(f"{value:.8g}" for value in box))
+            if orientation >= 5 and _name(element.tag, scope) == _APPLIED_TO:
+                for holder in (element, *element):
+                    sizes = _fields(holder, _scope(holder, scope))
+                    if {(_DIMENSIONS, "w"), (_DIMENSIONS, "h")} <= sizes.keys():
+                        w_field, h_field = sizes[_DIMENSIONS, "w"], sizes[_DIMENSIONS, "h"]
+                        w_text, h_text = w_field.get(), h_field.get()
+                        w_field.set(h_text)
+                        h_field.set(w_text)
+                        break
+
+    def mirror(self, values: Mapping[tuple[str, str], Sequence[str]]) -> None:
+        """Add properties, by (prefix, name), where the packet has none: texts, alternatives or bags as XMP wants them."""
+        have = {name for description, scope in self._descriptions for name in _fields(description, scope)}
+        missing = {key: texts for key, texts in values.items() if (_NAMESPACES[key[0]], key[1]) not in have}
+        if not missing:
+            return
+        ours = self._description({prefix for prefix, _ in missing})
+        for (prefix, local), texts in missing.items():
+            property_ = ElementTree.SubElement(ours, f"{prefix}:{local}")
+            kind = _ARRAYS.get((prefix, local))
+            if kind is None:
+                property_.text = _xml_text(texts[0])
+                continue
+            array = ElementTree.SubElement(property_, f"rdf:{kind}")
+            for text in texts:
+                item = ElementTree.SubElement(array, "rdf:li", {"xml:lang": "x-default"} if kind == "Alt" else {})
+                item.text = _xml_text(text)
+
+    def set_right(self, size: tuple[int, int], orientation: int = 1) -> None:
+        """Make the packet true for an upright picture of ``size``."""
         values = {
             (_NAMESPACES["tiff"], "Orientation"): "1",
             (_NAMESPACES["tiff"], "ImageWidth"): str(size[0]),
@@ -84,44 +185,131 @@ class Packet:
             (_NAMESPACES["exif"], "PixelXDimension"): str(size[0]),
             (_NAMESPACES["exif"], "PixelYDimension"): str(size[1]),
         }
-        stale = {
-            (_NAMESPACES["xmp"], "CreatorTool"),
-            (_NAMESPACES["xmp"], "Thumbnails"),
-            (_NAMESPACES["xmpMM"], "DerivedFrom"),
-            (_NAMESPACES["Iptc4xmpExt"], "DigitalSourceType"),
-        }
+        if orientation != 1:
+            self._turn_regions(orientation)
+        self._remove(lambda name: name == (_NAMESPACES["xmp"], "Thumbnails") or _is_behind(name))
         for description, scope in self._descriptions:
             for key in list(description.attrib):
                 name = _name(key, scope)
-                if name in stale:
-                    del description.attrib[key]
-                elif name in values:
+                if name in values:
                     description.attrib[key] = values[name]
             for child in list(description):
                 name = _name(child.tag, _scope(child, scope))
-                if name in stale:
-                    description.remove(child)
-                elif name in values:
+                if name in values:
                     child.text = values[name]
 
     def describe(self, *, source: str, tool: str) -> None:
-        """Append one description with the provenance."""
+        """Append one description with the provenance, in place of what it says anew."""
+        stale = {("xmp", "CreatorTool"), ("xmpMM", "DerivedFrom"), ("Iptc4xmpExt", "DigitalSourceType")}
+        names = {(_NAMESPACES[prefix], local) for prefix, local in stale}
+        self._remove(lambda name: name in names)
+        ours = self._description({"xmp", "xmpMM", "stRef", "stEvt", "dc", "Iptc4xmpExt"})
+        ours.attrib["xmp:CreatorTool"] = _xml_text(tool)
+        ours.attrib["Iptc4xmpExt:DigitalSourceType"] = DIGITAL_SOURCE_TYPE
+        if source:
+            derived = ElementTree.SubElement(ours, "xmpMM:DerivedFrom", {"rdf:parseType": "Resource"})
+            ElementTree.SubElement(derived, "stRef:filePath").text = _xml_text(source)
+        subjects, prefix = self._array("dc", "subject", "Bag", ours)
+        if KEYWORD not in {(item.text or "").strip() for item in subjects}:
+            ElementTree.SubElement(subjects, f"{prefix}li").text = KEYWORD
+        history, prefix = self._array("xmpMM", "History", "Seq", ours)
+        event = ElementTree.SubElement(history, f"{prefix}li", {f"{prefix}parseType": "Resource"})
+        for local, text in (("action", "edited"), ("softwareAgent", tool), ("parameters", "colour added by a network")):
+            step = ElementTree.SubElement(event, f"stEvt:{local}", {"xmlns:stEvt": _NAMESPACES["stEvt"]})
+            step.text = _xml_text(text)
+
+    def _description(self, prefixes: set[str]) -> ElementTree.Element:
+        """A new description of the photograph."""
         about = ""
         for description, scope in self._descriptions:
             for key, value in description.attrib.items():
                 about = value if _name(key, scope) == (_NAMESPACES["rdf"], "about") else about
-        used = ("rdf", "xmp", "xmpMM", "stRef", "Iptc4xmpExt")
-        attributes = {"rdf:about": about, **{f"xmlns:{prefix}": _NAMESPACES[prefix] for prefix in used}}
-        attributes["xmp:CreatorTool"] = _xml_text(tool)
-        attributes["Iptc4xmpExt:DigitalSourceType"] = DIGITAL_SOURCE_TYPE
-        ours = ElementTree.SubElement(self._rdf, "rdf:Description", attributes)
-        derived = ElementTree.SubElement(ours, "xmpMM:DerivedFrom", {"rdf:parseType": "Resource"})
-        ElementTree.SubElement(derived, "stRef:filePath").text = _xml_text(source)
+        spaces = {f"xmlns:{prefix}": _NAMESPACES[prefix] for prefix in sorted({"rdf", *prefixes})}
+        return ElementTree.SubElement(self._rdf, "rdf:Description", {"rdf:about": about, **spaces})
+
+    def _array(self, prefix: str, local: str, kind: str, ours: ElementTree.Element) -> tuple[ElementTree.Element, str]:
+        """The items' element of an array, a new one in ``ours`` where there is none; and how it writes RDF's prefix."""
+        for description, outer in self._descriptions:
+            for child in description:
+                scope = _scope(child, outer)
+                if _name(child.tag, scope) != (_NAMESPACES[prefix], local):
+                    continue
+                for array in child:
+                    space, found = _name(array.tag, _scope(array, scope))
+                    if space == _NAMESPACES["rdf"] and found in ("Bag", "Seq", "Alt"):
+                        return array, array.tag[: -len(found)]
+        property_ = ElementTree.SubElement(ours, f"{prefix}:{local}")
+        return ElementTree.SubElement(property_, f"rdf:{kind}"), "rdf:"
+
+    def _remove(self, unwanted: Callable[[tuple[str, str]], bool]) -> None:
+        for description, scope in self._descriptions:
+            for key in list(description.attrib):
+                if unwanted(_name(key, scope)):
+                    del description.attrib[key]
+            for child in list(description):
+                if unwanted(_name(child.tag, _scope(child, scope))):
+                    description.remove(child)
 
     def to_bytes(self) -> bytes:
         body = ElementTree.tostring(self._root, encoding="unicode")
         head = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
         return f'{head}\n{body}\n<?xpacket end="w"?>'.encode()
+
+
+_ARRAYS = {
+    **{("dc", local): "Alt" for local in ("title", "description", "rights")},
+    ("dc", "subject"): "Bag",
+    ("dc", "creator"): "Seq",
+}
+
+
+def turned(x: float, y: float, orientation: int) -> tuple[float, float]:
+    """Where a point of the stored picture, in shares of its width and height, is in the upright one."""
+    if orientation >= 5:
+        x, y = y, x
+    if orientation in (2, 3, 6, 7):
+        x = 1.0 - x
+    if orientation in (3, 4, 7, 8):
+        y = 1.0 - y
+    return x, y
+
+
+def _is_motion(name: tuple[str, str]) -> bool:
+    return name[0] == _CAMERA and name[1].startswith(("MicroVideo", "MotionPhoto"))
+
+
+def _is_behind(name: tuple[str, str]) -> bool:
+    return _is_motion(name) or name[0] in _GAIN_MAP or name == (_CONTAINER, "Directory")
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A property's text, however it is written: as an attribute or as an element."""
+
+    element: ElementTree.Element
+    key: str  # the attribute's name; empty for the element's own text
+
+    def get(self) -> str:
+        return self.element.attrib[self.key] if self.key else self.element.text or ""
+
+    def set(self, text: str) -> None:
+        if self.key:
+            self.element.attrib[self.key] = text
+        else:
+            self.element.text = text
+
+
+def _fields(element: ElementTree.Element, scope: Mapping[str, str]) -> dict[tuple[str, str], _Field]:
+    found = {_name(key, scope): _Field(element, key) for key in element.attrib}
+    return found | {_name(child.tag, _scope(child, scope)): _Field(child, "") for child in element}
+
+
+def _float(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 _RDF = (_NAMESPACES["rdf"], "RDF")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -22,13 +21,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from colorize_media.errors import OutputUnwritable, UnknownModel, WeightsDamaged
+from colorize_media.errors import OutputUnwritable, WeightsDamaged
 from colorize_media.models.regression import RegressionConfig, RegressionNet
 from colorize_media.models.scenes import ScenesConfig, ScenesNet
 
 FORMAT = "colorize-media/1"
 LARGEST_FILE = 512 * 2**20  # bytes; our files have 30 MB, a gigabyte is somebody's mistake
-SHIPPED = Path(__file__).parent / "weights"
 
 Network: TypeAlias = ScenesNet | RegressionNet
 Config: TypeAlias = ScenesConfig | RegressionConfig
@@ -96,33 +94,6 @@ def load_weights(path: Path) -> tuple[Network, dict[str, Any]]:
                     raise _damaged(path, f"{name} holds values that are not finite")
         network.load_state_dict(state, strict=True)
         return network.eval(), record
-
-
-def find_weights(model: str) -> Path:
-    """The file that ``--model`` means: a shipped name, a .safetensors file, or a training run's folder.
-
-    Raises UnknownModel for anything else.
-    """
-    shipped = SHIPPED / f"{model}.safetensors"
-    if os.sep not in model and shipped.is_file():
-        return shipped
-    path = Path(model)
-    if path.is_dir() and (path / "weights.safetensors").is_file():
-        return path / "weights.safetensors"
-    if path.is_file():
-        return path
-    names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.safetensors"))) or "none"
-    raise UnknownModel(
-        "unknown model",
-        path=path,
-        why="it is no shipped model, no weights file and no training run",
-        hint=f"shipped: {names}; or give a .safetensors file or a run folder",
-    )
-
-
-def weights_digest(path: Path) -> str:
-    """SHA-256 of a weights file, hexadecimal: equal ones give equal colours. Raises OSError."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _describe(path: Path, metadata: Mapping[str, str] | None) -> tuple[Config, dict[str, Any]]:

@@ -22,23 +22,27 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"__main__"},
     {"cli"},
-    {"film_evaluation", "host_batch"},
+    {"film_evaluation", "report", "host_batch"},
     {"console", "archive", "inspection", "doctor", "export", "plugins"},
-    {"photo_queue", "preview", "plan"},
+    {"photo_queue", "preview", "plan", "report_page", "thumbnails"},
+    {"in_flight"},
+    {"trial"},
     {"pipeline"},
     {"stills", "keyframes"},
+    {"decision"},
     {"discovery", "photo", "video_writer", "smoothing", "color_shots", "documents", "colorizer"},
     {"film_file"},
     {"anchors", "monochrome", "video_encoder", "work_folder"},
-    {"photo_decode", "video", "shots", "refine", "engines", "averaging", "segments"},
+    {"photo_decode"},
+    {"photo_deep", "heif", "camera_raw", "video", "shots", "refine", "engines", "averaging", "segments"},
     {"flow", "metadata", "planes", "device", "film_part", "manifest"},
-    {"xmp", "color", "models"},
-    {"files", "outcomes", "outputs"},
-    {"options", "events", "formats"},
+    {"xmp", "color", "models", "pixels", "tiff_pages"},
+    {"files", "outcomes", "outputs", "progress"},
+    {"options", "events", "formats", "machine"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome"}
+TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome", "machine"}
 
 
 def imported_rooms(file: Path) -> set[str]:

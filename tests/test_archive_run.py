@@ -23,6 +23,7 @@ from colorize_media.archive import run_plan
 from colorize_media.cli import run
 from colorize_media.colorizer import Colorizer
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary
+from colorize_media.in_flight import InFlight
 from colorize_media.manifest import MANIFEST_NAME, read_manifest
 from colorize_media.models import ScenesConfig, save_weights
 from colorize_media.options import ColorizeOptions
@@ -31,6 +32,7 @@ from colorize_media.photo_queue import PhotoQueue, memory_needed
 from colorize_media.plan import Memory, make_plan
 from colorize_media.stills import PreparedPhoto, photo_colors, prepare_photo
 
+from media import grey_frames, make_video
 from networks import lively
 
 SMALL = ColorizeOptions(working_size=64)
@@ -138,6 +140,26 @@ def test_modes_and_times_of_files_and_folders_are_kept(tmp_path: Path, fresh_wei
         assert (out / path.relative_to(source)).stat().st_mtime == seconds
 
 
+def test_a_finished_archive_is_known_without_the_network(tmp_path: Path, fresh_weights: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    grey(source / "a.png")
+    Image.fromarray(data.coffee()).save(source / "b.jpg")
+    make_video(source / "c.mp4", frames=grey_frames(4))
+    command = [str(source), "-o", str(out), "--model", str(fresh_weights), "--working-size", "64"]
+    assert run([*command, "--device", "cpu"]) == 0
+    code = (
+        "import sys; from colorize_media.cli import run; code = run(sys.argv[1:]); "
+        "print(code, sorted({'torch', 'cv2'} & set(sys.modules)))"
+    )
+    # Nor is a device asked for that nothing would be done on.
+    again = subprocess.run(
+        [sys.executable, "-c", code, *command, "--threads", "1", "--device", "cuda:99"], capture_output=True, text=True
+    )
+    assert again.stdout == "0 []\n", again.stderr
+    grey(source / "d.png")
+    assert run([*command, "--device", "cuda:99"]) == 3
+
+
 # --- many at once
 
 
@@ -178,8 +200,9 @@ def test_the_budget_decides_how_many_are_on_the_way(tmp_path: Path, fresh_weight
     told: list[str] = []
     colorizer = Colorizer(str(fresh_weights), "cpu")
     queue = PhotoQueue(
-        lambda: colorizer, SMALL, OutputFolders(), lambda event: told.append("begin"), workers=2, budget=budget
-    )
+        lambda: colorizer, SMALL, OutputFolders(), lambda event: told.append("begin"),
+        InFlight(items, OutputFolders()), workers=2, budget=budget,
+    )  # fmt: skip
     try:
         queue.run(items, lambda outcome: told.append("end"))
     finally:
@@ -356,11 +379,11 @@ def test_signals_end_a_run_with_130_and_what_is_done_is_remembered(
 
 
 def test_leavings_of_dead_runs_are_removed_and_those_of_living_ones_stay(tmp_path: Path) -> None:
-    from colorize_media.outputs import _host
+    from colorize_media.outputs import host_mark
 
     dead = subprocess.Popen(["true"])
     dead.wait()
-    here, other = _host(), "0" * 8
+    here, other = host_mark(), "0" * 8
     gone, ours, fresh, old, film = (
         tmp_path / name
         for name in (

@@ -25,6 +25,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from colorize_media.errors import TrainingProblem
+from colorize_media.machine import memory_bytes
 from colorize_media.training.sources import Picture
 
 SMALLEST_SIDE = 64  # px; smaller pictures have no scene to learn from
@@ -176,11 +177,7 @@ def _decode_into(store: PictureStore, batch: list[Picture], room: int, pool: Thr
 
 def memory_for_pictures() -> int:
     """Bytes: half of the machine's memory, shared among the processes that torchrun started on it; 4 GiB if unknown."""
-    try:
-        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 4 * 2**30
-    return whole // 2 // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return (memory_bytes() or 8 * 2**30) // 2 // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def indices_of_step(step: int, batch: int, count: int, seed: int) -> list[int]:
