@@ -1,4 +1,4 @@
-"""The plugin for darktable in the real darktable: without a window by Lua, and with one by its own export button.
+"""The plugin for darktable in the real darktable: without a window by Lua, and with one by the keys of its export button.
 
 A scenario runs inside the event of an export that darktable-cli does, because there its Lua is waited for.
 """
@@ -6,6 +6,7 @@ A scenario runs inside the event of an export that darktable-cli does, because t
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -112,7 +113,7 @@ def darktable(tmp_path: Path, library: Path, colorizer: Path, fresh_weights: Pat
         )  # fmt: skip
         (tmp_path / "start.jpg").unlink(missing_ok=True)
         assert told.is_file(), result.stdout + result.stderr
-        rows = [line.split("\t") for line in told.read_text().splitlines()]
+        rows = [line.split("\t") for line in told.read_text(errors="surrogateescape").splitlines()]
         assert rows.pop()[0] == "END", told.read_text() + result.stdout + result.stderr
         assert list((tmp_path / "cache").glob("colorize*")) == []  # no temporary folder
         return rows
@@ -164,6 +165,32 @@ def test_thirty_pictures_in_one_start_of_the_network(
         with Image.open(library / f"{name.rpartition('.')[0]}_colorized.jpg") as image:
             assert image.size == (96, 64)
             assert np.ptp(np.asarray(image).astype(int), axis=2).max() > 8
+
+
+def test_answers_are_read_as_python_writes_them(darktable: Callable[..., Rows], tmp_path: Path) -> None:
+    """Escapes, surrogate pairs, bytes that are no UTF-8, and what is no answer at all."""
+    answer = {
+        "id": 3,
+        "out": 'a\\b "c" ä 木 😀 \udce9 \x7f/',
+        "n": [1.5, True, None, {"x": []}],
+        "t": "tab\tend",
+        "z": None,
+    }
+    (tmp_path / "answers").write_text(json.dumps(answer) + '\n{"a": \n[1\nnonsense\n\n')
+    body = """
+        local lines = {}
+        for line in io.lines(FILE) do table.insert(lines, line) end
+        local found = plugin.json_decode(lines[1])
+        tell(found.id, found.n[1], found.n[2], type(found.n[#found.n].x), found.z)
+        tell((found.t:gsub("\\t", "|")))
+        tell(found.out)
+        for number = 2, #lines do tell(plugin.json_decode(lines[number])) end
+    """.replace("FILE", lua(tmp_path / "answers"))
+    numbers, tab, (out,), *bad = darktable(body)
+    assert numbers == ["3", "1.5", "true", "table", "nil"]
+    assert tab == ["tab|end"]
+    assert out == answer["out"]
+    assert bad == [["nil"]] * 4
 
 
 def test_what_the_user_gave_the_original_goes_to_the_result(library: Path, darktable: Callable[..., Rows]) -> None:
@@ -293,13 +320,13 @@ WINDOW = """
 local dt = require "darktable"
 local function say(...)
   local out = io.open({told}, "ab")
-  out:write(table.concat({{...}}, "\t"), "\n")
+  out:write(table.concat({{...}}, "\\t"), "\\n")
   out:close()
 end
 local function works() return os.execute("ls " .. {cache} .. " | grep -q ^colorize") end
-local function press(action, count)
+local function press(keys, count)
   for _ = 1, 10 do  -- what is pressed before the window is ready is lost
-    dt.gui.action(action, 0, "", "", 1.0)
+    os.execute("xdotool search --onlyvisible --class darktable windowfocus key --clearmodifiers " .. keys)
     for _ = 1, 20 do
       dt.control.sleep(200)
       if works() or #dt.database >= count then
@@ -314,22 +341,22 @@ local good, problem = xpcall(function()
   local now = dt.database.import({folder} .. "/now.png")
   dt.control.sleep(1000)
   dt.gui.selection({{ old, now }})
-  press("lib/export/export", 3)
-  press("lua/colorize", 4)
+  press("ctrl+e", 3)  -- the export button's
+  press("ctrl+F9", 4)  -- lua/colorize's, see shortcutsrc
   for _, image in ipairs(dt.database) do
     say(image.filename, tostring(image.group_leader == image), #image:get_group_members())
   end
 end, debug.traceback)
 say(good and "END" or "ERROR", tostring(problem))
-dt.gui.action("global/quit", 0, "", "", 1.0)
+os.execute("xdotool search --onlyvisible --class darktable windowfocus key ctrl+q")
 """
 
 
 @pytest.fixture
 def display() -> Iterator[str]:
     """A screen that nobody sees."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed: scripts/install-hosts darktable")
+    if missing := [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]:
+        pytest.skip(f"{' and '.join(missing)} not installed: scripts/install-hosts darktable")
     reader, writer = os.pipe()
     with subprocess.Popen(
         ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
@@ -351,6 +378,9 @@ def test_the_export_button_and_the_shortcut_of_a_darktable_with_a_window(
     Image.fromarray(data.astronaut()).resize((96, 96)).save(library / "now.png")
     places = {"configdir": tmp_path / "config", "cachedir": tmp_path / "cache", "library": tmp_path / "library.db"}
     (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "shortcutsrc").write_text(
+        "F9;ctrl=lua/colorize\ne;ctrl=lib/export/export\nq;ctrl=global/quit\n"
+    )
     assert run(["plugin", "install", "darktable", "--folder", str(tmp_path / "config")]) == 0
     told, scenario = tmp_path / "told", tmp_path / "scenario.lua"
     words = {"told": told, "folder": library, "cache": tmp_path / "cache"}
@@ -370,6 +400,7 @@ def test_the_export_button_and_the_shortcut_of_a_darktable_with_a_window(
     assert told.is_file(), log
     *rows, last = (line.split("\t") for line in told.read_text().splitlines())
     assert last[0] == "END", (last, log)
+    assert program.returncode == 0, log  # it has not crashed
     assert sorted(rows) == [
         ["now.png", "true", "1"],
         ["old.png", "true", "3"],

@@ -316,6 +316,18 @@ def test_the_workflow_stands_beside_the_users_and_calls_the_command(home: Path, 
     assert find_command() in script
 
 
+def test_a_moved_command_is_renewed_in_a_workflow_that_the_user_changed(home: Path) -> None:
+    assert run(["plugin", "install", "digikam"]) == 0
+    queue = home / ".local/share/digikam/queue.xml"
+    mine = queue.read_text().replace("[file]_colorized", "[file]_mine").replace("-q -y", "-q -y --vividness 1.3")
+    command = shell_word(find_command())
+    assert command in mine
+    for old in ("'/old/venv/bin/colorize-media'", shell_word("/eve's/bin/colorize-media")):
+        queue.write_text(mine.replace(command, old))
+        assert run(["plugin", "install", "digikam"]) == 0
+        assert queue.read_text() == mine
+
+
 @pytest.mark.parametrize(("kind", "code"), [("grey", 0), ("color", 127), ("broken", 127)])
 def test_digikams_shell_gets_a_picture_or_an_error(
     kind: str, code: int, home: Path, tmp_path: Path, fresh_weights: Path
@@ -335,6 +347,20 @@ def test_digikams_shell_gets_a_picture_or_an_error(
     assert (new.stat().st_size > 0) == (code == 0)
 
 
+def test_digikams_shell_ends_before_digikam_kills_it(home: Path, tmp_path: Path) -> None:
+    """Else the command would go on and leave a file in the album."""
+    if shutil.which("timeout") is None:
+        pytest.skip("there is no timeout command here, and the script goes on without")
+    assert run(["plugin", "install", "digikam"]) == 0
+    root = ElementTree.parse(home / ".local/share/digikam/queue.xml")
+    script = next(node.attrib["value"] for node in root.iter("parameter") if node.attrib["name"] == "Script")
+    slow = fake_command(tmp_path / "slow", f"echo $$ > '{tmp_path}/pid'; exec sleep 100")
+    script = script.replace("echo 55", "echo 1").replace(shell_word(find_command()), shell_word(str(slow)))
+    assert subprocess.run(["/bin/sh", "-c", script], timeout=30).returncode == 127
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
 # --- file managers
 
 
@@ -346,7 +372,7 @@ def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tool.write_text(
         f"""#!/bin/sh
 case "$*" in
-    *--wait*) if [ -n "$PRESS" ]; then sleep 1; echo cancel; else exec sleep 600; fi ;;
+    *--wait*) echo $$ >> "{tmp_path}/buttons"; if [ -n "$PRESS" ]; then sleep 1; echo cancel; else exec sleep 600; fi ;;
     *) printf '%s|' "$@" >> "{tmp_path}/notes"; echo >> "{tmp_path}/notes" ;;
 esac
 """
@@ -407,12 +433,17 @@ def test_the_runner_can_be_cancelled(way: str, home: Path, tmp_path: Path, deskt
     fake = f'trap \'echo ended > "{tmp_path}/ended"; exit 130\' TERM\necho > "{tmp_path}/begun"\nwhile :; do sleep 0.1; done'
     with_command(script, fake_command(tmp_path / "fake", fake))
     with subprocess.Popen([script, "a.png"], env=os.environ | ({"PRESS": "1"} if way == "button" else {})) as process:
-        while not (tmp_path / "begun").exists():
+        while not ((tmp_path / "begun").exists() and (tmp_path / "buttons").exists()):
             time.sleep(0.05)
         if way == "signal":
             process.terminate()
         assert process.wait(60) == 130
     assert (tmp_path / "ended").is_file()
+    until = time.monotonic() + 30
+    for pid in (tmp_path / "buttons").read_text().split():
+        while Path(f"/proc/{pid}").exists():  # no notify-send is left behind
+            assert time.monotonic() < until
+            time.sleep(0.1)
     assert "cancelled" in desktop.read_text()
 
 

@@ -170,6 +170,7 @@ def _digikam_parts(place: Place, folders: Folders, command: str) -> tuple[Part, 
             r'<queuetitle\s[^<>]*value="Colorize"',
             text.replace("{script}", xml_text(script)),
             b'<!DOCTYPE XMLQueueList>\n<queuelist version="2.0" client="digikam" encoding="UTF-8">\n</queuelist>\n',
+            r"""echo \d+\) '(?:[^']|'\\'')*/colorize-media'""",
         ),
     )
 

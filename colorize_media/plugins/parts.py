@@ -116,7 +116,8 @@ class Element:
     """One element in a list in a foreign XML file, known by one of its children; all other bytes stay.
 
     ``start`` is the file's content where there is none yet. The host writes the file itself, so comments would not last, and
-    the element need not stay as it was written: then it is the user's, and stays as long as the plugin is there.
+    the element need not stay as it was written: then it is the user's, and stays as long as the plugin is there, but for what
+    the expression ``renewed`` finds in it and in ``text``: our command's path.
     """
 
     path: Path
@@ -125,13 +126,14 @@ class Element:
     known_by: str  # regular expression in the element's text
     text: str
     start: bytes
+    renewed: str = "(?!)"
     executable: bool = False
 
     def installed(self, old: bytes | None) -> bytes:
         """The element before the end of the list, unless it is there."""
         content = self._checked(old if old is not None and old.strip() else self.start)
-        if self._found(content):
-            return content
+        if found := self._found(content):
+            return self._checked(self._renewed(content, found[-1]))
         # A list without anything in it may be written as one tag.
         content = re.sub(rf"<({self.root})\b([^<>]*)/>\s*$".encode(), rb"<\1\2>\n</\1>\n", content)
         head, tail, rest = content.rpartition(f"</{self.root}>".encode())
@@ -150,6 +152,13 @@ class Element:
     def holds_edits(self, old: bytes | None) -> bool:
         """Never: other elements stay."""
         return False
+
+    def _renewed(self, content: bytes, found: re.Match[bytes]) -> bytes:
+        now = re.search(self.renewed.encode(), self.text.encode())
+        if now is None or now[0] in found[0]:
+            return content
+        new = re.sub(self.renewed.encode(), lambda _: now[0], found[0], count=1)
+        return content[: found.start()] + new + content[found.end() :]
 
     def _found(self, content: bytes) -> list[re.Match[bytes]]:
         every = re.finditer(rf"<{self.name}\b[^<>]*>.*?</{self.name}>".encode(), content, re.DOTALL)

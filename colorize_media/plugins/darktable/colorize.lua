@@ -241,7 +241,7 @@ end
 local function missing()
   local path = command()
   if SANDBOX ~= "" or not path:find("[/\\]") or exists(path) then return nil end
-  return string.format(_("colorize: %s is not there; choose the program in preferences > Lua options, " ..
+  return string.format(_("colorize: %s is not there\nchoose the program in preferences > Lua options\n" ..
     "or run: colorize-media plugin install darktable"), path)
 end
 
@@ -477,17 +477,19 @@ end
 -- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -
 -- the export storage
 
+-- It must not return the images, not even none of them: darktable 4.2.1 frees their list then, and once more at the end.
 local function initialize(storage, format, images, high_quality, extra_data)
-  local problem = missing()
-  if problem then
-    dt.print(problem)
-    return {}  -- then nothing is exported
+  extra_data.problem = missing()
+  if not extra_data.problem then
+    extra_data.items, extra_data.taken, extra_data.folder = {}, {}, temporary_folder()
   end
-  extra_data.items, extra_data.taken, extra_data.folder = {}, {}, temporary_folder()
-  return images
 end
 
 local function store(storage, image, format, filename, number, total, high_quality, extra_data)
+  if extra_data.problem then
+    os.remove(filename)
+    return
+  end
   local _, extension = stem_and_extension(filename)
   local path = unique(extra_data.folder, shown_stem(image), extension, extra_data.taken)
   if move(filename, path) then
@@ -496,7 +498,10 @@ local function store(storage, image, format, filename, number, total, high_quali
 end
 
 local function finalize(storage, image_table, extra_data)
-  if not extra_data.folder then return end
+  if extra_data.problem then
+    dt.print(extra_data.problem)
+    return
+  end
   local run, progress, files = new_run(), new_progress(#extra_data.items), {}
   for _, item in ipairs(extra_data.items) do table.insert(files, item.source) end
   local good, problem = pcall(function()

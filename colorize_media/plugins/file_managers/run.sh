@@ -21,13 +21,19 @@ trap 'kill -TERM $work' TERM INT HUP
 # From libnotify 0.8 on; an older notify-send refuses the words, and then there is no button.
 (
     exec 2>/dev/null
-    trap 'kill -INT $button' TERM
+    button= over=
+    take_away() {  # the first signal takes the notification away, the second also a notify-send that does not listen
+        over=yes
+        [ -n "$button" ] && kill -INT "$button" && sleep 1 && kill -TERM "$button"
+    }
+    trap take_away TERM
     answer=$(mktemp) || exit 0
     notify-send --app-name=colorize-media --icon=image-x-generic --wait --action=cancel=Cancel \
         "Colouring…" "$(basename -- "$1")" >"$answer" &
     button=$!
+    [ -n "$over" ] && take_away
     wait "$button"
-    grep -q cancel "$answer" && kill -TERM $work
+    [ -z "$over" ] && grep -q cancel "$answer" && kill -TERM "$work"
     rm -f "$answer"
 ) &
 button=$!
