@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import os
@@ -18,7 +19,7 @@ from skimage import data
 
 from colorize_media.cli import run
 from colorize_media.errors import InputUnreadable
-from colorize_media.plugins.hosts import HOSTS, Folders, find_command
+from colorize_media.plugins.hosts import FILES, HOSTS, PICTURE_TYPES, Folders, find_command
 from colorize_media.plugins.installer import find, state
 from colorize_media.plugins.parts import MARK, Element, Line, OwnFile, exec_word, lua_string, shell_word, xml_text
 
@@ -545,6 +546,19 @@ def test_the_extension_of_nautilus(home: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == [[1, 1, 0, 0, 0, 0, 1], "Colorize", []]
     assert (tmp_path / "called").read_text().splitlines() == ["--", "/p/two words.jpg", "/p"]
+
+
+def test_nautilus_knows_the_pictures_that_the_others_know() -> None:
+    """Its extension cannot import the package."""
+    text = FILES.joinpath("file_managers", "nautilus.py").read_text()
+    (known,) = [
+        node.value.args[0]
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.targets[0]) == "PICTURES"
+    ]
+    assert ast.literal_eval(known) == set(PICTURE_TYPES)
 
 
 def test_every_own_file_is_signed(home: Path) -> None:

@@ -25,6 +25,8 @@ PICTURE_TYPES = (
     "image/tiff",
     "image/webp",
     "image/avif",
+    "image/heif",
+    "image/heic",
     "image/bmp",
     "image/gif",
     "image/jp2",

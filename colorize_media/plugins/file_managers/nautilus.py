@@ -10,7 +10,18 @@ from gi.repository import GObject, Nautilus
 
 RUNNER = ""  # the installer writes the path of the script here
 PICTURES = frozenset(
-    {"image/jpeg", "image/png", "image/tiff", "image/webp", "image/avif", "image/bmp", "image/gif", "image/jp2"}
+    {
+        "image/jpeg",
+        "image/png",
+        "image/tiff",
+        "image/webp",
+        "image/avif",
+        "image/heif",
+        "image/heic",
+        "image/bmp",
+        "image/gif",
+        "image/jp2",
+    }
 )
 
 
