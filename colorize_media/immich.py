@@ -106,7 +106,7 @@ def make_plan(
     plan = []
     for asset in assets:
         source = Path(asset.id) / _file_name(asset.name)
-        target = source.with_name(_new_name(source.name))
+        target = source.with_name(_new_name(source))
         entry = state.get(asset.id)
         item = Planned(source, target, "photo", "colorize")
         if entry is not None and entry.checksum == asset.checksum:
@@ -234,9 +234,10 @@ class _Run:
                     else "its preview says nothing, so the original would be looked at"
                 )
                 return Skipped(item.source, f"a dry run: {would}")
-            original, target = folder / "original" / item.source.name, folder / _new_name(item.source.name)
+            original = folder / "original" / item.source.name
             original.parent.mkdir()
             self._server.download(asset, original)
+            target = folder / _new_name(original)
             if self._colorizer is None:
                 self._colorizer = self._make_colorizer()
             result = colorize_photo(original, target, self._colorizer, self._options, self._renamed(item))
@@ -312,6 +313,6 @@ def _file_name(name: str) -> str:
     return (stem.encode("utf-8", "replace")[:_LONGEST_STEM].decode("utf-8", "ignore") or "picture") + suffix[:16]
 
 
-def _new_name(name: str) -> str:
-    path = with_writable_suffix(Path(name), "photo")
-    return f"{Path(name).stem}{SUFFIX}{path.suffix}"
+def _new_name(original: Path) -> str:
+    """Of the coloured picture. What the original holds counts once it is there."""
+    return f"{original.stem}{SUFFIX}{with_writable_suffix(original, 'photo', original).suffix}"
