@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,12 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def _two_threads() -> None:
     torch.set_num_threads(2)
     cv2.setNumThreads(2)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """A shell's background jobs ignore SIGINT, and so would the processes that tests start and interrupt."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
