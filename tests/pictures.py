@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Mapping
@@ -249,6 +250,7 @@ def avif(luma: NDArray[np.uint16]) -> bytes:
         if number == 0:
             rows[:, : plane.width] = luma
     memory = io.BytesIO()
+    os.environ.setdefault("SVT_LOG", "1")  # as the tool itself: the library reads it once a process
     with av.open(memory, "w", format="avif") as container:
         stream: Any = container.add_stream("libsvtav1", rate=1, options={"crf": "5", "preset": "8"})
         stream.width, stream.height, stream.pix_fmt = luma.shape[1], luma.shape[0], "yuv420p10le"
