@@ -9,7 +9,7 @@ from types import ModuleType
 
 from PIL import Image
 
-from colorize_media.errors import LibraryMissing
+from colorize_media.extras import require
 from colorize_media.formats import RAW_SUFFIXES
 from colorize_media.metadata import STORAGE_TAGS, PhotoMetadata, first_directory_has, metadata_of_blocks
 from colorize_media.pixels import Pixels, check_size, damaged, planes_of_samples, unsupported
@@ -32,24 +32,14 @@ def is_camera_raw(path: Path, data: bytes) -> bool:
     return path.suffix.lower() in RAW_SUFFIXES and not data.startswith(_FINISHED)
 
 
-def import_rawpy(path: Path) -> ModuleType:
-    """Raises LibraryMissing."""
-    try:
-        import rawpy
-    except ImportError as error:
-        raise LibraryMissing(
-            "camera raw files need a library that is not installed",
-            path=path,
-            why=str(error),
-            hint="run: pip install rawpy; or develop them to TIFF or JPEG first",
-        ) from error
-    module: ModuleType = rawpy
-    return module
-
-
 def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMetadata, list[str]]:
     """Developed planes, metadata and warnings. Raises LibraryMissing, DamagedMedia, UnsupportedMedia."""
-    rawpy = import_rawpy(path)
+    rawpy = require(
+        "rawpy",
+        "camera raw files need a library that is not installed",
+        "run: pip install rawpy; or develop them to TIFF or JPEG first",
+        path,
+    )
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             sizes = raw.sizes

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from colorize_media.device import choose_device, network_dtype
-from colorize_media.errors import BadOption, LibraryMissing
+from colorize_media.errors import BadOption
+from colorize_media.extras import require
 from colorize_media.models import ColorDistribution, Network
 from colorize_media.options import ENGINES, EngineName
 
@@ -134,15 +135,7 @@ def import_openvino() -> Any:
     # Importing OpenVINO writes an identifier to the home folder and tells its makers over the network, unless
     # openvino_telemetry cannot be imported. convert_model looks for it too, so it stays away.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    try:
-        import openvino
-    except (ImportError, OSError) as error:
-        raise LibraryMissing(
-            "engine openvino is not installed",
-            why=str(error),
-            hint="run: pip install openvino; or use --engine torch",
-        ) from error
-    return openvino
+    return require("openvino", "engine openvino is not installed", "run: pip install openvino; or use --engine torch")
 
 
 def openvino_model(network: nn.Module) -> Any:

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from colorize_media import __version__
 from colorize_media.engines import import_openvino, openvino_model, tensors
-from colorize_media.errors import BadOption, InputIsOutput, LibraryMissing, OutputExists, OutputUnwritable
+from colorize_media.errors import BadOption, InputIsOutput, OutputExists, OutputUnwritable
+from colorize_media.extras import require
 from colorize_media.models import SHIPPED, Network, bin_centres, find_weights, load_weights
 from colorize_media.models.checkpoint import config_to_json
 from colorize_media.refine import decide_colors
@@ -155,13 +156,8 @@ def _write_files(write: Callable[[Path], None], files: list[Path]) -> None:
 
 def _as_onnx(network: Network, about: Mapping[str, str]) -> Callable[[Path], None]:
     """The network in ONNX's terms; returns what writes it."""
-    try:
-        import onnx
-        import onnxscript  # noqa: F401 (PyTorch's exporter needs it)
-    except ImportError as error:
-        raise LibraryMissing(
-            "ONNX export is not installed", why=str(error), hint="run: pip install onnx onnxscript"
-        ) from error
+    for library in ("onnxscript", "onnx"):  # PyTorch's exporter needs the first
+        onnx = require(library, "ONNX export is not installed", "run: pip install onnx onnxscript")
     exported = ExportedNetwork(network)
     example = torch.full((2, 1, 64, 96), 50.0)
     batch, rows, columns = (torch.export.Dim(name) for name in ("batch", "rows", "columns"))

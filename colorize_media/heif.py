@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from colorize_media.errors import LibraryMissing
+from colorize_media.extras import require
 from colorize_media.files import HEIC_BRANDS
 from colorize_media.metadata import PhotoMetadata, metadata_of_blocks
 from colorize_media.pixels import Pixels, check_size, damaged, planes_of_samples, unsupported
@@ -28,24 +27,9 @@ def is_heic(data: bytes) -> bool:
     return data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and not compatible & {b"avif", b"avis"}
 
 
-def import_pi_heif(path: Path) -> ModuleType:
-    """Raises LibraryMissing."""
-    try:
-        import pi_heif
-    except ImportError as error:
-        raise LibraryMissing(
-            "HEIC pictures need a library that is not installed",
-            path=path,
-            why=str(error),
-            hint="run: pip install pi-heif",
-        ) from error
-    module: ModuleType = pi_heif
-    return module
-
-
 def read_heif(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMetadata, list[str]]:
     """Planes, metadata and warnings of the primary picture. Raises LibraryMissing, DamagedMedia, UnsupportedMedia."""
-    pi_heif = import_pi_heif(path)
+    pi_heif = require("pi_heif", "HEIC pictures need a library that is not installed", "run: pip install pi-heif", path)
     if _is_cut(data):
         raise damaged(path, "the file ends before its pictures do")
     warnings: list[str] = []

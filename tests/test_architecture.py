@@ -38,7 +38,7 @@ FLOORS = [
     {"flow", "metadata", "planes", "device", "film_part", "manifest"},
     {"xmp", "color", "models", "pixels", "tiff_pages"},
     {"files", "outcomes", "outputs", "progress"},
-    {"options", "events", "formats", "machine"},
+    {"options", "events", "formats", "machine", "extras"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
