@@ -357,7 +357,7 @@ os.execute("xdotool search --onlyvisible --class darktable windowfocus key ctrl+
 def display() -> Iterator[str]:
     """A screen that nobody sees.
 
-    Only when asked for: on a busy machine one in four of these darktables never came to its first line of Lua, which is not
+    Only when asked for: on a busy machine two of four of these darktables never came to an end of the script, which is not
     understood; on a quiet one all did, in 12 seconds.
     """
     if os.environ.get(ASKED) != "1":
