@@ -12,7 +12,7 @@ from PIL import Image
 from colorize_media.extras import require
 from colorize_media.formats import RAW_SUFFIXES
 from colorize_media.metadata import STORAGE_TAGS, PhotoMetadata, first_directory_has, metadata_of_blocks
-from colorize_media.pixels import Pixels, check_size, damaged, planes_of_samples, unsupported
+from colorize_media.pixels import Pixels, check_size, damaged, out_of_memory, planes_of_samples, unsupported
 from colorize_media.tiff_pages import exif_of
 
 _SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")
@@ -64,7 +64,7 @@ def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, P
         )
         raise damaged(path, f"the camera raw file cannot be developed: {why}") from problem
     except MemoryError as problem:
-        raise unsupported(path, "there is not enough memory for it", "lower --max-pixels, or free memory") from problem
+        raise out_of_memory(path) from problem
     exif, xmp = _blocks(data)
     if not exif and preview:
         exif, xmp = _blocks(preview)

@@ -228,10 +228,9 @@ def colorize(
             page(event)
 
     def make_colorizer() -> Any:
-        from colorize_media.colorizer import Colorizer
         from colorize_media.device import describe_device
 
-        colorizer = Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
+        colorizer = _colorizer(options)
         if not quiet:
             click.echo(f"{options.model} by {colorizer.engine.name} on {describe_device(colorizer.device)}", err=True)
         return colorizer
@@ -242,8 +241,7 @@ def colorize(
                 reporter(item)
         if dry_run:
             return 0
-        tell = click.echo if verbose > 1 else (lambda *_, **__: None)
-        code = run_plan(plan, make_colorizer, options, on_event, lambda text: tell(text, err=True), workers=threads)
+        code = run_plan(plan, make_colorizer, options, on_event, _traceback_teller(verbose), workers=threads)
     finally:
         reporter.close()
     if page is not None:
@@ -257,15 +255,24 @@ def _serve_host(options: ColorizeOptions, *, overwrite: bool, verbose: int, thre
     from colorize_media.host_batch import serve
 
     def make_colorizer() -> Any:
-        from colorize_media.colorizer import Colorizer
-
         _use_threads(threads)
-        return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
+        return _colorizer(options)
 
-    tell = (lambda text: click.echo(text, err=True)) if verbose > 1 else (lambda text: None)
     return serve(
-        sys.stdin.buffer, sys.stdout, make_colorizer, options, overwrite=overwrite, on_traceback=tell, workers=threads
-    )
+        sys.stdin.buffer, sys.stdout, make_colorizer, options,
+        overwrite=overwrite, on_traceback=_traceback_teller(verbose), workers=threads,
+    )  # fmt: skip
+
+
+def _colorizer(options: ColorizeOptions) -> Any:
+    from colorize_media.colorizer import Colorizer
+
+    return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
+
+
+def _traceback_teller(verbose: int) -> Callable[[str], None]:
+    """What shows failures' tracebacks, which only -vv wants to see."""
+    return (lambda text: click.echo(text, err=True)) if verbose > 1 else (lambda text: None)
 
 
 @cli.command()
@@ -369,18 +376,12 @@ def immich(
         _use_threads(threads)
         reporter = make_reporter([item for _, item in plan], quiet=quiet, verbose=verbose, json_lines=json_lines)
 
-        def make_colorizer() -> Any:
-            from colorize_media.colorizer import Colorizer
-
-            return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
-
-        tell = click.echo if verbose > 1 else (lambda *_, **__: None)
         try:
             if json_lines:
                 for _, item in plan:
                     reporter(item)
             return job.run_immich(
-                server, plan, remembered, make_colorizer, options, reporter, lambda text: tell(text, err=True),
+                server, plan, remembered, lambda: _colorizer(options), options, reporter, _traceback_teller(verbose),
                 dry_run=dry_run,
             )  # fmt: skip
         finally:

@@ -13,11 +13,19 @@ import numpy as np
 from colorize_media.extras import require
 from colorize_media.files import HEIC_BRANDS
 from colorize_media.metadata import PhotoMetadata, metadata_of_blocks
-from colorize_media.pixels import Pixels, check_size, damaged, planes_of_samples, unsupported
+from colorize_media.pixels import (
+    HDR_TRANSFERS,
+    Pixels,
+    check_size,
+    damaged,
+    high_dynamic_range,
+    out_of_memory,
+    planes_of_samples,
+    scaled_to_16_bits,
+)
 
 # libheif's own limits hold too: it checks every size in the file against the file's length before it takes memory.
 _ERRORS = (OSError, ValueError, EOFError, RuntimeError, SyntaxError, IndexError, TypeError)
-_HDR_TRANSFERS = (16, 18)  # PQ and HLG, ISO/IEC 23091-2
 
 
 def is_heic(data: bytes) -> bool:
@@ -39,20 +47,17 @@ def read_heif(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMe
         width, height = picture.size
         check_size(path, width, height, max_pixels)
         info = picture.info
-        if info.get("nclx_profile", {}).get("transfer_characteristics") in _HDR_TRANSFERS:
-            raise unsupported(
-                path, "it is a high dynamic range picture (PQ or HLG)", "export it as a standard picture first"
-            )
+        if info.get("nclx_profile", {}).get("transfer_characteristics") in HDR_TRANSFERS:
+            raise high_dynamic_range(path)
         samples = np.asarray(picture)
     except _ERRORS as problem:
         raise damaged(path, str(problem) or type(problem).__name__) from problem
     except MemoryError as problem:
-        raise unsupported(path, "there is not enough memory for it", "lower --max-pixels, or free memory") from problem
+        raise out_of_memory(path) from problem
     if samples.shape[:2] != (height, width):
         raise damaged(path, f"it decodes to {samples.shape[1]} × {samples.shape[0]} pixels, not {width} × {height}")
     if samples.dtype == np.uint16:
-        largest = (1 << int(info["bit_depth"])) - 1
-        samples = ((samples.astype(np.uint32) * 65535 + largest // 2) // largest).astype(np.uint16)
+        samples = scaled_to_16_bits(samples, (1 << int(info["bit_depth"])) - 1)
     pixels = planes_of_samples(samples if samples.ndim == 3 else samples[..., None], upright=True)
     warnings += _left_out(file, info)
     metadata, more = metadata_of_blocks(

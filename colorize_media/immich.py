@@ -35,6 +35,7 @@ from colorize_media.events import Done, Failed, OnEvent, Planned, Skipped, Summa
 from colorize_media.immich_api import Asset, ImmichServer
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import unexpected
+from colorize_media.outputs import append_lines
 from colorize_media.photo import read_photo
 from colorize_media.plan import with_writable_suffix
 from colorize_media.stills import colorize_photo
@@ -153,15 +154,7 @@ class State:
     def add(self, entry: Remembered) -> None:
         """Raises OSError."""
         self.entries[entry.asset] = entry
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
-            file.write(json.dumps(dataclasses.asdict(entry)).encode("ascii") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.path, json.dumps(dataclasses.asdict(entry)).encode("ascii") + b"\n")
 
 
 def state_path(folder: Path, url: str) -> Path:

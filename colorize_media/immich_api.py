@@ -133,7 +133,7 @@ class ImmichServer:
             nonlocal digest
             digest = hashlib.sha1(usedforsecurity=False)
             with target.open("wb") as file:
-                while block := answer.read(_BLOCK):
+                for block in _blocks(answer):
                     file.write(block)
                     digest.update(block)
             return b""
@@ -148,7 +148,7 @@ class ImmichServer:
         """The picture as a new asset with the dates of another; returns its id, also if it is there already."""
         digest = hashlib.sha1(usedforsecurity=False)
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
+            for block in _blocks(file):
                 digest.update(block)
         fields = {name: str(asset.facts[name]) for name in ("fileCreatedAt", "fileModifiedAt")}
         fields["filename"] = path.name
@@ -347,7 +347,7 @@ def _pieces(head: bytes, path: Path, tail: bytes) -> Iterator[bytes]:
     yield tail
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def _blocks(file: BinaryIO | http.client.HTTPResponse) -> Iterator[bytes]:
     while block := file.read(_BLOCK):
         yield block
 

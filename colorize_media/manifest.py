@@ -8,11 +8,9 @@ cannot be written is no error: the run then remembers nothing.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +20,7 @@ from typing import Any, Literal
 
 from colorize_media.files import Kind
 from colorize_media.options import ColorizeOptions
+from colorize_media.outputs import append_lines
 
 MANIFEST_NAME = ".colorize-media.jsonl"
 VERSION = 1  # of the line format; lines of other versions are not understood and left out
@@ -158,30 +157,8 @@ class Manifest:
             if not lines or self._broken:
                 return
             try:
-                self._append(b"".join(lines))
+                append_lines(self.path, b"".join(lines))
             except OSError as error:
                 self._broken = True
                 why = error.strerror or str(error)
                 self._on_problem(f"what is done cannot be remembered for the next run: {why}")
-
-    def _append(self, text: bytes) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            if _ends_torn(handle):
-                text = b"\n" + text
-            while text:  # one write, unless the disk is nearly full
-                text = text[os.write(handle, text) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _ends_torn(handle: int) -> bool:
-    """Whether a killed run left a line without its end."""
-    with contextlib.suppress(OSError):
-        size = os.fstat(handle).st_size
-        if size:
-            os.lseek(handle, size - 1, os.SEEK_SET)
-            return os.read(handle, 1) != b"\n"
-    return False

@@ -58,7 +58,7 @@ from colorize_media.photo_decode import (
     warnings_about,
 )
 from colorize_media.pixels import Pixels, damaged, grey_preview, strips, to_8_bits, unsupported
-from colorize_media.tiff_pages import TiffPages, pages_of
+from colorize_media.tiff_pages import MOST_BYTES, TiffPages, pages_of
 
 ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
 """``chroma(top, bottom)`` gives Cb and Cr of these upright rows, ``(bottom − top, W, 2)`` in codes of Photo.spec."""
@@ -574,7 +574,7 @@ def _append_page(
         offsets.append(file.tell())
         lengths.append(len(packed))
         file.write(packed + b"\0" * (len(packed) % 2))
-        if file.tell() > 0xF0000000:  # offsets have 32 bits
+        if file.tell() > MOST_BYTES:
             raise OSError(errno.EFBIG, "TIFF files cannot exceed 4 GB")
     width, height = photo.size
     storage = {256: width, 257: height, 258: (bits,) * channels, 259: 8, 262: 2, 277: channels}

@@ -37,19 +37,22 @@ from colorize_media.photo_deep import (
     deep_ppm_head,
     deep_tiff,
     ffmpeg_frame,
-    plane_rows,
 )
 from colorize_media.pixels import (
+    HDR_TRANSFERS,
     Pixels,
     check_size,
     damaged,
     grey_preview,
+    high_dynamic_range,
     luma_of,
+    out_of_memory,
     planes_of_samples,
     preview_size,
     strips,
     unsupported,
 )
+from colorize_media.planes import plane_rows
 
 _GREY_TOLERANCE = 12  # codes of 255 between R, G and B; scanner profiles reach 5, XYB has over 100
 _DECODERS_DIFFER = 6.0  # mean codes of 255 between FFmpeg's and libjpeg's luma at 1/8; two good decoders stay under 1
@@ -168,9 +171,7 @@ def check(path: Path, image: Image.Image, data: bytes, max_pixels: int) -> None:
     if image.mode in deep and not (name == "PPM" and image.mode == "I"):
         raise unsupported(path, f"its pixels are {deep[image.mode]}", "convert it to 16-bit PNG or TIFF first")
     if name == "AVIF" and _avif_is_hdr(data):
-        raise unsupported(
-            path, "it is a high dynamic range picture (PQ or HLG)", "export it as a standard picture first"
-        )
+        raise high_dynamic_range(path)
 
 
 def _other_frames(path: Path, image: Image.Image) -> bool:
@@ -181,9 +182,9 @@ def _other_frames(path: Path, image: Image.Image) -> bool:
 
 
 def _avif_is_hdr(data: bytes) -> bool:
-    """Whether the colour box names the PQ (16) or HLG (18) transfer (ISO/IEC 23091-2)."""
+    """Whether the colour box names the PQ or HLG transfer."""
     at = data.find(b"colrnclx")
-    return 0 <= at < len(data) - 12 and struct.unpack_from(">H", data, at + 10)[0] in (16, 18)
+    return 0 <= at < len(data) - 12 and struct.unpack_from(">H", data, at + 10)[0] in HDR_TRANSFERS
 
 
 def warnings_about(path: Path, image: Image.Image, name: str, data: bytes) -> list[str]:
@@ -228,7 +229,7 @@ def decode(path: Path, image: Image.Image, name: str, data: bytes, warnings: lis
             raise unsupported(path, why, "convert it to an ordinary JPEG or to PNG first") from problem
         raise damaged(path, str(problem) or type(problem).__name__) from problem
     except MemoryError as problem:
-        raise unsupported(path, "there is not enough memory for it", "lower --max-pixels, or free memory") from problem
+        raise out_of_memory(path) from problem
 
 
 def _declared_bits(image: Image.Image, data: bytes) -> int:
@@ -257,7 +258,7 @@ def _jpeg_planes(data: bytes, size: tuple[int, int]) -> Pixels | None:
         return None
     if frame.format.name not in ("gray", "yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p", "yuvj411p"):
         return None
-    planes = [plane_rows(frame, index, np.uint8) for index in range(len(frame.planes))]
+    planes = [plane_rows(plane, "u1")[:, : plane.width] for plane in frame.planes]
     shrunk = cv2.resize(planes[0], small.shape[::-1], interpolation=cv2.INTER_AREA)
     if float(np.abs(shrunk.astype(np.float32) - small).mean()) > _DECODERS_DIFFER:
         return None

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageCms
 
-from colorize_media.color import YCbCrSpec
+from colorize_media.color import Matrix, YCbCrSpec
 from colorize_media.metadata import as_stored
-from colorize_media.pixels import unsupported
+from colorize_media.pixels import scaled_to_16_bits, unsupported
+from colorize_media.planes import COLORSPACE, ONE_SLICE, plane_rows
 
 # What Pillow's decoders raise on damaged bytes; the AVIF one knows only RuntimeError.
 DECODER_ERRORS = (
@@ -37,8 +38,8 @@ def deep_ffmpeg(decoder: str, data: bytes, size: tuple[int, int]) -> NDArray[np.
     if frame is None or (frame.width, frame.height) != size or frame.format.name[:-2] not in channels:
         return None
     count = channels[frame.format.name[:-2]]
-    samples = plane_rows(frame, 0, np.dtype(">u2" if frame.format.name.endswith("be") else "<u2"), count)
-    return samples.astype(np.uint16).reshape(frame.height, frame.width, count)
+    rows = plane_rows(frame.planes[0], ">u2" if frame.format.name.endswith("be") else "<u2")[:, : frame.width * count]
+    return rows.astype(np.uint16).reshape(frame.height, frame.width, count)
 
 
 def deep_tiff(path: Path, tags: Any, data: bytes) -> NDArray[np.uint16] | None:
@@ -84,9 +85,7 @@ def deep_ppm(data: bytes) -> NDArray[np.uint16] | None:
     if len(data) - head.end() < width * height * 6:
         raise OSError("the picture ends before its last row")
     codes = np.frombuffer(data, ">u2", width * height * 3, head.end()).reshape(height, width, 3)
-    if largest == 65535:
-        return codes.astype(np.uint16)
-    return np.minimum((codes.astype(np.uint32) * 65535 + largest // 2) // largest, 65535).astype(np.uint16)
+    return scaled_to_16_bits(codes, largest)
 
 
 def ffmpeg_frame(decoder: str, data: bytes, size: tuple[int, int]) -> av.VideoFrame | None:
@@ -104,13 +103,6 @@ def ffmpeg_frame(decoder: str, data: bytes, size: tuple[int, int]) -> av.VideoFr
     return found[0] if found else None
 
 
-def plane_rows(frame: av.VideoFrame, index: int, dtype: Any, channels: int = 1) -> NDArray[Any]:
-    """(h, w · channels) view of one plane without its row padding."""
-    plane = frame.planes[index]
-    wide = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-    return wide[:, : plane.width * channels * np.dtype(dtype).itemsize].view(dtype)
-
-
 def avif_samples(data: bytes, size: tuple[int, int]) -> NDArray[np.uint16] | None:
     """R′G′B′ or grey of an AVIF picture in one piece, as stored (not turned); None for a grid of tiles."""
     try:
@@ -124,20 +116,20 @@ def avif_samples(data: bytes, size: tuple[int, int]) -> NDArray[np.uint16] | Non
         return None
     if frame.format.name.startswith("gray"):
         spec = YCbCrSpec("bt601", full_range=frame.color_range != _LIMITED, bits=frame.format.components[0].bits)
-        codes = plane_rows(frame, 0, "<u2").astype(np.float32)
+        codes = plane_rows(frame.planes[0], "<u2")[:, : frame.width].astype(np.float32)
         luma = np.clip((codes - spec.luma_offset) * np.float32(65535 / spec.luma_scale), 0, 65535)
         return np.rint(luma).astype(np.uint16)[..., None]
     if frame.format.name.endswith("be"):
         return None
     whole = frame.reformat(
         format="rgb48le",
-        src_colorspace=_SWSCALE_MATRICES.get(int(frame.colorspace), "ITU601"),
+        src_colorspace=COLORSPACE[_MATRICES.get(int(frame.colorspace), "bt601")],
         src_color_range="MPEG" if frame.color_range == _LIMITED else "JPEG",
         dst_color_range="JPEG",
-        threads=1,  # swscale's slices can spoil each other's rows
+        threads=ONE_SLICE,
     )
-    return plane_rows(whole, 0, "<u2", 3).reshape(whole.height, whole.width, 3).copy()
+    return plane_rows(whole.planes[0], "<u2")[:, : whole.width * 3].reshape(whole.height, whole.width, 3).copy()
 
 
 _LIMITED = 1  # AVCOL_RANGE_MPEG
-_SWSCALE_MATRICES = {1: "ITU709", 9: "BT2020"}  # by ISO/IEC 23091-2's numbers; 5 and 6 are BT.601
+_MATRICES: dict[int, Matrix] = {1: "bt709", 9: "bt2020"}  # by ISO/IEC 23091-2's numbers; 5 and 6 are BT.601

@@ -1,4 +1,4 @@
-"""Decoded planes of a photograph, however it was decoded, and the two ways to refuse one."""
+"""Decoded planes of a photograph, however it was decoded, and the ways to refuse one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
 
 PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
+HDR_TRANSFERS = (16, 18)  # PQ and HLG, ISO/IEC 23091-2
 STRIP_PIXELS = 1 << 20  # pixels worked on at once: float64 temporaries stay under 100 MB
 
 
@@ -40,6 +41,14 @@ def damaged(path: Path, why: str) -> DamagedMedia:
 
 def unsupported(path: Path, why: str, hint: str) -> UnsupportedMedia:
     return UnsupportedMedia("this kind of picture is not supported", path=path, why=why, hint=hint)
+
+
+def high_dynamic_range(path: Path) -> UnsupportedMedia:
+    return unsupported(path, "it is a high dynamic range picture (PQ or HLG)", "export it as a standard picture first")
+
+
+def out_of_memory(path: Path) -> UnsupportedMedia:
+    return unsupported(path, "there is not enough memory for it", "lower --max-pixels, or free memory")
 
 
 def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
@@ -89,6 +98,13 @@ def preview_size(width: int, height: int) -> tuple[int, int]:
 def grey_preview(luma: NDArray[Any]) -> NDArray[np.uint8]:
     small = cv2.resize(luma, preview_size(luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_AREA)
     return np.repeat(to_8_bits(small)[..., None], 3, axis=2)
+
+
+def scaled_to_16_bits(codes: NDArray[Any], largest: int) -> NDArray[np.uint16]:
+    """Codes of 0 … ``largest`` over the full range of 16 bits, rounded; larger ones are the largest."""
+    if largest == 65535:
+        return codes.astype(np.uint16)
+    return np.minimum((codes.astype(np.uint32) * 65535 + largest // 2) // largest, 65535).astype(np.uint16)
 
 
 def to_8_bits(codes: NDArray[Any]) -> NDArray[np.uint8]:

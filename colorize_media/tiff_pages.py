@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-_MOST_BYTES = 0xF0000000  # offsets have 32 bits
+MOST_BYTES = 0xF0000000  # offsets have 32 bits
 _MOST_PAGES = 10_000  # a chain of directories that is longer is damaged
 _ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SUBFILE_TYPE, _REDUCED_OR_MASK = 254, 1 | 4
@@ -110,7 +110,7 @@ class _Copy:
             for place, size in zip(places, sizes, strict=True):
                 if place + size > len(self.data):
                     raise ValueError("its pixels end beyond the file")
-                if file.tell() + size > _MOST_BYTES:
+                if file.tell() + size > MOST_BYTES:
                     raise ValueError("TIFF files cannot exceed 4 GB")
                 moved.append(_aligned(file))
                 file.write(self.data[place : place + size])

@@ -192,18 +192,22 @@ def _nautilus_parts(place: Place, folders: Folders, command: str) -> tuple[Part,
     return runner, OwnFile(folders.data / "nautilus-python" / "extensions" / "colorize_media.py", text, "#")
 
 
+def _menu_file(name: str, runner: OwnFile) -> str:
+    """A menu entry that is offered on pictures, videos and folders and calls the script."""
+    types = "".join(f"{kind};" for kind in (*PICTURE_TYPES, "video/*", "inode/directory"))
+    return _read("file_managers", name).replace("{runner}", exec_word(str(runner.path))).replace("{types}", types)
+
+
 def _dolphin_parts(place: Place, folders: Folders, command: str) -> tuple[Part, ...]:
     runner = _runner("dolphin", folders, command)
-    text = _read("file_managers", "dolphin.desktop").replace("{runner}", exec_word(str(runner.path)))
-    text = text.replace("{types}", "".join(f"{kind};" for kind in (*PICTURE_TYPES, "video/*", "inode/directory")))
+    text = _menu_file("dolphin.desktop", runner)
     # Since KDE Frameworks 5.85 a user's service menu must be executable.
     return runner, OwnFile(folders.data / "kio/servicemenus/colorize-media.desktop", text, "#", executable=True)
 
 
 def _nemo_parts(place: Place, folders: Folders, command: str) -> tuple[Part, ...]:
     runner = _runner("nemo", folders, command)
-    text = _read("file_managers", "nemo.nemo_action").replace("{runner}", exec_word(str(runner.path)))
-    text = text.replace("{types}", "".join(f"{kind};" for kind in (*PICTURE_TYPES, "video/*", "inode/directory")))
+    text = _menu_file("nemo.nemo_action", runner)
     return runner, OwnFile(folders.data / "nemo/actions/colorize-media.nemo_action", text, "#")
 
 
