@@ -245,7 +245,9 @@ def node_modules() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "colorize-media-tests" / "immich"
     locks = [folder / "package-lock.json" for folder in (WANTED, cache)]
     if shutil.which("node") is None or not locks[1].is_file() or locks[0].read_bytes() != locks[1].read_bytes():
-        pytest.skip("Immich's own clients are not installed: the stand-in was NOT checked: scripts/install-hosts immich")
+        pytest.skip(
+            "Immich's own clients are not installed: the stand-in was NOT checked: scripts/install-hosts immich"
+        )
     return cache / "node_modules"
 
 
