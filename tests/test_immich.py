@@ -323,8 +323,9 @@ def test_the_stand_in_understands_the_official_command_line(
     program = node_modules / "@immich" / "cli" / "dist" / "index.js"
     (tmp_path / "new.jpg").write_bytes(picture(turn=45))
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    # The program asks for Node 22, of which it needs one function.
-    shim = "Object.getPrototypeOf(Object.getPrototypeOf([].values())).toArray = function () { return [...this]; }"
+    # The program asks for Node 22, of which it needs one function; and Debian's Node 18 keeps File in a module.
+    shim = """import { File } from "node:buffer"; globalThis.File ??= File;
+Object.getPrototypeOf(Object.getPrototypeOf([].values())).toArray = function () { return [...this]; }"""
     older = ["--import", f"data:text/javascript,{quote(shim)}"] if int(version.lstrip("v").split(".")[0]) < 22 else []
     environment = {
         **os.environ,
