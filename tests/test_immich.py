@@ -1,7 +1,7 @@
 """``colorize-media immich`` against a strict stand-in for the server, and that stand-in against Immich's own clients.
 
-No real server was asked yet. The official ``@immich/sdk`` and ``@immich/cli`` are used where IMMICH_NODE_MODULES names the
-folder they are installed in (``npm install @immich/sdk @immich/cli``); else those tests say loudly that they did not run.
+No real server was asked yet. The official ``@immich/sdk`` of both versions and ``@immich/cli`` of the later one are
+used where ``scripts/install-hosts immich`` has put them; else those tests say loudly that they did not run.
 """
 
 from __future__ import annotations
@@ -236,15 +236,23 @@ def test_names_from_the_server_are_only_names(name: str, expected: str) -> None:
 # --- Immich's own clients
 
 
+WANTED = Path(__file__).parent / "immich"
+
+
 @pytest.fixture
 def node_modules() -> Path:
-    folder = os.environ.get("IMMICH_NODE_MODULES", "")
-    if shutil.which("node") is None or not (Path(folder) / "@immich" / "sdk").is_dir():
-        pytest.skip("node with @immich/sdk (IMMICH_NODE_MODULES) is not installed: the stand-in was NOT checked")
-    return Path(folder)
+    """Of the versions that are pinned in tests/immich, whatever else may lie there."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "colorize-media-tests" / "immich"
+    locks = [folder / "package-lock.json" for folder in (WANTED, cache)]
+    if shutil.which("node") is None or not locks[1].is_file() or locks[0].read_bytes() != locks[1].read_bytes():
+        pytest.skip(
+            "Immich's own clients are not installed: the stand-in was NOT checked: scripts/install-hosts immich"
+        )
+    return cache / "node_modules"
 
 
 SDK = """
+const { File } = await import("node:buffer");
 const sdk = await import(process.argv[2]);
 const [base, key, file, major] = process.argv.slice(3);
 sdk.init({ baseUrl: base + "/api", apiKey: key });
@@ -259,6 +267,7 @@ out.original = (await sdk.downloadAsset({ id: first.id })).size;
 out.albums = await sdk.getAllAlbums({ assetId: first.id });
 const assetMediaCreateDto = { assetData: new File([readFileSync(file)], "new.jpg"), filename: "new.jpg",
   fileCreatedAt: first.fileCreatedAt, fileModifiedAt: first.fileModifiedAt };
+if (major < 3) Object.assign(assetMediaCreateDto, { deviceAssetId: "new.jpg-1", deviceId: "a test" });
 out.made = await sdk.uploadAsset({ assetMediaCreateDto });
 out.again = await sdk.uploadAsset({ assetMediaCreateDto });
 out.member = await sdk.addAssetsToAlbum({ id: "album-1", bulkIdsDto: { ids: [out.made.id] } });
@@ -272,14 +281,16 @@ console.log(JSON.stringify(out));
 """
 
 
+@pytest.mark.parametrize(("major", "package"), [(2, "immich-sdk-2"), (3, "@immich/sdk")])
 def test_the_stand_in_understands_the_official_library(
-    library: Library, url: str, node_modules: Path, tmp_path: Path
+    library: Library, url: str, node_modules: Path, tmp_path: Path, major: int, package: str
 ) -> None:
     """Every request that we make, made by Immich's own client library: the same paths, fields and answers."""
+    library.major = major
     (tmp_path / "new.jpg").write_bytes(picture(turn=45))
     (tmp_path / "sdk.mjs").write_text(SDK)
-    entry = node_modules / "@immich" / "sdk" / "build" / "index.js"
-    command = ["node", "sdk.mjs", entry.as_uri(), url, KEY, "new.jpg"]
+    entry = node_modules / package / "build" / "index.js"
+    command = ["node", "sdk.mjs", entry.as_uri(), url, KEY, "new.jpg", str(major)]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
@@ -310,12 +321,11 @@ def test_the_stand_in_understands_the_official_command_line(
     library: Library, url: str, node_modules: Path, tmp_path: Path
 ) -> None:
     program = node_modules / "@immich" / "cli" / "dist" / "index.js"
-    if not program.is_file():
-        pytest.skip("@immich/cli is not installed: the stand-in was NOT checked with it")
     (tmp_path / "new.jpg").write_bytes(picture(turn=45))
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    # The program asks for Node 22, of which it needs one function.
-    shim = "Object.getPrototypeOf(Object.getPrototypeOf([].values())).toArray = function () { return [...this]; }"
+    # The program asks for Node 22, of which it needs one function; and Debian's Node 18 keeps File in a module.
+    shim = """import { File } from "node:buffer"; globalThis.File ??= File;
+Object.getPrototypeOf(Object.getPrototypeOf([].values())).toArray = function () { return [...this]; }"""
     older = ["--import", f"data:text/javascript,{quote(shim)}"] if int(version.lstrip("v").split(".")[0]) < 22 else []
     environment = {
         **os.environ,
