@@ -155,16 +155,54 @@ def test_the_list_names_every_host(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [host.name for host in HOSTS]
 
 
-def test_flatpak_and_snap_have_their_own_folders(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flatpak = home / ".var/app/org.darktable.Darktable/config/darktable"
-    snap = home / "snap/darktable/current/.config/darktable"
-    for folder in (flatpak, snap):
-        folder.mkdir(parents=True)
-    assert run(["plugin", "install", "darktable"]) == 0
-    assert "flatpak override" in capsys.readouterr().err
-    for folder in (home / BASES["darktable"], flatpak, snap):
-        assert (folder / "lua/contrib/colorize.lua").is_file()
-        assert b"contrib/colorize" in (folder / "luarc").read_bytes()
+SANDBOXES = [
+    (
+        "darktable",
+        "luarc",
+        ".var/app/org.darktable.Darktable/config/darktable",
+        "snap/darktable/current/.config/darktable",
+    ),
+    ("digikam", "queue.xml", ".var/app/org.kde.digikam/data/digikam", "snap/digikam/current/.local/share/digikam"),
+]
+
+
+@pytest.mark.parametrize(("host", "name", "flatpak", "snap"), SANDBOXES)
+def test_flatpak_and_snap_have_their_own_folders(
+    host: str, name: str, flatpak: str, snap: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / flatpak).mkdir(parents=True)
+    (home / snap).mkdir(parents=True)
+    (home / snap / name).write_bytes((home / BASES[host] / name).read_bytes())
+    before = files(home)
+    assert run(["plugin", "install", host]) == 0
+    told = capsys.readouterr()
+    for folder in (BASES[host], flatpak, snap):
+        content = (home / folder / name).read_bytes()
+        assert (b"contrib/colorize" if host == "darktable" else b'"Colorize"') in content
+        assert content.startswith(before.get(f"{folder}/{name}", b"")[:60])
+    assert "Flatpak" in told.err
+    assert "Snap" in told.err
+    assert run(["plugin", "status", "--json"]) == 0
+    rows = [row for row in json.loads(capsys.readouterr().out)["hosts"] if row["host"] == host]
+    assert [row["state"] for row in rows] == ["installed"] * 3
+    assert run(["plugin", "remove", host]) == 0
+    after = files(home)
+    if host == "digikam":  # an empty list of workflows
+        assert b"<queue>" not in after.pop(f"{flatpak}/{name}")
+    assert after == before
+
+
+@pytest.mark.parametrize(("host", "name", "flatpak", "snap"), SANDBOXES)
+@pytest.mark.parametrize("only", ["flatpak", "snap"])
+def test_where_only_a_sandbox_has_the_host_nothing_else_is_made(
+    host: str, name: str, flatpak: str, snap: str, only: str, home: Path
+) -> None:
+    shutil.rmtree(home / BASES[host])
+    folder = home / (flatpak if only == "flatpak" else snap)
+    folder.mkdir(parents=True)
+    assert run(["plugin", "install", host]) == 0
+    assert (folder / name).is_file()
+    assert not (home / BASES[host]).exists()
 
 
 def test_xdg_folders_are_respected(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,6 +338,56 @@ def test_words_are_quoted_for_each_host(text: str) -> None:
 def test_a_word_of_a_desktop_file() -> None:
     """The specification's own rules, undone: escapes of the value, then quotes, then field codes."""
     assert exec_word('/a b/$x"100%') == r'"/a b/\\$x\\"100%%"'
+
+
+# --- darktable of other versions than the one that test_darktable.py runs
+
+
+@pytest.fixture
+def lua() -> str:
+    """darktable's own language, of its version."""
+    found = shutil.which("lua5.4") or shutil.which("lua5.3")
+    if found is None:
+        pytest.skip("no Lua, so other versions of darktable were NOT tried: scripts/install-hosts darktable")
+    return found
+
+
+def in_darktable(lua: str, version: str, home: Path, *more: str, **settings: str) -> list[str]:
+    """What the stand-in for darktable's interface tells."""
+    assert run(["plugin", "install", "darktable"]) == 0
+    plugin, stub = home / ".config/darktable/lua/contrib/colorize.lua", Path(__file__).with_name("darktable_stub.lua")
+    command = [lua, str(stub), str(plugin), version, str(home), str(home / "old one.png"), *more]
+    result = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("version", "gone"), [("9.0.0", []), ("9.6.0", ["publisher"]), ("9.99.1", ["notes"]), ("10.0.0", [])]
+)
+def test_the_plugin_runs_on_later_versions_of_darktables_interface(
+    version: str, gone: list[str], lua: str, home: Path, fresh_weights: Path
+) -> None:
+    """Also where an image has lost a property that is copied; and it leaves nothing behind when it is taken out."""
+    Image.fromarray(data.camera()).resize((96, 64)).save(home / "old one.png")
+    settings = {"COLORIZE_MEDIA_MODEL": str(fresh_weights), "COLORIZE_MEDIA_FAST": "1", "COLORIZE_MEDIA_DEVICE": "cpu"}
+    told = in_darktable(lua, version, home, *gone, **settings)
+    assert told == [
+        "registered: action colorize, event exit colorize, event shortcut colorize, storage module_colorize",
+        "attached: people|grandma to old one_colorized.png",
+        "attached: colorized to old one_colorized.png",
+        "colorize: 1 coloured, 0 skipped, 0 failed",
+        "result: old one_colorized.png 4",
+        "registered: ",
+    ]
+    with Image.open(home / "old one_colorized.png") as image:
+        assert image.mode == "RGB"
+
+
+def test_the_plugin_says_that_an_earlier_darktable_is_too_old(lua: str, home: Path) -> None:
+    (told,) = in_darktable(lua, "8.0.0", home)
+    assert told.startswith("refused: ")
+    assert "needs darktable 4.2 (Lua API 9.0) or later, this is API 8.0.0" in told
 
 
 # --- digiKam
