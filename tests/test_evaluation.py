@@ -6,6 +6,7 @@ import io
 import json
 import math
 import sys
+import tarfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from skimage.metrics import structural_similarity
 from colorize_media.cli import run
 from colorize_media.color import fit_to_gamut, lab_to_rgb, rgb_to_lab
 from colorize_media.errors import BadOption, WeightsDamaged
-from colorize_media.models import load_weights
+from colorize_media.models import find_weights, load_weights
 from colorize_media.training.evaluation import GREY, Decoding, Output, evaluate, evaluate_network, outputs_of
 from colorize_media.training.metrics import CHROMA_STEP, LENGTH, ColorMetrics, Truth, measure, numbers_of_pictures
 from colorize_media.training.perceptual import FrechetInceptionDistance, Lpips, fid_inception
@@ -188,6 +189,20 @@ def test_colourfulness_grows_with_vividness(fresh_weights: Path) -> None:
     assert found[-1] > 1.2 * found[-2]  # type: ignore[operator]
 
 
+def test_the_shipped_weights_colours_grow_with_vividness_on_real_pictures() -> None:
+    data = Path(__file__).resolve().parents[2] / "shared" / "photos"
+    if not data.is_dir():
+        pytest.skip(f"real pictures are not at {data}")
+    store = load_pictures(read_pictures(find_sources(data, "val")), 128, limit=24)
+    network = load_weights(find_weights("scenes"))[0]
+    asked = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+    decodings = [Decoding.of_command(network, vividness) for vividness in asked]
+    found = [row["colorfulness_ratio"] for row in evaluate_network(network, store, decodings, size=128)]
+    assert found[0] == pytest.approx(0, abs=0.01)
+    assert min(np.diff(found)) > 0.05  # the gamut's border takes little of what is asked for
+    assert 0.6 < found[asked.index(1.0)] < 1.0
+
+
 def test_a_networks_rows_do_not_depend_on_its_company(fresh_weights: Path, fresh_regression: Path) -> None:
     store = store_of(2)
     networks = {MODEL: load_weights(fresh_weights)[0], "b": load_weights(fresh_regression)[0]}
@@ -200,8 +215,6 @@ def test_a_networks_rows_do_not_depend_on_its_company(fresh_weights: Path, fresh
 
 
 def test_categories_come_from_the_index(tmp_path: Path) -> None:
-    import tarfile
-
     with tarfile.open(tmp_path / "val.tar", "w") as archive:
         for name in ("a.png", "b.png", "c.png"):
             info = tarfile.TarInfo(name)
@@ -328,6 +341,25 @@ def test_sheets_show_the_largest_errors_first(folder: Path, tmp_path: Path) -> N
         with Image.open(folder / picture["name"]) as image:
             true = np.asarray(image.resize((174, 174), Image.Resampling.BICUBIC)).astype(int)
         assert np.abs(panel - true).mean() < 4
+
+
+def test_every_category_shows_its_first_pictures(tmp_path: Path) -> None:
+    """Two pictures of one category: the second one's truth stands in the sheet's second place."""
+    with tarfile.open(tmp_path / "val.tar", "w") as archive:
+        for number, rgb in enumerate(photographs(3, 174)):
+            info = tarfile.TarInfo(f"{number}.png")
+            info.size = len(content := encoded(rgb))
+            archive.addfile(info, io.BytesIO(content))
+    (tmp_path / "val.csv").write_text("name,category\n0.png,<people>\n1.png,scene\n2.png,<people>\n")
+    report = tmp_path / "report"
+    assert evaluated(tmp_path, "--model", "regression", "-o", report, "--size", "174") == 0
+    html = (report / "report.html").read_text(encoding="utf-8")
+    assert "First of &lt;people&gt;" in html
+    assert [name for name in left_in(report) if name.startswith("first")] == ["first-0-people.png", "first-1-scene.png"]
+    with Image.open(report / "first-0-people.png") as sheet:
+        second = 16 + 3 * 176 + 16 + 2 * 176
+        panel = np.asarray(sheet)[38 : 38 + 174, second : second + 174].astype(int)
+    assert np.abs(panel - photographs(3, 174)[2].astype(int)).mean() < 4
 
 
 def test_an_empty_folder_is_filled(folder: Path, tmp_path: Path) -> None:

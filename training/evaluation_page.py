@@ -68,7 +68,10 @@ _MEANINGS = {
 
 
 def make_page(facts: Mapping[str, Any], sheets: Mapping[tuple[str, str], str]) -> str:
-    """HTML of ``facts`` as report.json holds them; ``sheets`` are files by (worst or best, model). It refers to files only."""
+    """HTML of ``facts`` as report.json holds them. It refers to files only.
+
+    ``sheets`` are files by ("first", category), ("worst", model) and ("best", model).
+    """
     dropped = ", ".join(f"{count} {_text(reason)}" for reason, count in facts["dropped"].items()) or "none"
     out = [
         "<!doctype html>",
@@ -95,10 +98,14 @@ def make_page(facts: Mapping[str, Any], sheets: Mapping[tuple[str, str], str]) -
         ),
         _figure("ab.png", "Share of pixels in each cell of the ab plane; dark cells are hardly ever used."),
     ]
-    for (kind, model), file in sheets.items():
-        size = "largest" if kind == "worst" else "smallest"
-        out.append(f"<h2>{kind.capitalize()} of {_text(model)}</h2>")
-        out.append(_figure(file, f"The pictures with its {size} mean ΔE2000."))
+    captions = {
+        "first": "The first pictures of this category, not chosen.",
+        "worst": "The pictures with its largest mean ΔE2000.",
+        "best": "The pictures with its smallest mean ΔE2000.",
+    }
+    for (kind, name), file in sheets.items():
+        out.append(f"<h2>{kind.capitalize()} of {_text(name)}</h2>")
+        out.append(_figure(file, captions[kind]))
     out.append("<h2>What the numbers mean</h2><dl>")
     out += [f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in _MEANINGS.items()]
     out.append("</dl><h2>Weights</h2><ul>")

@@ -3,6 +3,7 @@
     report.json          every number of the page, and a few of each picture
     report.html          tables by model, category and scene label, the sheets below; nothing is loaded from elsewhere
     chroma.png, ab.png   how often colours are used, against the truth
+    first-*.png          the first pictures of each category: nobody's choice
     worst-*, best-*.png  for each model the pictures with the largest and the smallest error
 
 The folder is written beside its place under a temporary name and renamed when it is whole.
@@ -115,6 +116,11 @@ def _write_files(folder: Path, evaluated: Evaluated) -> None:
     plot_chroma(models, folder / "chroma.png")
     plot_ab(models, folder / "ab.png")
     sheets = {}
+    for number, category in enumerate(sorted(set(evaluated.store.categories) - {""})):
+        first = [index for index, other in enumerate(evaluated.store.categories) if other == category]
+        file = f"first-{number}-{_slug(category)}.png"
+        write_sheet(evaluated, first[:SHEET_PICTURES], folder / file)
+        sheets["first", category] = file
     for number, score in enumerate(models):
         order = np.argsort(score.pictures["delta_e_2000"], kind="stable").tolist()
         for kind, chosen in (("worst", order[::-1]), ("best", order)):
@@ -306,6 +312,6 @@ def _legend(model: str) -> str:
     return _short(model).replace("$", r"\$")
 
 
-def _slug(model: str) -> str:
-    """A model's name as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", _short(model)).strip("-")[:40] or "model"
+def _slug(name: str) -> str:
+    """A model's or a category's name as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", _short(name)).strip("-")[:40] or "unnamed"
