@@ -44,7 +44,7 @@ def variants() -> dict[str, Recipe]:
         "fusion": load_recipe("fusion"),
         "scenes": scenes,
         "scenes, rebalancing exponent 0": change(scenes, exponent=0.0),
-        "scenes, rebalancing exponent 0.25": change(scenes, exponent=0.25),
+        "scenes, rebalancing exponent 0.5": change(scenes, exponent=0.5),
         "scenes, rebalancing exponent 1": change(scenes, exponent=1.0),
         "scenes, no scene loss": change(scenes, scene_weight=0.0),
         "scenes, no global features": change(scenes, fuse_global=False, scene_weight=0.0),

@@ -43,6 +43,16 @@ def network_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def mixed_precision(device: torch.device, *, wanted: bool = True) -> torch.autocast:
+    """A context in which products are taken in bfloat16 where the hardware computes it, and in float32 elsewhere.
+
+    On a CPU without it autocast would emulate bfloat16: training is then 7 times as slow as in float32. float16 is left
+    out, because training in it needs a scaled loss.
+    """
+    computed = network_dtype(device) == torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted and computed)
+
+
 def default_batch(device: torch.device) -> int:
     """Pictures per pass: a GPU wants many; a CPU gains nothing from more than keep its threads even."""
     return 4 if device.type == "cpu" else 32

@@ -42,7 +42,7 @@ FLOORS = [
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome", "machine"}
+TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome", "machine", "device"}
 
 
 def imported_rooms(file: Path) -> set[str]:

@@ -13,10 +13,10 @@ leaves in RUN:
     sheet-<step>.png      grey | ours | truth, per evaluation
     prior.json            how frequent each colour bin is in the data
 
-On a CPU the fast layout is contiguous with bfloat16 autocast (channels_last is 5 to 10 times slower in training there); on a
-GPU channels_last. A killed run goes on with --resume and gives the same curve: batches and augmentation depend only on
-(seed, step, place in the batch), everything else is in the state. Several processes share each batch out among themselves;
-the first writes the files.
+On a CPU the fast layout is contiguous, with bfloat16 autocast where the CPU computes bfloat16 (channels_last is 5 to 10 times
+slower in training there); on a GPU channels_last. A killed run goes on with --resume and gives the same curve: batches and
+augmentation depend only on (seed, step, place in the batch), everything else is in the state. Several processes share each
+batch out among themselves; the first writes the files.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from colorize_media.device import mixed_precision
 from colorize_media.errors import TrainingProblem
 from colorize_media.models import (
     Config,
@@ -271,7 +272,7 @@ class _Run:
         """One optimiser step; the loss parts, over the whole batch of all processes."""
         state, recipe = self.state, self.recipe
         lightness, ab = make_pair(rgb, recipe.look, recipe.seed, state.step, self.rows.start)
-        with torch.autocast(rgb.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+        with mixed_precision(rgb.device, wanted=recipe.bfloat16):
             output = self.shared(lightness)
         parts = self.loss(output, ab, scene)
         everywhere = self.ranks.sum(torch.stack([value.detach() for value in parts.values()])) / self.ranks.count

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_media.color import fit_to_gamut, lab_to_rgb, rgb_to_lab
+from colorize_media.device import mixed_precision
 from colorize_media.models import ColorDistribution, Network, consensus
 from colorize_media.options import still_sizes
 from colorize_media.refine import decide_colors
@@ -117,7 +118,7 @@ def predict_ab(
     for still in {decoding.still for decoding in decodings}:
         sizes = still_sizes(working_size) if still else (working_size,)
         views = [_seen(lightness.to(device), size) for size in sizes]
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             found = [network(view) for view in views]
             found += [network(view.flip(-1)).mirrored() for view in views if still]
         looks[still] = consensus(found), views[0]

@@ -35,7 +35,7 @@ class Recipe:
     sizes           [(from this share of the steps, picture size in px)], ascending; sizes are multiples of 32
     smallest_area   smallest crop as a share of the picture
     learning_rate   peak of the one-cycle schedule; warm_up is the share of steps that climb to it
-    bfloat16        whether the network's products are taken in bfloat16; float32 otherwise, half as fast
+    bfloat16        whether the network's products are taken in bfloat16 where the hardware computes it; else in float32
     patience        evaluations without a better score before the run ends early and gives its best weights; 0 is never
     ema             decay of the weights' running mean, which is what is evaluated and saved
     exponent        of the rebalancing weights (0 none, 1 Zhang et al.)
