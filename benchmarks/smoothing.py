@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.anchors import Anchors
-from colorize_media.averaging import VividnessKeeper, accumulate
+from colorize_media.averaging import VividnessKeeper, accumulate, vividness
 from colorize_media.color import YCbCrSpec
 from colorize_media.colorizer import Colorizer, lightness_batch
 from colorize_media.film_evaluation import ColoredFrame, FilmInAllWays
@@ -142,7 +142,7 @@ def steps(frames: list[ColoredFrame], colorizer: Colorizer) -> list[str]:
         "visibility, one way": lambda: follow(now, before, back, forward),
         "average, one step": lambda: accumulate(ab, sums, motion, 0.9),
         "anchors": lambda: anchors.apply(ab, now, motion),
-        "vividness": lambda: VividnessKeeper().apply(ab, ab),
+        "vividness": lambda: VividnessKeeper().apply(ab, vividness(ab)),
         "cuts": lambda: cuts.is_cut(here.luma),
         "dissolves": lambda: dissolves.is_mixing(here.luma),
     }

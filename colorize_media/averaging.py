@@ -11,6 +11,7 @@ joined they give (N_f + N_b − ab) / (D_f + D_b − 1), exactly the weighted me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from colorize_media.flow import Motion, warp
 AB = NDArray[np.float32]
 Sums = NDArray[np.float32]
 
-# Averaging takes away noise that the network paints, and with it some of the spread of colours: 1 to 7 % of the
-# colourfulness of 13 films. A gain gives it back, slowly: it must not follow a network whose saturation wavers. Where
-# the network's colours are wrong more of them is more error; the last hundredth is left away.
-KEPT_VIVIDNESS = 0.99  # of per-frame output's
-GAIN_MEMORY = 0.98  # fifty frames
+# Averaging takes away noise that the network paints, and with it some of the spread of colours: 1 to 13 % of the
+# colourfulness of 15 films. A gain brings each frame back to the vividness that the shot's own frames have in the mean.
+# Where the network's colours are wrong more of them is more error; the last two hundredths are left away.
+KEPT_VIVIDNESS = 0.98  # of per-frame output's
+VIVIDNESS_MEMORY = 0.98  # fifty frames, to both sides: the mean must not follow a network whose saturation wavers
 MOST_GAIN = 1.25  # where hues contradict each other by more, the mean is grey for a reason
+LEAST_GAIN = 0.9  # what is livelier than the second before it is toned down no further: the picture may have changed
 # R′ − G′ and (R′ + G′)/2 − B′ in codes of 255 per unit of a and of b, for greys of L = 50: columns are the two.
 _OPPONENT = np.array([[2.33, 0.59], [0.85, 2.04]], np.float32)
 
@@ -65,9 +67,10 @@ def vividness(ab: AB) -> float:
 
 
 class VividnessKeeper:
-    """A slow gain, one number a frame, that brings averaged colours back to ``kept`` of per-frame vividness.
+    """Gives averaged frames at least ``kept`` of the vividness that the shot's own have in the mean, one gain a frame.
 
-    At least 1 and at most 1.25. Memory: two numbers.
+    What averaging loses grows within a shot, so the loss is each frame's own; only what is wanted is a slow mean. The gain
+    is 0.9 to 1.25; below 1 it tones down colours held from a livelier past. Memory: two numbers.
     """
 
     def __init__(self, kept: float = KEPT_VIVIDNESS) -> None:
@@ -76,19 +79,28 @@ class VividnessKeeper:
 
     def restart(self) -> None:
         """A new shot."""
-        self._wanted = self._found = 0.0
+        self._sum = self._weight = 0.0
 
     def state(self) -> NDArray[np.float64]:
         """Everything that the next frame needs, two numbers."""
-        return np.array([self._wanted, self._found])
+        return np.array([self._sum, self._weight])
 
     def restore(self, state: NDArray[np.float64]) -> None:
         """Go on from a `state`."""
-        self._wanted, self._found = (float(number) for number in state)
+        self._sum, self._weight = (float(number) for number in state)
 
-    def apply(self, averaged: AB, own: AB) -> AB:
-        """The next frame's averaged colours with their vividness; ``own`` is its per-frame output."""
-        self._wanted = GAIN_MEMORY * self._wanted + vividness(own)
-        self._found = GAIN_MEMORY * self._found + vividness(averaged)
-        gain = self._kept * self._wanted / max(self._found, 1e-6)
-        return averaged * np.float32(min(max(gain, 1.0), MOST_GAIN))
+    def apply(self, averaged: AB, own: float, future: Sequence[float] = ()) -> AB:
+        """The next frame's averaged colours ``(h, w, 2)`` with their vividness.
+
+        ``own`` is the `vividness` of its per-frame output, ``future`` that of the same shot's next frames, as far as known.
+        """
+        if not self._kept:
+            return averaged
+        self._sum = VIVIDNESS_MEMORY * self._sum + own
+        self._weight = VIVIDNESS_MEMORY * self._weight + 1.0
+        ahead = VIVIDNESS_MEMORY ** np.arange(1, len(future) + 1)
+        wanted = (self._sum + float(ahead @ np.asarray(future))) / (self._weight + float(ahead.sum()))
+        gain = wanted / max(vividness(averaged), 1e-6)
+        if gain > 1.0:
+            gain = max(self._kept * gain, 1.0)
+        return averaged * np.float32(min(max(gain, LEAST_GAIN), MOST_GAIN))

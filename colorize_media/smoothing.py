@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from colorize_media.anchors import MEMORY as ANCHOR_MEMORY
 from colorize_media.anchors import Anchors
-from colorize_media.averaging import AB, KEPT_VIVIDNESS, Sums, VividnessKeeper, accumulate, joined_mean, mean
+from colorize_media.averaging import AB, KEPT_VIVIDNESS, Sums, VividnessKeeper, accumulate, joined_mean, mean, vividness
 from colorize_media.flow import Luma, Motion, motion_back, motion_both_ways
 from colorize_media.options import SMOOTHING, Smoothing
 from colorize_media.shots import is_lost
@@ -157,7 +157,7 @@ class Fast:
             self._sums[index] = accumulate(shown, self._sums[index], motion, memory)
             shown = mean(self._sums[index])
         self._luma = luma
-        return [self._vividness.apply(shown, item.ab)]
+        return [self._vividness.apply(shown, vividness(item.ab))]
 
     def end_shot(self) -> list[AB]:
         """Nothing was held back, and nothing crosses a cut."""
@@ -189,6 +189,7 @@ class _Held:
     """A frame of `Best`'s window. ``past`` are the first average's sums, ``future`` the motion to the next frame."""
 
     ab: AB
+    vividness: float  # of ab
     luma: Luma
     motion: Motion | None  # to the frame before; None begins a shot
     past: Sums
@@ -247,7 +248,7 @@ class Best:
                 motion, last.future = motion.weakened(share), future.weakened(share)
         ready = [] if motion is not None else self._give(len(self._held))
         past = accumulate(item.ab, last.past if last else None, motion, self._past_memory[0])
-        self._held.append(_Held(item.ab, luma, motion, past, item.mixing))
+        self._held.append(_Held(item.ab, vividness(item.ab), luma, motion, past, item.mixing))
         if len(self._held) == self._window:
             ready += self._give(self._chunk)
         return ready
@@ -295,7 +296,7 @@ class Best:
                 self.push(SmoothingInput(ab, luma, mixing=bool(mixing)))
             else:
                 motion = Motion(state["flow"], state["visibility"]) if "flow" in state else None
-                self._held.append(_Held(ab, luma, motion, state["past"], bool(mixing)))
+                self._held.append(_Held(ab, vividness(ab), luma, motion, state["past"], bool(mixing)))
         self._vividness.restore(state["vividness"])
 
     def _give(self, count: int) -> list[AB]:
@@ -306,8 +307,9 @@ class Best:
         futures = _accumulate_backward(fields, motions, self._future_memory[0])
         once = [joined_mean(held.past, future, held.ab) for held, future in zip(self._held, futures, strict=True)]
         futures = _accumulate_backward(once, motions, self._future_memory[1])
+        own = [held.vividness for held in self._held]
         ready = []
-        for ab, future in zip(once[:count], futures[:count], strict=True):
+        for index, (ab, future) in enumerate(zip(once[:count], futures[:count], strict=True)):
             frame = self._held.popleft()
             self._past_again = accumulate(ab, self._past_again, frame.motion, self._past_memory[1])
             shown = joined_mean(self._past_again, future, ab)
@@ -315,7 +317,7 @@ class Best:
                 shown = self._anchors.apply(shown, frame.luma, frame.motion)
             if frame.motion is None:
                 self._vividness.restart()
-            ready.append(self._vividness.apply(shown, frame.ab))
+            ready.append(self._vividness.apply(shown, own[index], own[index + 1 :]))
         return ready
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from colorize_media import smoothing as room
-from colorize_media.averaging import MOST_GAIN, VividnessKeeper, accumulate, joined_mean, vividness
+from colorize_media.averaging import LEAST_GAIN, MOST_GAIN, VividnessKeeper, accumulate, joined_mean, vividness
 from colorize_media.flow import Motion
 from colorize_media.options import SMOOTHING
 from colorize_media.smoothing import Best, Fast, Off, Smoother, SmoothingInput, luma_on_grid, make_smoother
@@ -336,8 +336,8 @@ def test_a_static_clip_gives_the_running_mean() -> None:
 
 def test_no_memory_is_each_frame_alone() -> None:
     clip = moving_clip(25)
-    np.testing.assert_array_equal(smooth(Fast((0.0, 0.0)), clip), [item.ab for item in clip])
-    best = Best(past=(0.0, 0.0), future=(0.0, 0.0), anchors=0.0)
+    np.testing.assert_array_equal(smooth(Fast((0.0, 0.0), kept=0.0), clip), [item.ab for item in clip])
+    best = Best(past=(0.0, 0.0), future=(0.0, 0.0), anchors=0.0, kept=0.0)
     np.testing.assert_array_equal(smooth(best, clip), [item.ab for item in clip])
 
 
@@ -466,19 +466,38 @@ def test_vividness_is_homogeneous_and_zero_for_grey() -> None:
 
 
 def test_lost_vividness_comes_back_but_for_the_little_that_was_not_asked() -> None:
-    own = flickering(1)[0] + (5.0, 10.0)
+    own = flickering(1)[0] + np.array((5.0, 10.0), np.float32)
     keeper = VividnessKeeper(0.98)
-    for _ in range(40):
-        shown = keeper.apply((own * 0.9).astype(np.float32), own.astype(np.float32))
-    assert vividness(shown) == pytest.approx(0.98 * vividness(own), rel=1e-3)
+    for lost in np.linspace(0.03, 0.2, 40, dtype=np.float32):  # more and more, as contradictions gather in a shot
+        shown = keeper.apply(own * (1 - lost), vividness(own))
+        assert vividness(shown) == pytest.approx(0.98 * vividness(own), rel=1e-3)
 
 
-def test_vividness_is_never_taken_and_bounded() -> None:
+def test_vividness_is_that_of_the_frames_around_and_not_of_one_of_them() -> None:
     own = flickering(1)[0]
-    np.testing.assert_array_equal(VividnessKeeper().apply(own, own * 0.5), own)
-    np.testing.assert_allclose(VividnessKeeper().apply(own * 0.1, own), own * 0.1 * MOST_GAIN, rtol=1e-6)
+    mine = vividness(own)
+    shown = VividnessKeeper(1.0).apply(own, mine, [1.2 * mine] * 30)
+    assert 1.1 * mine < vividness(shown) < 1.2 * mine
+    keeper = VividnessKeeper(1.0)
+    shown = [vividness(keeper.apply(own, (1.1 if index % 2 else 0.9) * mine)) for index in range(100)]
+    assert np.ptp(shown[20:]) < 0.25 * 0.2 * mine  # a network whose saturation wavers from frame to frame
+
+
+def test_the_gain_is_bounded() -> None:
+    own = flickering(1)[0]
+    np.testing.assert_allclose(VividnessKeeper().apply(own * 0.1, vividness(own)), own * 0.1 * MOST_GAIN, rtol=1e-6)
+    np.testing.assert_allclose(VividnessKeeper().apply(own, 0.1 * vividness(own)), own * LEAST_GAIN, rtol=1e-6)
+    np.testing.assert_array_equal(VividnessKeeper(0.98).apply(own, 1.01 * vividness(own)), own)  # too little to miss
     grey = np.zeros_like(own)
-    np.testing.assert_array_equal(VividnessKeeper().apply(grey, own), grey)
+    np.testing.assert_array_equal(VividnessKeeper().apply(grey, vividness(own)), grey)
+
+
+def test_a_new_shot_has_its_own_vividness() -> None:
+    own, keeper = flickering(1)[0], VividnessKeeper(1.0)
+    for _ in range(50):
+        keeper.apply(own, 3 * vividness(own))
+    keeper.restart()
+    np.testing.assert_allclose(keeper.apply(own, vividness(own)), own, rtol=1e-5)
 
 
 def test_smoothing_keeps_vividness_where_hues_contradict() -> None:
