@@ -60,8 +60,9 @@ from colorize_media.photo_decode import (
 from colorize_media.pixels import Pixels, damaged, grey_preview, strips, to_8_bits, unsupported
 from colorize_media.tiff_pages import MOST_BYTES, TiffPages, pages_of
 
-ChromaRows: TypeAlias = Callable[[int, int], NDArray[np.float32]]
-"""``chroma(top, bottom)`` gives Cb and Cr of these upright rows, ``(bottom − top, W, 2)`` in codes of Photo.spec."""
+ChromaRows: TypeAlias = Callable[[int, int], NDArray[Any]]
+"""``chroma(top, bottom)`` gives Cb and Cr of these upright rows, ``(bottom − top, W, 2)`` in codes of Photo.spec: whole
+ones in the type of Photo.luma, or floating point, which is rounded."""
 
 _BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed; no file of max_pixels needs to be larger, so no larger one is read
 _SPARE_BYTES = 64 << 20  # metadata, and small max_pixels
@@ -459,9 +460,9 @@ def _to_bits(codes: NDArray[Any], bits: int) -> NDArray[Any]:
     return ((codes.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
 
-def _chroma_codes(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
+def _chroma_codes(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[Any]:
     """Cb and Cr of a strip in codes of ``photo.spec``. Raises ValueError for another shape."""
-    codes = np.asarray(chroma(top, bottom), np.float32)
+    codes = np.asarray(chroma(top, bottom))
     expected = (bottom - top, photo.luma.shape[1], 2)
     if codes.shape != expected:
         raise ValueError(f"chroma rows {top} to {bottom} have shape {codes.shape}, not {expected}")
@@ -470,8 +471,10 @@ def _chroma_codes(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> ND
 
 def _differences(photo: Photo, chroma: ChromaRows, top: int, bottom: int) -> NDArray[np.float32]:
     """Cb and Cr of a strip in [−0.5, 0.5]."""
-    codes = _chroma_codes(photo, chroma, top, bottom)
-    return (codes - np.float32(photo.spec.chroma_mid)) / np.float32(photo.spec.chroma_scale)
+    codes = _chroma_codes(photo, chroma, top, bottom).astype(np.float32)
+    codes -= photo.spec.chroma_mid
+    codes *= np.float32(1 / photo.spec.chroma_scale)
+    return codes
 
 
 def rgb_of_luma(luma: NDArray[Any], differences: NDArray[np.float32], bits: int) -> NDArray[Any]:
@@ -482,20 +485,39 @@ def rgb_of_luma(luma: NDArray[Any], differences: NDArray[np.float32], bits: int)
     code is 0.29 codes of luma, and rounding three channels independently would allow 0.5 and fail.
     """
     largest = (1 << bits) - 1
-    y = luma.astype(np.float64)
-    red = differences[..., 1] * (2 * (1 - 0.299) * largest)
-    blue = differences[..., 0] * (2 * (1 - 0.114) * largest)
-    green = -(0.299 * red + 0.114 * blue) / 0.587
-    share = np.ones_like(y)
-    for channel in (red, green, blue):
-        room = np.where(channel > 0, largest - y, y)
-        size = np.abs(channel)
-        np.minimum(share, np.divide(room, size, out=np.ones_like(y), where=size > room), out=share)
-    r = np.rint(y + share * red).astype(np.int32)
-    b = np.rint(y + share * blue).astype(np.int32)
-    rest = 1000 * luma.astype(np.int32) - 299 * r - 114 * b
-    g = (2 * rest + 587) // (2 * 587)
-    return np.clip(np.stack((r, g, b), axis=2), 0, largest).astype(np.uint8 if bits == 8 else np.uint16)
+    y = luma.astype(np.float32 if bits == 8 else np.float64)  # holds 1000 times a code exactly
+    cb, cr = cv2.split(differences.astype(y.dtype, copy=False))
+    red, blue = cr, cb
+    red *= 2 * (1 - 0.299) * largest
+    blue *= 2 * (1 - 0.114) * largest
+    _shrink_into_cube(y, red, blue, largest)
+    for channel in (red, blue):
+        channel += y
+        np.rint(channel, out=channel)
+    # (1000 Y′ − 299 R′ − 114 B′) / 587, of whole numbers: never half way between two codes.
+    green: NDArray[Any] = cv2.scaleAdd(y, 1000, cv2.addWeighted(red, -299, blue, -114, 0))
+    green /= 587
+    np.rint(green, out=green)
+    dtype = np.uint8 if bits == 8 else np.uint16
+    codes = [np.clip(channel, 0, largest, out=channel).astype(dtype) for channel in (red, green, blue)]
+    rgb: NDArray[Any] = cv2.merge(codes)
+    return rgb
+
+
+def _shrink_into_cube(y: NDArray[Any], red: NDArray[Any], blue: NDArray[Any], largest: int) -> None:
+    """Shrink R′ − Y′ and B′ − Y′ together, in place, where a channel would leave 0 … ``largest``: few pixels do."""
+    green = cv2.addWeighted(red, -0.299 / 0.587, blue, -0.114 / 0.587, 0)
+    least, most = np.minimum(red, blue), np.maximum(red, blue)
+    np.minimum(least, green, out=least)
+    np.maximum(most, green, out=most)
+    outside = np.nonzero((least < -y) | (most > largest - y))
+    if not len(outside[0]):
+        return
+    below, above = y[outside], largest - y[outside]
+    share = np.minimum(below / np.maximum(-least[outside], 1e-9), above / np.maximum(most[outside], 1e-9))
+    np.minimum(share, 1.0, out=share)
+    red[outside] *= share
+    blue[outside] *= share
 
 
 def _assembled(photo: Photo, chroma: ChromaRows) -> Image.Image:
@@ -507,20 +529,25 @@ def _assembled(photo: Photo, chroma: ChromaRows) -> Image.Image:
 
 
 def _write_jpeg(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
-    image = Image.new("YCbCr", photo.size)
+    encoded = io.BytesIO()
+    _ycbcr(photo, chroma).save(encoded, "JPEG", quality=quality, subsampling=0, **_dpi(metadata))
+    file.write(embed_in_jpeg(encoded.getvalue(), metadata))
+
+
+def _ycbcr(photo: Photo, chroma: ChromaRows) -> Image.Image:
+    """The picture's planes as a JPEG has them: 8 bits, full range, Y′ as it is."""
     height, width = photo.luma.shape
+    cb, cr = np.empty((2, height, width), np.uint8)
     for top, bottom in strips(height, width):
-        planes = np.empty((bottom - top, width, 3), np.uint8)
-        planes[..., 0] = _to_bits(photo.luma[top:bottom], 8)
         if photo.spec.bits == 8:  # full-range codes are JPEG's own
             codes = _chroma_codes(photo, chroma, top, bottom)
         else:
             codes = _differences(photo, chroma, top, bottom) * np.float32(255.0) + np.float32(128.0)
-        planes[..., 1:] = np.clip(np.rint(codes), 0, 255)
-        image.paste(Image.frombuffer("YCbCr", (width, bottom - top), planes, "raw", "YCbCr", 0, 1), (0, top))
-    encoded = io.BytesIO()
-    image.save(encoded, "JPEG", quality=quality, subsampling=0, **_dpi(metadata))
-    file.write(embed_in_jpeg(encoded.getvalue(), metadata))
+        if codes.dtype != np.uint8:
+            codes = np.clip(np.rint(codes), 0, 255).astype(np.uint8)
+        cv2.split(codes, [cb[top:bottom], cr[top:bottom]])
+    luma = np.ascontiguousarray(_to_bits(photo.luma, 8))
+    return Image.merge("YCbCr", [Image.fromarray(plane) for plane in (luma, cb, cr)])
 
 
 def _write_png(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:

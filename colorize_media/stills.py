@@ -27,8 +27,6 @@ from colorize_media.photo import ChromaRows, Photo, read_pages, write_pages, wri
 
 TOOL = f"colorize-media {__version__}"
 
-_CUBIC_ROWS = 32  # rows of the result enlarged together
-
 Result: TypeAlias = Done | Skipped
 
 
@@ -177,35 +175,34 @@ def finish_photo(
 def _chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
     height, width = photo.luma.shape
     table = chroma_table(photo.spec.matrix)
-    wide: NDArray[Any] = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
+    wide: list[NDArray[Any]] = [
+        cv2.resize(plane, (width, len(ab)), interpolation=cv2.INTER_CUBIC) for plane in cv2.split(ab)
+    ]
 
-    def chroma(top: int, bottom: int) -> NDArray[np.float32]:
-        return table.planes(photo.luma[top:bottom], _cubic_rows(wide, height, top, bottom), photo.spec)
+    def chroma(top: int, bottom: int) -> NDArray[Any]:
+        first, weights = _cubic_weights(len(ab), height, top, bottom)
+        a, b = (np.matmul(weights, plane[first : first + weights.shape[1]]) for plane in wide)
+        codes: NDArray[Any] = cv2.merge(table.pair(photo.luma[top:bottom], a, b, photo.spec))
+        return codes
 
     return chroma
 
 
-def _cubic_rows(wide: NDArray[np.float32], height: int, top: int, bottom: int) -> NDArray[np.float32]:
-    """Rows ``top`` to ``bottom`` of ``wide (h, W, 2)`` enlarged to ``height`` rows: OpenCV's bicubic (a = −0.75), in strips.
+def _cubic_weights(rows: int, height: int, top: int, bottom: int) -> tuple[int, NDArray[np.float32]]:
+    """How ``rows`` enlarged to ``height`` make rows ``top`` to ``bottom`` of it: OpenCV's bicubic (a = −0.75), in strips.
 
-    Strips bound the memory of large photographs; the kernel is Keys' (1981) with OpenCV's parameter, so the result equals
-    cv2.resize of the whole.
+    Returns the first of the rows that are needed, and a matrix ``(bottom − top, needed)``. Strips bound the memory of large
+    photographs; the kernel is Keys' (1981) with OpenCV's parameter, so the result equals cv2.resize of the whole.
     """
-    position = (np.arange(top, bottom) + 0.5) * (len(wide) / height) - 0.5
+    position = (np.arange(top, bottom) + 0.5) * (rows / height) - 0.5
     base = np.floor(position).astype(int)
     x = (position - base).astype(np.float32)
     a = np.float32(-0.75)
     near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731 (the two pieces of one kernel, side by side)
     far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
-    out = np.empty((bottom - top, *wide.shape[1:]), np.float32)
-    # As products of small matrices: some rows of the result need only a few of the source.
-    for start in range(0, bottom - top, _CUBIC_ROWS):
-        some = slice(start, start + _CUBIC_ROWS)
-        rows = np.arange(len(base[some]))
-        first = max(0, base[some][0] - 1)
-        last = min(len(wide) - 1, max(first, base[some][-1] + 2))
-        weights = np.zeros((len(rows), last + 1 - first), np.float32)
-        for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
-            np.add.at(weights, (rows, np.clip(base[some] + offset, first, last) - first), weight[some])
-        np.matmul(weights, wide[first : last + 1].reshape(last + 1 - first, -1), out=out[some].reshape(len(rows), -1))
-    return out
+    first = min(max(0, int(base[0]) - 1), rows - 1)
+    last = min(rows - 1, max(first, int(base[-1]) + 2))
+    weights = np.zeros((bottom - top, last + 1 - first), np.float32)
+    for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
+        weights[np.arange(bottom - top), np.clip(base + offset, first, last) - first] += weight
+    return first, weights
