@@ -218,8 +218,10 @@ def decode(path: Path, image: Image.Image, name: str, data: bytes, warnings: lis
             pixels = _jpeg_planes(data, image.size)
             if pixels is not None:
                 return pixels
-        image.load()  # the strict decoder: what it cannot read to the end is damaged
-        if depth > 8 and name in _DEEP and not (name == "PPM" and image.mode == "I"):
+        deep = depth > 8 and name in _DEEP and not (name == "PPM" and image.mode == "I")
+        if not (deep and name == "TIFF"):  # libtiff is as strict with those
+            image.load()  # the strict decoder: what it cannot read to the end is damaged
+        if deep:
             return _deep_planes(path, image, name, data, turned)
         if strange:
             warnings.append("its colour profile is not one of a display: converted to sRGB, and not carried over")
@@ -305,6 +307,8 @@ def _deep_planes(path: Path, image: Image.Image, name: str, data: bytes, turned:
         # OpenCV turns pictures by a tag that only a classic file can be rid of.
         big = data[2:4] not in (b"*\0", b"\0*")
         samples = None if turned and big else deep_tiff(path, tags, data)
+        if samples is None or tags.get(284) == 2:  # not libtiff's; see `deep_tiff`
+            image.load()
     elif name == "PPM":
         samples = deep_ppm(data)
     else:

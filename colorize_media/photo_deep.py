@@ -61,8 +61,8 @@ def deep_tiff(path: Path, tags: Any, data: bytes) -> NDArray[np.uint16] | None:
     else:
         found: NDArray[Any] | None = cv2.imdecode(np.frombuffer(as_stored(data), np.uint8), cv2.IMREAD_UNCHANGED)
         samples = found if found is None or found.ndim == 3 else found[..., None]
-        if samples is not None and samples.shape[2] >= 3:
-            samples = samples[..., [2, 1, 0, 3][: samples.shape[2]]]
+        if samples is not None and samples.dtype == np.uint16 and samples.shape[2] in (3, 4):
+            samples = cv2.cvtColor(samples, cv2.COLOR_BGR2RGB if samples.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
     if samples is None or samples.dtype != np.uint16 or samples.shape != (*stored, channels) or channels > 4:
         return None
     if photometric == 0:
