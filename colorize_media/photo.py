@@ -510,14 +510,12 @@ def _shrink_into_cube(y: NDArray[Any], red: NDArray[Any], blue: NDArray[Any], la
     least, most = np.minimum(red, blue), np.maximum(red, blue)
     np.minimum(least, green, out=least)
     np.maximum(most, green, out=most)
-    outside = np.nonzero((least < -y) | (most > largest - y))
-    if not len(outside[0]):
-        return
-    below, above = y[outside], largest - y[outside]
-    share = np.minimum(below / np.maximum(-least[outside], 1e-9), above / np.maximum(most[outside], 1e-9))
+    outside = np.flatnonzero((least < -y) | (most > largest - y))
+    room, least, most = (np.take(plane, outside) for plane in (y, least, most))
+    share = np.minimum(room / np.maximum(-least, 1e-9), (largest - room) / np.maximum(most, 1e-9))
     np.minimum(share, 1.0, out=share)
-    red[outside] *= share
-    blue[outside] *= share
+    for channel in (red, blue):
+        channel.reshape(-1)[outside] *= share
 
 
 def _assembled(photo: Photo, chroma: ChromaRows) -> Image.Image:

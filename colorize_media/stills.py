@@ -178,31 +178,31 @@ def _chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
     wide: list[NDArray[Any]] = [
         cv2.resize(plane, (width, len(ab)), interpolation=cv2.INTER_CUBIC) for plane in cv2.split(ab)
     ]
+    weights = _cubic_weights(len(ab), height)
 
     def chroma(top: int, bottom: int) -> NDArray[Any]:
-        first, weights = _cubic_weights(len(ab), height, top, bottom)
-        a, b = (np.matmul(weights, plane[first : first + weights.shape[1]]) for plane in wide)
+        used = np.flatnonzero(weights[top:bottom].any(axis=0))
+        some = slice(int(used[0]), int(used[-1]) + 1)
+        a, b = (np.matmul(weights[top:bottom, some], plane[some]) for plane in wide)
         codes: NDArray[Any] = cv2.merge(table.pair(photo.luma[top:bottom], a, b, photo.spec))
         return codes
 
     return chroma
 
 
-def _cubic_weights(rows: int, height: int, top: int, bottom: int) -> tuple[int, NDArray[np.float32]]:
-    """How ``rows`` enlarged to ``height`` make rows ``top`` to ``bottom`` of it: OpenCV's bicubic (a = −0.75), in strips.
+def _cubic_weights(rows: int, height: int) -> NDArray[np.float32]:
+    """``(height, rows)``: how each row of an enlarged picture is made of the small one's. OpenCV's bicubic (a = −0.75).
 
-    Returns the first of the rows that are needed, and a matrix ``(bottom − top, needed)``. Strips bound the memory of large
-    photographs; the kernel is Keys' (1981) with OpenCV's parameter, so the result equals cv2.resize of the whole.
+    With it a picture is enlarged in strips, which bounds the memory of large photographs; the kernel is Keys' (1981) with
+    OpenCV's parameter, so the result equals cv2.resize of the whole. Four of a row's weights are not 0.
     """
-    position = (np.arange(top, bottom) + 0.5) * (rows / height) - 0.5
+    position = (np.arange(height) + 0.5) * (rows / height) - 0.5
     base = np.floor(position).astype(int)
     x = (position - base).astype(np.float32)
     a = np.float32(-0.75)
     near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731 (the two pieces of one kernel, side by side)
     far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
-    first = min(max(0, int(base[0]) - 1), rows - 1)
-    last = min(rows - 1, max(first, int(base[-1]) + 2))
-    weights = np.zeros((bottom - top, last + 1 - first), np.float32)
+    weights = np.zeros((height, rows), np.float32)
     for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
-        weights[np.arange(bottom - top), np.clip(base + offset, first, last) - first] += weight
-    return first, weights
+        weights[np.arange(height), np.clip(base + offset, 0, rows - 1)] += weight
+    return weights
