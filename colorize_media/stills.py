@@ -129,7 +129,7 @@ def color_pages(
             kept += 1
             return None
         (ab,) = photo_colors([page], colorizer, options)
-        return _chroma_rows(photo, ab)
+        return chroma_rows(photo, ab)
 
     warnings = write_pages(
         prepared.source,
@@ -163,7 +163,7 @@ def finish_photo(
     photo = prepared.photo
     return write_photo(
         photo,
-        _chroma_rows(photo, ab),
+        chroma_rows(photo, ab),
         target,
         quality=options.quality,
         tool=TOOL,
@@ -172,7 +172,8 @@ def finish_photo(
     )
 
 
-def _chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
+def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
+    """What `photo.write_photo` asks for, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, and fitted to the luma."""
     height, width = photo.luma.shape
     table = chroma_table(photo.spec.matrix)
     wide: list[NDArray[Any]] = [
