@@ -262,9 +262,10 @@ def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
     container = _container(Path(f"x{suffix}"))
     lost = []
     if bits > container.bits:
-        lost.append(f"{container.name} holds {container.bits} bits per channel: the source's {bits} are rounded")
+        what = f"{container.name} holds {container.bits} bits per channel: the source's {bits} are rounded"
+        lost.append(f"{what} (.png and .tif keep them)")
     if alpha and not container.alpha:
-        lost.append(f"{container.name} has no transparency: the picture becomes opaque")
+        lost.append(f"{container.name} has no transparency: the picture becomes opaque (.png and .tif keep it)")
     return tuple(lost)
 
 
