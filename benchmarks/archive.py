@@ -44,8 +44,9 @@ from colorize_media.decision import decide_photo
 from colorize_media.errors import TrainingProblem
 from colorize_media.events import Event, Failed
 from colorize_media.options import ColorizeOptions, still_sizes
-from colorize_media.photo import read_photo, write_photo
+from colorize_media.photo import read_photo
 from colorize_media.photo_queue import default_workers
+from colorize_media.photo_writer import write_photo
 from colorize_media.plan import make_plan
 from colorize_media.stills import PreparedPhoto, chroma_rows, photo_colors
 from colorize_media.training.sources import find_sources, read_pictures

@@ -274,7 +274,7 @@ class ChromaTable:
         ``luma_codes`` ``(h, w)`` is the Y plane averaged down to the chroma planes' size, in codes of ``spec``; ``ab`` is
         ``(h, w, 2)``. No full-frame R'G'B' is ever made.
         """
-        a, b = cv2.split(ab)
+        a, b = (np.ascontiguousarray(ab[..., channel]) for channel in (0, 1))
         codes: NDArray[Any] = cv2.merge(self.pair(luma_codes, a, b, spec))
         return codes.astype(np.float32)
 

@@ -23,7 +23,9 @@ from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, w
 from colorize_media.decision import decide_photo
 from colorize_media.events import Done, OnEvent, Skipped, Started, Warned, ignore
 from colorize_media.options import ColorizeOptions, still_sizes
-from colorize_media.photo import ChromaRows, Photo, read_pages, write_pages, write_photo
+from colorize_media.photo import Photo, read_pages
+from colorize_media.photo_join import ChromaRows
+from colorize_media.photo_writer import write_pages, write_photo
 
 TOOL = f"colorize-media {__version__}"
 
@@ -159,7 +161,7 @@ def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: 
 def finish_photo(
     prepared: PreparedPhoto, ab: NDArray[np.float32], target: Path, options: ColorizeOptions
 ) -> tuple[str, ...]:
-    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo.write_photo`."""
+    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo_writer.write_photo`."""
     photo = prepared.photo
     return write_photo(
         photo,
@@ -173,7 +175,7 @@ def finish_photo(
 
 
 def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
-    """What `photo.write_photo` asks for, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, and fitted to the luma."""
+    """Chroma for `photo_writer.write_photo`, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, fitted to the luma."""
     height, width = photo.luma.shape
     table = chroma_table(photo.spec.matrix)
     wide: list[NDArray[Any]] = [

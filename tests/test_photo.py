@@ -42,7 +42,9 @@ from colorize_media.metadata import (
     profile_space,
     upright_exif,
 )
-from colorize_media.photo import Photo, can_hold, read_photo, rgb_of_luma, write_photo
+from colorize_media.photo import Photo, read_photo
+from colorize_media.photo_join import rgb_of_luma
+from colorize_media.photo_writer import can_hold, write_photo
 from colorize_media.xmp import DIGITAL_SOURCE_TYPE, provenance_xmp
 
 LIMIT = 10_000_000  # pixels
