@@ -2,10 +2,17 @@
 
 python benchmarks/archive.py DATA [--plan 50000] [--count 1000] [--megapixels 2] [--workers 0] [--model scenes]
 
-DATA is a folder or tar of colour pictures; they are made grey, and a mosaic of several makes one of the wanted size, as
-JPEG at quality 90. Codecs alone, in as many threads: Pillow (decode to R'G'B', encode at the run's own quality without
-chroma subsampling; it does not ask whether a file is whole, and keeps no metadata), and the run's own reading and writing
-without colour. All read and write the same disk, in one run, so their ratios do not depend on the machine's speed.
+DATA is a folder or tar of colour pictures, or a folder of tars (its validation part, if it has one); they are made grey, and
+a mosaic of several makes one of the wanted size, as JPEG at quality 90. Three ways read and write the same files on the same
+disk, in as many threads and in one run, so their ratios do not depend on the machine's speed:
+
+- Pillow alone: decode to R'G'B', encode at the run's own quality without chroma subsampling; it does not ask whether a file
+  is whole, and keeps no metadata;
+- own codecs alone: the run's own reading and writing, nothing between;
+- end to end, looked at once (--fast) and as by default (two sizes, mirrored).
+
+The last table says where a picture's CPU time goes: each stage by itself, in one thread, the least of several tries. The
+share of reading and writing is what end to end can reach of the codecs' speed when nothing waits.
 """
 
 from __future__ import annotations
@@ -14,29 +21,40 @@ import argparse
 import io
 import itertools
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
 
 from colorize_media.archive import run_plan
-from colorize_media.colorizer import Colorizer
+from colorize_media.colorizer import Colorizer, working_luma, working_shape
+from colorize_media.decision import decide_photo
+from colorize_media.errors import TrainingProblem
 from colorize_media.events import Event, Failed
-from colorize_media.options import ColorizeOptions
-from colorize_media.photo import read_photo, write_photo
+from colorize_media.options import ColorizeOptions, still_sizes
+from colorize_media.photo import read_photo
 from colorize_media.photo_queue import default_workers
+from colorize_media.photo_writer import write_photo
 from colorize_media.plan import make_plan
-from colorize_media.training.sources import read_pictures
+from colorize_media.stills import PreparedPhoto, chroma_rows, photo_colors
+from colorize_media.training.sources import find_sources, read_pictures
 
 PER_FOLDER = 100  # files, as in a family's year
 TILE = 500  # pixels, side of one picture in the mosaic
+TIMED_PICTURES, TRIES = 4, 7  # for the stages; one batch of the network
+STAGES = ("read", "decide", "shrink", "network", "agree", "chroma", "write")
 PLAN = """
 import re, sys, time
 from pathlib import Path
@@ -103,7 +121,7 @@ def make_photos(data: Path, folder: Path, count: int, megapixels: float) -> int:
     columns = max(1, round((megapixels * 1e6 * 1.5) ** 0.5 / TILE))
     rows = max(1, round(megapixels * 1e6 / (columns * TILE * TILE)))
     folder.mkdir()
-    pictures = itertools.cycle(list(itertools.islice(read_pictures([data]), 200)))
+    pictures = itertools.cycle(some_pictures(data))
     for number in range(count):
         mosaic = Image.new("L", (columns * TILE, rows * TILE))
         for column, row in itertools.product(range(columns), range(rows)):
@@ -111,6 +129,17 @@ def make_photos(data: Path, folder: Path, count: int, megapixels: float) -> int:
                 mosaic.paste(picture.convert("L").resize((TILE, TILE)), (column * TILE, row * TILE))
         mosaic.save(folder / f"{number:05d}.jpg", quality=90)
     return mosaic.width * mosaic.height
+
+
+def some_pictures(data: Path) -> list[Any]:
+    """The first 200; ends the program with a message where there is none."""
+    try:
+        found = list(itertools.islice(read_pictures(find_sources(data, "val") or find_sources(data)), 200))
+    except TrainingProblem as problem:
+        raise SystemExit(str(problem)) from problem
+    if not found:
+        raise SystemExit(f"{data}: no pictures in it; give a folder or tar of pictures, or a folder of such tars")
+    return found
 
 
 def codecs_alone(source: Path, target: Path, quality: int) -> None:
@@ -125,15 +154,79 @@ def own_codecs(source: Path, target: Path, quality: int) -> None:
     width = photo.luma.shape[1]
     write_photo(
         photo,
-        lambda top, bottom: np.full((bottom - top, width, 2), photo.spec.chroma_mid, np.float32),
+        lambda top, bottom: np.full((bottom - top, width, 2), photo.spec.chroma_mid, photo.luma.dtype),
         target,
         quality=quality,
         tool="benchmark",
     )
 
 
+class Stages:
+    """CPU seconds by stage. ``timed`` makes a function whose time is added up under a name."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+
+    def timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            begun = time.process_time()
+            try:
+                return call(*arguments, **options)
+            finally:
+                self.seconds[name] += time.process_time() - begun
+
+        return wrapped
+
+
+def time_stages(sources: list[Path], folder: Path, colorizer: Colorizer, options: ColorizeOptions) -> dict[str, float]:
+    """CPU seconds a picture in each stage, in one thread; the network sees the pictures as one batch."""
+    stages = Stages()
+    sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
+    prepared = []
+    for source in sources:
+        photo = stages.timed("read", read_photo)(source, max_pixels=options.max_pixels)
+        decision = stages.timed("decide", decide_photo)(photo, options)
+        shapes = [working_shape(*photo.luma.shape, size) for size in sizes]
+        views = tuple(stages.timed("shrink", working_luma)(photo.luma, shape) for shape in shapes)
+        prepared.append(PreparedPhoto(photo, views, decision.told))
+    look = colorizer.distribution
+    colorizer.distribution = stages.timed("network", look)  # type: ignore[method-assign]
+    colors = stages.timed("agree", photo_colors)(prepared, colorizer, options)
+    colorizer.distribution = look  # type: ignore[method-assign]
+    for item, ab in zip(prepared, colors, strict=True):
+        rows = stages.timed("chroma", chroma_rows)(item.photo, ab)
+        target = folder / item.photo.path.name
+        write = stages.timed("write", write_photo)
+        before = stages.seconds["chroma"]
+        write(item.photo, stages.timed("chroma", rows), target, quality=options.quality, tool="benchmark")
+        stages.seconds["write"] -= stages.seconds["chroma"] - before
+        target.unlink()
+    stages.seconds["agree"] -= stages.seconds["network"]
+    return {name: taken / len(sources) for name, taken in stages.seconds.items()}
+
+
+def print_stages(sources: list[Path], folder: Path, colorizer: Colorizer, options: ColorizeOptions) -> None:
+    """The table of stages, for one look and for the default."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    folder.mkdir()
+    print("\n| CPU ms a picture | " + " | ".join(STAGES) + " | all | codecs' share |")
+    print("|---|" + "---|" * (len(STAGES) + 2))
+    for name, way in (("--fast", replace(options, fast=True)), ("default", options)):
+        tries = [time_stages(sources, folder, colorizer, way) for _ in range(TRIES)]
+        least = {stage: min(found[stage] for found in tries) for stage in STAGES}
+        whole = sum(least.values())
+        cells = [f"{1000 * least[stage]:.1f}" for stage in STAGES]
+        print(
+            f"| {name} | "
+            + " | ".join(cells)
+            + f" | {1000 * whole:.0f} | {(least['read'] + least['write']) / whole:.2f} |"
+        )
+    torch.set_num_threads(threads)
+
+
 def measure(folder: Path, pixels: int, workers: int, model: str) -> None:
-    """Print both ways in pictures and megapixels per second; codecs before and after, for the machine's own drift."""
+    """Print all ways in pictures and megapixels per second; codecs before and after, for the machine's own drift."""
     options = ColorizeOptions(model=model, device="cpu")
     sources = sorted((folder / "photos").iterdir())
     colorizer = Colorizer(model, "cpu")
@@ -146,29 +239,48 @@ def measure(folder: Path, pixels: int, workers: int, model: str) -> None:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(lambda path: codecs(path, out / path.name, options.quality), sources))
         seconds[name] = time.perf_counter() - begun
+        shutil.rmtree(out)
 
-    failed: list[Event] = []
     cv2.setNumThreads(1)
+    print_stages(sources[:TIMED_PICTURES], folder / "stages", colorizer, options)
     alone("Pillow alone", codecs_alone)
     alone("own codecs alone", own_codecs)
-    plan = make_plan([folder / "photos"], folder / "color", overwrite=False)
+    for name, way in (("end to end, --fast", replace(options, fast=True)), ("end to end, default", options)):
+        seconds[name] = end_to_end(folder, colorizer, way, workers)
+    alone("own codecs alone, again", own_codecs)
+    alone("Pillow alone, again", codecs_alone)
+    print(f"\n{len(sources)} pictures of {pixels / 1e6:.1f} MP, {workers} workers, {os.cpu_count()} cores")
+    print("| | pictures/s | MP/s | of own codecs' speed | of Pillow's |")
+    print("|---|---|---|---|---|")
+    own, pillow = (
+        (seconds[f"{name} alone"] + seconds[f"{name} alone, again"]) / 2 for name in ("own codecs", "Pillow")
+    )
+    for name, taken in seconds.items():
+        speed = f"{len(sources) / taken:.2f} | {len(sources) * pixels / 1e6 / taken:.1f}"
+        print(f"| {name} | {speed} | {own / taken:.2f} | {pillow / taken:.2f} |")
+    print(f"\npeak memory of it all: {peak_megabytes():.0f} MB")
+
+
+def end_to_end(folder: Path, colorizer: Colorizer, options: ColorizeOptions, workers: int) -> float:
+    """Seconds that the run takes; ends the program if a picture failed."""
+    failed: list[Event] = []
+    out = folder / "color"
+    plan = make_plan([folder / "photos"], out, overwrite=False)
     begun = time.perf_counter()
     run_plan(
         plan, lambda: colorizer, options, lambda e: failed.append(e) if isinstance(e, Failed) else None, workers=workers
     )
-    seconds["end to end"] = time.perf_counter() - begun
-    alone("own codecs alone, again", own_codecs)
-    alone("Pillow alone, again", codecs_alone)
-    if failed or len(list((folder / "color").glob("*.jpg"))) != len(sources):
+    taken = time.perf_counter() - begun
+    if failed or len(list(out.glob("*.jpg"))) != len(plan):
         raise SystemExit(f"not all were coloured: {failed[:3]}")
-    print(f"\n{len(sources)} pictures of {pixels / 1e6:.1f} MP, {workers} workers, {os.cpu_count()} cores")
-    print("| | pictures/s | MP/s |")
-    print("|---|---|---|")
-    for name, taken in seconds.items():
-        print(f"| {name} | {len(sources) / taken:.2f} | {len(sources) * pixels / 1e6 / taken:.1f} |")
-    for name in ("Pillow", "own codecs"):
-        codecs = (seconds[f"{name} alone"] + seconds[f"{name} alone, again"]) / 2
-        print(f"end to end at {codecs / seconds['end to end']:.2f} of {name} alone")
+    shutil.rmtree(out)
+    return taken
+
+
+def peak_megabytes() -> float:
+    """Of this process, without what its parent had (see PLAN)."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from colorize_media.color import YCbCrSpec, lightness_of_luma
 from colorize_media.device import default_batch, network_dtype
 from colorize_media.engines import Engine, choose_engine, make_engine
 from colorize_media.models import ColorDistribution, consensus, find_weights, load_weights, weights_digest
+from colorize_media.pixels import averaged_down
 from colorize_media.refine import decide_colors
 
 MULTIPLE = 32  # px; the network halves five times, and equal shapes batch together
@@ -81,9 +82,7 @@ class Colorizer:
 
     def _decide(self, views: list[Tensor], mirror: bool, vividness: float, refine: float | None) -> Tensor:
         with torch.inference_mode():
-            looks = [self.distribution(view) for view in views]
-            if mirror:
-                looks += [self.distribution(view.flip(-1)).mirrored() for view in views]
+            looks = [look for view in views for look in self._looks(view, mirror)]
             colors = decide_colors(
                 consensus(looks),
                 views[0],
@@ -92,6 +91,13 @@ class Colorizer:
                 refine=self.config.refine if refine is None else refine,
             )
             return colors.cpu()
+
+    def _looks(self, view: Tensor, mirror: bool) -> list[ColorDistribution]:
+        """Of the pictures as they are and, with ``mirror``, mirrored: in one pass, so that each weight is fetched once."""
+        if not mirror:
+            return [self.distribution(view)]
+        both = self.distribution(torch.cat((view, view.flip(-1))))
+        return [both.part(0, len(view)), both.part(len(view), 2 * len(view)).mirrored()]
 
 
 def working_shape(height: int, width: int, short_side: int) -> tuple[int, int]:
@@ -105,10 +111,9 @@ def working_shape(height: int, width: int, short_side: int) -> tuple[int, int]:
 def working_luma(luma: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Luma codes ``(H, W)`` averaged down (or interpolated up) to ``shape``, float32, still codes."""
     height, width = shape
-    shrinking = luma.shape[0] >= height and luma.shape[1] >= width
-    interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    # OpenCV averages uint8 many times faster than float, and the rounding to a code is below any grain.
-    return cv2.resize(luma, (width, height), interpolation=interpolation).astype(np.float32)
+    if luma.shape[0] >= height and luma.shape[1] >= width:
+        return averaged_down(luma, (width, height)).astype(np.float32)
+    return cv2.resize(luma, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
 
 
 def lightness_batch(lumas: list[NDArray[np.float32]], spec: YCbCrSpec) -> Tensor:

@@ -137,29 +137,39 @@ class _Measure:
 
 def _measure(preview: NDArray[np.uint8]) -> _Measure:
     lightness, ab = _small_lab(preview)
-    order = np.argsort(lightness, kind="stable")
-    layers = np.array_split(order, min(LAYERS, len(order)))
-    centres = np.array([np.median(lightness[layer]) for layer in layers])
-    tones = np.array([np.median(ab[layer], axis=0) for layer in layers])
-    fit = np.stack([np.interp(lightness, centres, tones[:, i]) for i in (0, 1)], axis=1)
+    centres, *tones = _layer_medians(lightness, ab)
+    fit = np.stack([np.interp(lightness, centres, tone) for tone in tones], axis=1)
     left = ab - fit
     direction = fit / np.maximum(np.hypot(fit[:, 0], fit[:, 1]), 1e-6)[:, None]
     across = np.abs(left[:, 1] * direction[:, 0] - left[:, 0] * direction[:, 1])
     chroma, residual = np.hypot(ab[:, 0], ab[:, 1]), np.hypot(left[:, 0], left[:, 1])
     middle = np.median(ab, axis=0)
+    chroma_95, chroma_99 = np.percentile(chroma, (95, 99))
+    residual_90, stray = np.percentile(residual, (90, 99))
     low, quarter, three_quarters, high = np.percentile(lightness, (5, 25, 75, 95))
     return _Measure(
         chroma=float(np.median(chroma)),
-        chroma_95=float(np.percentile(chroma, 95)),
-        chroma_99=float(np.percentile(chroma, 99)),
+        chroma_95=float(chroma_95),
+        chroma_99=float(chroma_99),
         hue=float(np.degrees(np.arctan2(middle[1], middle[0]))),
-        residual=float(np.percentile(residual, 90)),
-        stray=float(np.percentile(residual, 99)),
+        residual=float(residual_90),
+        stray=float(stray),
         across=float(np.percentile(across, 90)),
         spread=float(high - low),
         middle_spread=float(three_quarters - quarter),
         light=float(high),
     )
+
+
+def _layer_medians(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Medians of L, a and b ``(3, layers)``, the darkest layer first; layers' sizes differ by one at most."""
+    count = min(LAYERS, len(lightness))
+    ordered = np.column_stack((lightness, ab))[np.argsort(lightness, kind="stable")]
+    size, longer = divmod(len(ordered), count)
+    cut = longer * (size + 1)
+    # All layers of one size at once: a median of few numbers costs a call, not its arithmetic.
+    parts = ordered[:cut].reshape(longer, size + 1, 3), ordered[cut:].reshape(count - longer, size, 3)
+    return np.concatenate([np.median(part, axis=1) for part in parts if len(part)]).T
 
 
 def _small_lab(preview: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,7 +1,7 @@
 """Decode a photograph from bytes with the decoder that loses nothing, and refuse what would be lost or is cut.
 
 Decoders: FFmpeg (through PyAV, from memory, never by file name) where it keeps what Pillow would lose, which is a
-JPEG's own Y plane and 16 bits per channel of PNG and JPEG 2000; libtiff (through OpenCV) for 16-bit TIFF; Pillow for
+colour JPEG's own Y plane and 16 bits per channel of PNG and JPEG 2000; libtiff (through OpenCV) for 16-bit TIFF; Pillow for
 everything else and wherever they disagree.
 
 What counts as damaged: a picture is whole only if the strict decoder of its format reads it to its end. For JPEG that
@@ -23,6 +23,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
 from colorize_media.errors import DamagedMedia, NoPicture, UnsupportedMedia
@@ -41,6 +42,7 @@ from colorize_media.photo_deep import (
 from colorize_media.pixels import (
     HDR_TRANSFERS,
     Pixels,
+    averaged_down,
     check_size,
     damaged,
     grey_preview,
@@ -211,12 +213,15 @@ def decode(path: Path, image: Image.Image, name: str, data: bytes, warnings: lis
         strange = profile_space(image.info.get("icc_profile", b"")) == "RGB" and not _is_grey_balanced(image)
         if strange and (depth > 8 or image.mode != "RGB"):
             raise unsupported(path, "equal R, G and B are not grey in its colour profile", "convert it to sRGB first")
-        if name == "JPEG" and not strange:
+        # libjpeg decodes a grey JPEG's plane strictly and as it is; for Y of a colour one it must be asked twice.
+        if name == "JPEG" and image.mode != "L" and not strange:
             pixels = _jpeg_planes(data, image.size)
             if pixels is not None:
                 return pixels
-        image.load()  # the strict decoder: what it cannot read to the end is damaged
-        if depth > 8 and name in _DEEP and not (name == "PPM" and image.mode == "I"):
+        deep = depth > 8 and name in _DEEP and not (name == "PPM" and image.mode == "I")
+        if not (deep and name == "TIFF"):  # libtiff is as strict with those
+            image.load()  # the strict decoder: what it cannot read to the end is damaged
+        if deep:
             return _deep_planes(path, image, name, data, turned)
         if strange:
             warnings.append("its colour profile is not one of a display: converted to sRGB, and not carried over")
@@ -248,7 +253,7 @@ def _declared_bits(image: Image.Image, data: bytes) -> int:
 
 
 def _jpeg_planes(data: bytes, size: tuple[int, int]) -> Pixels | None:
-    """The JPEG's own Y plane; None where FFmpeg has no Y′CbCr or disagrees with libjpeg; OSError if it is cut."""
+    """A colour JPEG's own Y plane; None where FFmpeg has no Y′CbCr or disagrees with libjpeg; OSError if it is cut."""
     with Image.open(io.BytesIO(data)) as check:
         check.draft("L", (1, 1))  # 1/8 size: the whole stream is read, only the averages are decoded
         check.load()
@@ -256,20 +261,32 @@ def _jpeg_planes(data: bytes, size: tuple[int, int]) -> Pixels | None:
     frame = ffmpeg_frame("mjpeg", data, size)
     if frame is None or (frame.width, frame.height) != size:
         return None
-    if frame.format.name not in ("gray", "yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p", "yuvj411p"):
+    if frame.format.name not in ("yuvj420p", "yuvj422p", "yuvj444p", "yuvj440p", "yuvj411p"):
         return None
     planes = [plane_rows(plane, "u1")[:, : plane.width] for plane in frame.planes]
-    shrunk = cv2.resize(planes[0], small.shape[::-1], interpolation=cv2.INTER_AREA)
-    if float(np.abs(shrunk.astype(np.float32) - small).mean()) > _DECODERS_DIFFER:
+    if _differ(planes[0], small):
         return None
     w, h = preview_size(*size)
-    shrunk_planes = [cv2.resize(plane, (w, h), interpolation=cv2.INTER_AREA) for plane in planes]
-    if len(planes) == 1:
-        preview = np.repeat(shrunk_planes[0][..., None], 3, axis=2)
-    else:
-        y, cb, cr = shrunk_planes
-        preview = np.ascontiguousarray(cv2.cvtColor(cv2.merge((y, cr, cb)), cv2.COLOR_YCrCb2RGB))
-    return Pixels(planes[0].copy(), preview.astype(np.uint8, copy=False), grey=len(planes) == 1)
+    y, cb, cr = (_sized(plane, (w, h)) for plane in planes)
+    preview = np.ascontiguousarray(cv2.cvtColor(cv2.merge((y, cr, cb)), cv2.COLOR_YCrCb2RGB))
+    return Pixels(planes[0].copy(), preview.astype(np.uint8, copy=False))
+
+
+def _differ(luma: NDArray[np.uint8], small: NDArray[np.uint8]) -> bool:
+    """Whether two decoders differ; ``small`` is the other's luma at 1/8: the means of blocks of 8 × 8, cut ones too."""
+    height, width = luma.shape[0] // 8, luma.shape[1] // 8
+    if not height or not width:
+        return False
+    means = cv2.resize(luma[: 8 * height, : 8 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return float(cv2.absdiff(means, small[:height, :width]).mean()) > _DECODERS_DIFFER
+
+
+def _sized(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A plane at the preview's size: chroma planes of a small picture are smaller."""
+    if plane.shape[1] >= size[0] and plane.shape[0] >= size[1]:
+        return averaged_down(plane, size)
+    enlarged: NDArray[Any] = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return enlarged
 
 
 def _avif_planes(image: Image.Image, data: bytes, depth: int, warnings: list[str]) -> Pixels:
@@ -290,6 +307,8 @@ def _deep_planes(path: Path, image: Image.Image, name: str, data: bytes, turned:
         # OpenCV turns pictures by a tag that only a classic file can be rid of.
         big = data[2:4] not in (b"*\0", b"\0*")
         samples = None if turned and big else deep_tiff(path, tags, data)
+        if samples is None or tags.get(284) == 2:  # not libtiff's; see `deep_tiff`
+            image.load()
     elif name == "PPM":
         samples = deep_ppm(data)
     else:
@@ -317,17 +336,20 @@ def _pillow_planes(image: Image.Image, warnings: list[str], *, converted: bool =
     if image.mode == "La":  # Pillow converts it to nothing else
         image = _like(image.convert("LA"), image)
     if image.mode in ("1", "L") and "transparency" not in image.info:
-        plain = np.asarray(image.convert("L")).copy()
-        return Pixels(plain, grey_preview(plain), grey=True, upright=upright)
+        codes = np.asarray(image if image.mode == "L" else image.convert("L"))
+        return Pixels(codes, grey_preview(codes), grey=True, upright=upright)
     grey = image.mode in ("1", "L", "LA", "La")
     has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
-    image = image.convert("RGBA" if has_alpha else "RGB")
+    mode = "RGBA" if has_alpha else "RGB"
+    if image.mode != mode:
+        image = image.convert(mode)
     width, height = image.size
     luma = np.empty((height, width), np.uint8)
     alpha = np.asarray(image.getchannel("A")).copy() if has_alpha else None
     for top, bottom in strips(height, width):
         luma[top:bottom] = luma_of(np.asarray(image.crop((0, top, width, bottom)))[..., :3])
-    small = image.convert("RGB").resize(preview_size(width, height), Image.Resampling.BOX, reducing_gap=2.0)
+    plain = image.convert("RGB") if has_alpha else image
+    small = plain.resize(preview_size(width, height), Image.Resampling.BOX, reducing_gap=2.0)
     return Pixels(luma, np.asarray(small).copy(), alpha, grey=grey, upright=upright, converted=converted)
 
 

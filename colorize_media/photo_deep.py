@@ -59,15 +59,24 @@ def deep_tiff(path: Path, tags: Any, data: bytes) -> NDArray[np.uint16] | None:
         except (*DECODER_ERRORS, tifffile.TiffFileError):  # a compression that needs more libraries, or damage
             return None
     else:
-        found: NDArray[Any] | None = cv2.imdecode(np.frombuffer(as_stored(data), np.uint8), cv2.IMREAD_UNCHANGED)
-        samples = found if found is None or found.ndim == 3 else found[..., None]
-        if samples is not None and samples.shape[2] >= 3:
-            samples = samples[..., [2, 1, 0, 3][: samples.shape[2]]]
+        samples = _samples_by_libtiff(data)
     if samples is None or samples.dtype != np.uint16 or samples.shape != (*stored, channels) or channels > 4:
         return None
     if photometric == 0:
         np.subtract(np.uint16(65535), samples[..., :1], out=samples[..., :1])
     return samples
+
+
+def _samples_by_libtiff(data: bytes) -> NDArray[Any] | None:
+    """``(H, W, channels)``, red first, not turned; None where it cannot read the file to its end."""
+    found: NDArray[Any] | None = cv2.imdecode(np.frombuffer(as_stored(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None:
+        return None
+    if found.ndim == 2:
+        return found[..., None]
+    if found.dtype == np.uint16 and found.shape[2] in (3, 4):
+        cv2.cvtColor(found, cv2.COLOR_BGR2RGB if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA, dst=found)
+    return found
 
 
 def deep_ppm_head(data: bytes) -> re.Match[bytes] | None:

@@ -15,7 +15,7 @@ from colorize_media.errors import DamagedMedia, UnsupportedMedia
 
 PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
 HDR_TRANSFERS = (16, 18)  # PQ and HLG, ISO/IEC 23091-2
-STRIP_PIXELS = 1 << 20  # pixels worked on at once: float64 temporaries stay under 100 MB
+STRIP_PIXELS = 1 << 16  # pixels worked on at once: what is made of them on the way stays in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def planes_of_samples(samples: NDArray[Any], *, upright: bool = False, converted
         luma = samples[..., 0].copy()
         return Pixels(luma, grey_preview(luma), alpha, grey=True, upright=upright, converted=converted)
     w, h = preview_size(samples.shape[1], samples.shape[0])
-    small = cv2.resize(samples[..., :3], (w, h), interpolation=cv2.INTER_AREA)
+    small = averaged_down(samples[..., :3], (w, h))
     luma = np.empty(samples.shape[:2], samples.dtype)
     for top, bottom in strips(*luma.shape):
         luma[top:bottom] = luma_of(samples[top:bottom, :, :3])
@@ -79,9 +79,36 @@ def planes_of_samples(samples: NDArray[Any], *, upright: bool = False, converted
 
 
 def luma_of(rgb: NDArray[Any]) -> NDArray[Any]:
-    """Rounded BT.601 luma of integer R′G′B′ ``(n, W, 3)``; the weights add up to 1, so grey stays itself."""
-    wide = rgb.astype(np.uint32)
-    return ((wide[..., 0] * 299 + wide[..., 1] * 587 + wide[..., 2] * 114 + 500) // 1000).astype(rgb.dtype)
+    """Rounded BT.601 luma of integer R′G′B′ ``(n, W, 3)``; the weights add up to 1, so grey stays itself.
+
+    Exactly (299 R′ + 587 G′ + 114 B′ + 500) // 1000: halves go up. All sums are thousandths, so a bias of less than one
+    decides the halves and nothing else, and is more than the arithmetic's own error.
+    """
+    wide = rgb.astype(np.float32 if rgb.dtype == np.uint8 else np.float64)
+    luma: NDArray[Any] = cv2.transform(wide, np.array([[0.299, 0.587, 0.114, 0.0003]]))
+    return np.rint(luma, out=luma).astype(rgb.dtype)
+
+
+def averaged_down(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """``plane (H, W)`` or ``(H, W, C)`` at a smaller ``size`` (width, height): each code the mean of its area, rounded.
+
+    As OpenCV's INTER_AREA, which averages whole planes as slowly as a JPEG is decoded. Here rows are averaged first, by
+    matrices: what is left for OpenCV has few rows.
+    """
+    width, height = size
+    step = plane.shape[0] / height  # rows of the plane for one of the result
+    together = max(1, int(STRIP_PIXELS / plane.shape[1] / step))
+    rows = np.empty((height, *plane.shape[1:]), np.float32)
+    for first in range(0, height, together):
+        upper = np.arange(first, min(first + together, height)) * step
+        top, bottom = int(upper[0]), min(int(np.ceil(upper[-1] + step)), plane.shape[0])
+        source = np.arange(top, bottom)
+        shared = np.minimum(upper[:, None] + step, source + 1) - np.maximum(upper[:, None], source)
+        weights = (shared.clip(0.0) / step).astype(np.float32)
+        strip = plane[top:bottom].reshape(bottom - top, -1).astype(np.float32)
+        np.matmul(weights, strip, out=rows[first : first + together].reshape(len(upper), -1))
+    small: NDArray[Any] = cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA)
+    return np.rint(small, out=small).astype(plane.dtype)
 
 
 def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
@@ -96,7 +123,7 @@ def preview_size(width: int, height: int) -> tuple[int, int]:
 
 
 def grey_preview(luma: NDArray[Any]) -> NDArray[np.uint8]:
-    small = cv2.resize(luma, preview_size(luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_AREA)
+    small = averaged_down(luma, preview_size(luma.shape[1], luma.shape[0]))
     return np.repeat(to_8_bits(small)[..., None], 3, axis=2)
 
 

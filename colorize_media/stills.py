@@ -23,11 +23,11 @@ from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, w
 from colorize_media.decision import decide_photo
 from colorize_media.events import Done, OnEvent, Skipped, Started, Warned, ignore
 from colorize_media.options import ColorizeOptions, still_sizes
-from colorize_media.photo import ChromaRows, Photo, read_pages, write_pages, write_photo
+from colorize_media.photo import Photo, read_pages
+from colorize_media.photo_join import ChromaRows
+from colorize_media.photo_writer import write_pages, write_photo
 
 TOOL = f"colorize-media {__version__}"
-
-_CUBIC_ROWS = 32  # rows of the result enlarged together
 
 Result: TypeAlias = Done | Skipped
 
@@ -131,7 +131,7 @@ def color_pages(
             kept += 1
             return None
         (ab,) = photo_colors([page], colorizer, options)
-        return _chroma_rows(photo, ab)
+        return chroma_rows(photo, ab)
 
     warnings = write_pages(
         prepared.source,
@@ -161,11 +161,11 @@ def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: 
 def finish_photo(
     prepared: PreparedPhoto, ab: NDArray[np.float32], target: Path, options: ColorizeOptions
 ) -> tuple[str, ...]:
-    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo.write_photo`."""
+    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo_writer.write_photo`."""
     photo = prepared.photo
     return write_photo(
         photo,
-        _chroma_rows(photo, ab),
+        chroma_rows(photo, ab),
         target,
         quality=options.quality,
         tool=TOOL,
@@ -174,38 +174,38 @@ def finish_photo(
     )
 
 
-def _chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
+def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
+    """Chroma for `photo_writer.write_photo`, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, fitted to the luma."""
     height, width = photo.luma.shape
     table = chroma_table(photo.spec.matrix)
-    wide: NDArray[Any] = cv2.resize(ab, (width, len(ab)), interpolation=cv2.INTER_CUBIC)
+    wide: list[NDArray[Any]] = [
+        cv2.resize(plane, (width, len(ab)), interpolation=cv2.INTER_CUBIC) for plane in cv2.split(ab)
+    ]
+    weights = _cubic_weights(len(ab), height)
 
-    def chroma(top: int, bottom: int) -> NDArray[np.float32]:
-        return table.planes(photo.luma[top:bottom], _cubic_rows(wide, height, top, bottom), photo.spec)
+    def chroma(top: int, bottom: int) -> NDArray[Any]:
+        used = np.flatnonzero(weights[top:bottom].any(axis=0))
+        some = slice(int(used[0]), int(used[-1]) + 1)
+        a, b = (np.matmul(weights[top:bottom, some], plane[some]) for plane in wide)
+        codes: NDArray[Any] = cv2.merge(table.pair(photo.luma[top:bottom], a, b, photo.spec))
+        return codes
 
     return chroma
 
 
-def _cubic_rows(wide: NDArray[np.float32], height: int, top: int, bottom: int) -> NDArray[np.float32]:
-    """Rows ``top`` to ``bottom`` of ``wide (h, W, 2)`` enlarged to ``height`` rows: OpenCV's bicubic (a = −0.75), in strips.
+def _cubic_weights(rows: int, height: int) -> NDArray[np.float32]:
+    """``(height, rows)``: how each row of an enlarged picture is made of the small one's. OpenCV's bicubic (a = −0.75).
 
-    Strips bound the memory of large photographs; the kernel is Keys' (1981) with OpenCV's parameter, so the result equals
-    cv2.resize of the whole.
+    With it a picture is enlarged in strips, which bounds the memory of large photographs; the kernel is Keys' (1981) with
+    OpenCV's parameter, so the result equals cv2.resize of the whole. Four of a row's weights are not 0.
     """
-    position = (np.arange(top, bottom) + 0.5) * (len(wide) / height) - 0.5
+    position = (np.arange(height) + 0.5) * (rows / height) - 0.5
     base = np.floor(position).astype(int)
     x = (position - base).astype(np.float32)
     a = np.float32(-0.75)
     near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731 (the two pieces of one kernel, side by side)
     far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
-    out = np.empty((bottom - top, *wide.shape[1:]), np.float32)
-    # As products of small matrices: some rows of the result need only a few of the source.
-    for start in range(0, bottom - top, _CUBIC_ROWS):
-        some = slice(start, start + _CUBIC_ROWS)
-        rows = np.arange(len(base[some]))
-        first = max(0, base[some][0] - 1)
-        last = min(len(wide) - 1, max(first, base[some][-1] + 2))
-        weights = np.zeros((len(rows), last + 1 - first), np.float32)
-        for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
-            np.add.at(weights, (rows, np.clip(base[some] + offset, first, last) - first), weight[some])
-        np.matmul(weights, wide[first : last + 1].reshape(last + 1 - first, -1), out=out[some].reshape(len(rows), -1))
-    return out
+    weights = np.zeros((height, rows), np.float32)
+    for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
+        weights[np.arange(height), np.clip(base + offset, 0, rows - 1)] += weight
+    return weights

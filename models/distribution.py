@@ -24,6 +24,12 @@ class ColorDistribution(NamedTuple):
     offset: Tensor
     scene: Tensor | None = None
 
+    def part(self, start: int, stop: int) -> ColorDistribution:
+        """Of some pictures of the batch."""
+        logits, offset, scene = (None if planes is None else planes[start:stop] for planes in self)
+        assert offset is not None
+        return ColorDistribution(logits, offset, scene)
+
     def mirrored(self) -> ColorDistribution:
         """Of the picture with left and right exchanged."""
         return ColorDistribution(
@@ -45,20 +51,23 @@ class ColorDistribution(NamedTuple):
 def consensus(views: Sequence[ColorDistribution]) -> ColorDistribution:
     """What several looks at the same pictures agree on, on the grid of the first one; float32.
 
-    The bins' probabilities are averaged geometrically (the mean of log p, renormalised by whoever takes the softmax): a
-    colour counts where no look rules it out, and taking out a prior before or after is the same. Offsets are averaged.
+    The bins' probabilities are averaged geometrically: a colour counts where no look rules it out, and taking out a prior
+    before or after is the same. That is the mean of the logits themselves, up to a constant per cell that any softmax takes
+    out; the logits given back are not normalised. Offsets are averaged.
     """
     if len(views) == 1:
         return views[0]
-    size = views[0].offset.shape[-2:]
+    logits = [view.logits for view in views if view.logits is not None]
+    return ColorDistribution(_mean(logits) if logits else None, _mean([view.offset for view in views]))
 
-    def mean(planes: list[Tensor]) -> Tensor:
-        on_one_grid = [
-            plane if plane.shape[-2:] == size else F.interpolate(plane, size, mode="bilinear", align_corners=False)
-            for plane in planes
-        ]
-        return torch.stack(on_one_grid).mean(dim=0)
 
-    offset = mean([view.offset.float() for view in views])
-    logits = [torch.log_softmax(view.logits.float(), dim=1) for view in views if view.logits is not None]
-    return ColorDistribution(mean(logits) if logits else None, offset)
+def _mean(planes: Sequence[Tensor]) -> Tensor:
+    """On the first one's grid. What lies on one grid is added before it is enlarged, which is the same and done once."""
+    sums: dict[torch.Size, Tensor] = {}
+    for plane in planes:
+        size = plane.shape[-2:]
+        sums[size] = sums[size].add_(plane) if size in sums else plane.to(torch.float32, copy=True)
+    first, *others = sums.values()
+    for other in others:
+        first += F.interpolate(other, first.shape[-2:], mode="bilinear", align_corners=False)
+    return first.div_(len(planes))

@@ -24,8 +24,9 @@ from colorize_media.files import kind_of
 from colorize_media.formats import FORMAT_SUFFIXES, RAW_SUFFIXES
 from colorize_media.inspection import inspect
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo import Photo, read_pages, read_photo, write_pages, write_photo
+from colorize_media.photo import Photo, read_pages, read_photo
 from colorize_media.photo_queue import BYTES_PER_DEEP_PIXEL, BYTES_PER_PIXEL, memory_needed
+from colorize_media.photo_writer import write_pages, write_photo
 from colorize_media.plan import Memory, make_plan, with_writable_suffix
 
 from pictures import avif, dng, grey, heic, pillow, png, tiff, with_channels
