@@ -593,12 +593,18 @@ def test_thunars_action_stands_beside_the_users(home: Path) -> None:
     assert command == path.replace("%", "%%") + " %F"
 
 
-def test_thunars_first_file_begins_as_the_systems(home: Path, tmp_path: Path) -> None:
+def test_thunars_first_file_begins_as_the_systems(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (home / ".config/Thunar/uca.xml").unlink()
     system = tmp_path / "xdg" / "Thunar" / "uca.xml"
     system.parent.mkdir(parents=True)
     system.write_bytes(UCA)
     assert run(["plugin", "install", "thunar"]) == 0
+    told = capsys.readouterr().out
+    assert "uca.xml (begun as the host begins it)" in told
+    assert "  + \t<name>Colorize</name>" in told.splitlines()
+    assert "Open Terminal Here" not in told  # what is not ours is not listed
     root = ElementTree.parse(home / ".config/Thunar/uca.xml").getroot()
     assert [node.findtext("name") for node in root] == ["Open Terminal Here", "Colorize"]
 
