@@ -19,14 +19,17 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 from PIL import Image
+from screen import unseen_screen
 from skimage import data
+from skimage.io import imread
 
 import colorize_media
 from colorize_media.cli import run
 
 PLUGIN = Path(colorize_media.__file__).parent / "plugins" / "darktable" / "colorize.lua"
 LIMIT = 280  # seconds
-ASKED = "DARKTABLE_WINDOW"
+START = 60  # seconds; a darktable with a window tells of itself after 5 on a quiet machine, within 30 on a busy one
+STARTS = 4  # on a busy machine one of five hung
 
 if shutil.which("darktable-cli") is None:
     pytest.skip("darktable is not installed: scripts/install-hosts darktable", allow_module_level=True)
@@ -125,7 +128,10 @@ def darktable(tmp_path: Path, library: Path, colorizer: Path, fresh_weights: Pat
 def _environment(home: Path, weights: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "COLORIZE_MEDIA_"))}
     settings = {"MODEL": str(weights), "DEVICE": "cpu", "FAST": "1", "THREADS": "1"}
-    return kept | {"HOME": str(home)} | {f"COLORIZE_MEDIA_{name}": value for name, value in settings.items()}
+    # The threads of OpenMP wait by spinning: beside other work on the same cores that is most of what they do, and a darktable
+    # with a window, 12 seconds on a quiet machine, came near the limit. Looked at in the middle, four of them spun.
+    kept |= {"HOME": str(home), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    return kept | {f"COLORIZE_MEDIA_{name}": value for name, value in settings.items()}
 
 
 def images(folder: Path) -> list[str]:
@@ -222,6 +228,24 @@ def test_what_the_user_gave_the_original_goes_to_the_result(library: Path, darkt
     assert first[9] == "true"
     assert again[0] == "old_in colour_01.jpg"  # nothing is replaced
     assert group == ["true", "3"]
+
+
+def test_vividness_and_format_are_what_the_preferences_say(library: Path, darktable: Callable[..., Rows]) -> None:
+    grey(library / "old.png")
+    body = """
+        local original = import("old.png")
+        for _, wish in ipairs({ { "png", 0.2 }, { "tiff", 2.0 } }) do
+          dt.preferences.write("colorize", "format", "string", wish[1])  -- "enum" only if registered
+          dt.preferences.write("colorize", "vividness", "float", wish[2])
+          tell(plugin.colorize_images({ original }).results[1].filename)
+        end
+    """
+    (pale,), (vivid,) = darktable(body)
+    assert (Path(pale).suffix, Path(vivid).suffix) in {(".png", ".tif"), (".png", ".tiff")}
+    pixels = {name: imread(library / name).astype(int) for name in (pale, vivid)}
+    assert pixels[vivid].shape == pixels[pale].shape == (64, 96, 3)
+    chroma = {name: np.ptp(image, axis=2).mean() for name, image in pixels.items()}
+    assert 0 < 2 * chroma[pale] < chroma[vivid]
 
 
 def test_skipped_and_failed_pictures_are_told_in_one_message_and_not_imported(
@@ -337,10 +361,11 @@ local function press(keys, count)
     end
   end
 end
+say("BEGUN")
 local good, problem = xpcall(function()
+  while not os.execute("xdotool search --onlyvisible --class darktable >/dev/null") do dt.control.sleep(200) end
   local old = dt.database.import({folder} .. "/old.png")
   local now = dt.database.import({folder} .. "/now.png")
-  dt.control.sleep(1000)
   dt.gui.selection({{ old, now }})
   press("ctrl+e", 3)  -- the export button's
   press("ctrl+F9", 4)  -- lua/colorize's, see shortcutsrc
@@ -355,32 +380,37 @@ os.execute("xdotool search --onlyvisible --class darktable windowfocus key ctrl+
 
 @pytest.fixture
 def display() -> Iterator[str]:
-    """A screen that nobody sees.
+    with unseen_screen() as name:
+        yield name
 
-    Only when asked for: on a busy machine two of four of these darktables never came to an end of the script, which is not
-    understood; on a quiet one all did, in 12 seconds.
-    """
-    if os.environ.get(ASKED) != "1":
-        pytest.skip(f"a darktable with a window was NOT tested: set {ASKED}=1")
-    if missing := [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]:
-        pytest.skip(f"{' and '.join(missing)} not installed: scripts/install-hosts darktable")
-    reader, writer = os.pipe()
+
+def _end_of_program(command: list[str], environment: dict[str, str], told: Path) -> tuple[int, str]:
+    """Exit code and log. It is killed if its Lua tells nothing in the time that a start takes, or after the limit."""
+
+    def kill_unless_begun() -> None:
+        if not told.is_file():
+            program.kill()
+
     with subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
-        pass_fds=[writer],
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        os.close(writer)
-        with os.fdopen(reader) as told:
-            yield f":{told.readline().strip()}"
-        server.terminate()
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as program:
+        timers = [threading.Timer(START, kill_unless_begun), threading.Timer(LIMIT, program.kill)]
+        for timer in timers:
+            timer.start()
+        log, _ = program.communicate()
+        for timer in timers:
+            timer.cancel()
+    return program.returncode, log
 
 
 @pytest.mark.slow
 def test_the_export_button_and_the_shortcut_of_a_darktable_with_a_window(
     library: Path, tmp_path: Path, display: str, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The plugin is the installed one, which calls the command beside this Python."""
+    """The plugin is the installed one, which calls the command beside this Python.
+
+    darktable 4.2.1 sometimes hangs at its start, also without the plugin (docs/darktable.md): then it is started again.
+    """
     grey(library / "old.png")
     Image.fromarray(data.astronaut()).resize((96, 96)).save(library / "now.png")
     places = {"configdir": tmp_path / "config", "cachedir": tmp_path / "cache", "library": tmp_path / "library.db"}
@@ -393,21 +423,20 @@ def test_the_export_button_and_the_shortcut_of_a_darktable_with_a_window(
     words = {"told": told, "folder": library, "cache": tmp_path / "cache"}
     scenario.write_text(WINDOW.format(**{name: lua(word) for name, word in words.items()}))
     settings = {"storage_name": "module_colorize", "format_name": "jpeg"}
-    with subprocess.Popen(
-        ["darktable", *[word for name, place in places.items() for word in (f"--{name}", str(place))], "--disable-opencl",
-         *[word for name, value in settings.items() for word in ("--conf", f"plugins/lighttable/export/{name}={value}")],
-         "--luacmd", f"dofile({lua(scenario)})"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=_environment(tmp_path, fresh_weights) | {"DISPLAY": display},
-    ) as program:  # fmt: skip
-        end = threading.Timer(LIMIT, program.kill)
-        end.start()
-        log, _ = program.communicate()
-        end.cancel()
+    command = [
+        "darktable", *[word for name, place in places.items() for word in (f"--{name}", str(place))], "--disable-opencl",
+        *[word for name, value in settings.items() for word in ("--conf", f"plugins/lighttable/export/{name}={value}")],
+        "--luacmd", f"dofile({lua(scenario)})",
+    ]  # fmt: skip
+    environment = _environment(tmp_path, fresh_weights) | {"DISPLAY": display}
+    for _ in range(STARTS):
+        code, log = _end_of_program(command, environment, told)
+        if told.is_file():
+            break
     assert told.is_file(), log
-    *rows, last = (line.split("\t") for line in told.read_text().splitlines())
-    assert last[0] == "END", (last, log)
-    assert program.returncode == 0, log  # it has not crashed
+    begun, *rows, last = (line.split("\t") for line in told.read_text().splitlines())
+    assert last[0] == "END", (begun, last, log)
+    assert code == 0, log  # it has not crashed
     assert sorted(rows) == [
         ["now.png", "true", "1"],
         ["old.png", "true", "3"],

@@ -222,7 +222,7 @@ def _thunar_parts(place: Place, folders: Folders, command: str) -> tuple[Part, .
         "actions",
         "action",
         "<unique-id>colorize-media-1</unique-id>",
-        text.replace("{command}", xml_text(f"{shell_word(str(runner.path))} %F")),
+        text.replace("{command}", xml_text(shell_word(str(runner.path)).replace("%", "%%") + " %F")),
         start,
     )
 

@@ -14,14 +14,17 @@ from colorize_media.errors import EnvironmentProblem, InputUnreadable, OutputUnw
 from colorize_media.files import unreadable
 from colorize_media.outputs import whole_or_absent
 from colorize_media.plugins.hosts import Folders, Host, Place
-from colorize_media.plugins.parts import OwnFile, Part
+from colorize_media.plugins.parts import Element, OwnFile, Part
 
 State = Literal["installed", "partly installed or of another version", "edited", "not installed", "not readable"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be done with one file; ``new`` None removes it, ``backup`` is where the present one goes first."""
+    """What is to be done with one file; ``new`` None removes it, ``backup`` is where the present one goes first.
+
+    ``start`` is what the host itself puts into a file that is not there yet.
+    """
 
     path: Path
     old: bytes | None
@@ -29,6 +32,7 @@ class Change:
     executable: bool
     own: bool
     backup: Path | None = None
+    start: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,9 @@ def _changes(found: list[Found], install: bool) -> Iterator[Change]:
         new = part.installed(old) if install else part.removed(old)
         if new != old or (install and part.executable and not os.access(path, os.X_OK)):
             edited = new != old and part.holds_edits(old)
-            yield Change(
-                path, old, new, part.executable, isinstance(part, OwnFile), _free_name(path) if edited else None
-            )
+            backup = _free_name(path) if edited else None
+            start = part.start if isinstance(part, Element) else b""
+            yield Change(path, old, new, part.executable, isinstance(part, OwnFile), backup, start)
 
 
 def _content(path: Path) -> bytes | None:
@@ -119,12 +123,14 @@ def describe(change: Change) -> list[str]:
     backup = [f"  keep what you changed in it as {change.backup}"] if change.backup is not None else []
     if change.new is None:
         return [f"remove {change.path}", *backup]
-    if change.own or change.old is None:
-        text = [] if change.own else [f"  + {line}" for line in change.new.decode("utf-8", "replace").splitlines()]
-        return [f"{'write' if change.old is None else 'replace'} {change.path}", *text, *backup]
-    old, new = (text.decode("utf-8", "replace").splitlines() for text in (change.old, change.new))
+    word = "write" if change.old is None else "replace" if change.own else "change"
+    if change.own:
+        return [f"{word} {change.path}", *backup]
+    begun = " (begun as the host begins it)" if change.old is None and change.start else ""
+    before = change.start if change.old is None else change.old
+    old, new = (text.decode("utf-8", "replace").splitlines() for text in (before, change.new))
     lines = [line for line in difflib.ndiff(old, new) if line[0] in "+-"]
-    return [f"change {change.path}", *(f"  {line}" for line in lines)]
+    return [f"{word} {change.path}{begun}", *(f"  {line}" for line in lines)]
 
 
 def state(found: Found) -> State:

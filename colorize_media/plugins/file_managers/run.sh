@@ -14,29 +14,32 @@ fi
 
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
-"$command" -- "$@" >/dev/null 2>"$log" </dev/null &
-work=$!
-trap 'kill -TERM $work' TERM INT HUP
 
-# From libnotify 0.8 on; an older notify-send refuses the words, and then there is no button.
+# The button comes before the work and its trap: a subshell that gets a signal before it has put away what it inherits does
+# the outer trap's deed and forgets the signal. From libnotify 0.8 on; an older notify-send refuses the words, and then there
+# is no button.
 (
-    exec 2>/dev/null
-    button= over=
+    exec >/dev/null 2>&1
+    notification= over=
     take_away() {  # the first signal takes the notification away, the second also a notify-send that does not listen
         over=yes
-        [ -n "$button" ] && kill -INT "$button" && sleep 1 && kill -TERM "$button"
+        [ -n "$notification" ] && kill -INT "$notification" && sleep 1 && kill -TERM "$notification"
     }
     trap take_away TERM
     answer=$(mktemp) || exit 0
     notify-send --app-name=colorize-media --icon=image-x-generic --wait --action=cancel=Cancel \
         "Colouring…" "$(basename -- "$1")" >"$answer" &
-    button=$!
+    notification=$!
     [ -n "$over" ] && take_away
-    wait "$button"
-    [ -z "$over" ] && grep -q cancel "$answer" && kill -TERM "$work"
+    wait "$notification"
+    [ -z "$over" ] && grep -q cancel "$answer" && kill -TERM $$
     rm -f "$answer"
 ) &
 button=$!
+
+"$command" -- "$@" >/dev/null 2>"$log" </dev/null &
+work=$!
+trap 'kill -TERM $work' TERM INT HUP
 
 wait $work
 code=$?
