@@ -15,6 +15,9 @@ from colorize_media.errors import DamagedMedia, UnsupportedMedia
 
 PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
 HDR_TRANSFERS = (16, 18)  # PQ and HLG, ISO/IEC 23091-2
+# Multiplications. Products of larger matrices OpenBLAS shares out among threads, and waits for them: on cores that decode,
+# encode and run the network meanwhile that takes several times as long.
+_ON_ONE_THREAD = 1 << 18
 STRIP_PIXELS = 1 << 16  # pixels worked on at once: what is made of them on the way stays in the processor's cache
 
 
@@ -97,7 +100,7 @@ def averaged_down(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """
     width, height = size
     step = plane.shape[0] / height  # rows of the plane for one of the result
-    together = max(1, int(STRIP_PIXELS / plane.shape[1] / step))
+    together = max(1, int((_ON_ONE_THREAD / (step * plane[0].size)) ** 0.5))
     rows = np.empty((height, *plane.shape[1:]), np.float32)
     for first in range(0, height, together):
         upper = np.arange(first, min(first + together, height)) * step
