@@ -7,6 +7,7 @@ the same file as one that was not. The output gets its name when it is whole.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -125,6 +126,9 @@ class Writer:
         except (FFmpegError, OSError) as error:
             raise write_problem(error, self.target) from error
         self._encoder = self._segment = None
+        # PyAV's containers and streams hold each other. Left to itself Python looks for such rings so seldom, once PyTorch's
+        # objects are there, that a long film would keep every segment's encoder, with its threads and its pictures.
+        gc.collect()
 
     def close(self) -> None:
         """Join everything and give the file its name. Again: does nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import random
@@ -326,6 +327,25 @@ def test_variable_times_with_b_frames_are_exact_over_the_joints(tmp_path: Path, 
     assert all(dts <= pts for pts, dts, *_ in found)
     assert all(one[1] < other[1] for one, other in pairwise(found))
     assert sum(packet[3] for packet in found) >= 5  # each segment begins with a key frame
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc, which is not there")
+def test_a_finished_segment_leaves_no_encoder_behind(tmp_path: Path, short: Path) -> None:
+    """Threads are counted, because they are the part of an encoder that can be seen. Nothing else may collect them."""
+    alive = []
+    gc.collect()
+    gc.disable()
+    try:
+        with Reader(short) as reader, Writer(tmp_path / "out.mp4", reader, EncoderSettings(threads=2)) as writer:
+            for index, frame in enumerate(reader):
+                writer.write(frame, neutral(reader))
+                if index % 5 == 4:
+                    writer.end_segment({})
+                    alive.append(len(list(Path("/proc/self/task").iterdir())))
+    finally:
+        gc.enable()
+    assert len(alive) == 8
+    assert alive[-1] <= alive[0]
 
 
 def test_decoding_times_rise_and_are_never_late() -> None:
