@@ -345,7 +345,7 @@ def test_a_finished_segment_leaves_no_encoder_behind(tmp_path: Path, short: Path
     finally:
         gc.enable()
     assert len(alive) == 8
-    assert alive[-1] <= alive[0]
+    assert alive[-1] - alive[0] < 7  # an encoder kept by each would be two more each time; other threads come and go
 
 
 def test_decoding_times_rise_and_are_never_late() -> None:
