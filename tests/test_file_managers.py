@@ -63,6 +63,9 @@ def menu_of(program: str, home: Path, tmp_path: Path, fresh_weights: Path) -> It
     environment = os.environ | {f"COLORIZE_MEDIA_{name}": value for name, value in settings.items()}
     # Drawn by GL in software, the wheel that turns while Nautilus loads a folder leaves it no time to load it.
     environment |= {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "LC_ALL": "C.UTF-8", "GSK_RENDERER": "cairo"}
+    # A desktop has no environment of this project in its path: the Python within Nautilus would take it for its home, and
+    # not find gi there.
+    environment["PATH"] = "/usr/local/bin:/usr/bin:/bin:/usr/games"
     with ExitStack() as stack:
         environment["DISPLAY"] = stack.enter_context(unseen_screen())
         manager = stack.enter_context(
