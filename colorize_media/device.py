@@ -46,8 +46,8 @@ def network_dtype(device: torch.device) -> torch.dtype:
 def mixed_precision(device: torch.device, *, wanted: bool = True) -> torch.autocast:
     """A context in which products are taken in bfloat16 where the hardware computes it, and in float32 elsewhere.
 
-    On a CPU without it autocast would emulate bfloat16: a training step then takes 14 times as long as in float32. float16 is left
-    out, because training in it needs a scaled loss.
+    On a CPU without it autocast would emulate bfloat16: a training step then takes 14 times as long as in float32. float16 is
+    left out, because training in it needs a scaled loss.
     """
     computed = network_dtype(device) == torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=wanted and computed)
