@@ -20,7 +20,6 @@ from gi.repository import Atspi, GLib  # noqa: E402
 
 ENTRY = "Colorize"
 ONLY_OF_FILES = "Copy"  # the menu of the open folder has none
-MENUS_WITHOUT = 4  # menus without the entry, one after the other, that are believed
 PATIENCE = 120  # seconds; a busy machine is slow to draw a window
 
 
@@ -63,11 +62,8 @@ def shown_entries() -> dict[str, Atspi.Accessible]:
 
 
 def open_menu(window: str) -> dict[str, Atspi.Accessible]:
-    """The menu of all files of a window. What is pressed before it is ready is lost, so it is pressed again.
-
-    Nautilus on a busy machine opens its menu before it has asked its extensions: one without the entry is opened again.
-    """
-    until, without = time.monotonic() + PATIENCE, 0
+    """The menu of all files of a window. What is pressed before it is ready is lost, so it is pressed again."""
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         time.sleep(1)
         if xdotool("getactivewindow", "getwindowname").split(" - ")[0].strip() != window:
@@ -80,13 +76,7 @@ def open_menu(window: str) -> dict[str, Atspi.Accessible]:
         for _ in range(10):
             time.sleep(0.3)
             if ONLY_OF_FILES in (entries := shown_entries()):
-                break
-        else:
-            continue
-        without += ENTRY not in entries
-        if ENTRY in entries or without == MENUS_WITHOUT:
-            return entries
-        xdotool("key", "Escape")
+                return entries
     return {}
 
 
