@@ -1,18 +1,19 @@
 """Which parts of the recipe earn their place: every variant trained under one equal budget, one table.
 
-    python benchmarks/ablation.py DATA -o RUNS [--steps 1000] [--size 96] [--limit 0] [--only NAME]...
+    python benchmarks/ablation.py DATA -o RUNS [--steps 1000] [--batch 32] [--size 96] [--limit 0] [--only NAME]...
 
 Each variant is a recipe with one thing changed, the same pictures in the same order, the same number of steps. A finished
-variant is not trained again and an interrupted one goes on, so the table can grow over several evenings. Printed for each, seen
-at the size it was trained at: the plain mean (T = 1), and the accuracy at equal colour, with the chroma gain that brings every
-variant to COLOR of the truth's colourfulness, since grey flatters AuC. Then the best one's temperatures, rebalancing taken
-back, refinement and working sizes, in the same way.
+variant is neither trained nor measured again and an interrupted one goes on, so the table can grow over several evenings, and
+several processes may each do some with ``--only`` where a GPU has room for them. Printed for each, seen at the size it was
+trained at: the plain mean (T = 1), and the accuracy at equal colour, with the chroma gain that brings every variant to COLOR of
+the truth's colourfulness, since grey flatters AuC. Then the best one's temperatures, refinement, looks and working sizes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ import click
 import numpy as np
 import torch
 
-from colorize_media.models import Network, load_weights
+from colorize_media.device import choose_device, default_batch
+from colorize_media.models import load_weights
 from colorize_media.training.augment import FilmLook
 from colorize_media.training.engine import train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network
@@ -32,6 +34,7 @@ COLUMNS = {"AuC %": ("auc", ".2f"), "rebalanced %": ("auc_rebalanced", ".2f"), "
            "colour": ("colorfulness_ratio", ".2f")}  # fmt: skip
 COLOR = 0.75  # of the truth's colourfulness
 GAINS = (1.0, 1.2, 1.45, 1.75, 2.1)
+WORKING_SIZES = (96, 128, 160, 192, 256, 320)
 
 
 def variants() -> dict[str, Recipe]:
@@ -58,21 +61,30 @@ def variants() -> dict[str, Recipe]:
 @click.argument("data", type=click.Path(path_type=Path, exists=True))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the runs.")
 @click.option("--steps", default=1000, show_default=True, help="The equal budget.")
+@click.option("--batch", default=32, show_default=True, help="Pictures per step.")
 @click.option("--size", default=96, show_default=True, help="Picture size in training, px.")
 @click.option("--limit", default=0, help="Training pictures; 0 is all.")
 @click.option("--val-limit", default=0, help="Validation pictures; 0 is all.")
-@click.option("--only", multiple=True, help="Names of variants; default all.")
+@click.option("--only", multiple=True, help="Names of variants; default all, and then the best one's decodings.")
 @click.option("--threads", default=0, help="CPU threads.")
 def main(
-    data: Path, output: Path, steps: int, size: int, limit: int, val_limit: int, only: tuple[str, ...], threads: int
+    data: Path,
+    output: Path,
+    steps: int,
+    batch: int,
+    size: int,
+    limit: int,
+    val_limit: int,
+    only: tuple[str, ...],
+    threads: int,
 ) -> None:
-    """Train what is missing, then print the tables."""
+    """Train and measure what is missing, then print the tables."""
     if threads:
         torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device("auto")
     val = load_pictures(read_pictures(find_sources(data, "val")), 256, limit=val_limit)
     store: PictureStore | None = None
-    found: dict[str, Path] = {}
+    rows = {}
     for name, recipe in variants().items():
         if only and name not in only:
             continue
@@ -80,37 +92,50 @@ def main(
         if not _finished(run, steps):
             if store is None:
                 store = load_pictures(read_pictures(find_sources(data)), round(1.25 * size), limit=limit)
-            equal = dataclasses.replace(recipe, steps=steps, sizes=((0.0, size),))
+            (run / "scores.json").unlink(missing_ok=True)
+            equal = dataclasses.replace(recipe, steps=steps, batch=batch, sizes=((0.0, size),))
             train(equal, store, val.part(0, max(1, len(val) // 128)), run, device=device, evaluate_every=0,
                   resume=(run / "state.safetensors").exists())  # fmt: skip
-        found[name] = run / "weights.safetensors"
+        rows[name] = _measured(run, {"": Decoding()}, val, [size], device)[f" {size}"]
 
     equal_color = f"AuC at {COLOR} | rebalanced at {COLOR}"
     click.echo(f"| variant | {' | '.join(COLUMNS)} | {equal_color} |\n|---|" + "---|" * (len(COLUMNS) + 2))
     click.echo(_line("grey", [evaluate_grey(val)]))
-    rows = {}
-    for name, weights in found.items():
-        rows[name] = _rows(load_weights(weights)[0].to(device), val, size, device)
-        click.echo(_line(name, rows[name]))
-    candidates = [name for name in rows if not name.startswith("regression")]
-    if not candidates:
+    for name, found in rows.items():
+        click.echo(_line(name, found))
+    candidates = [name for name in rows if name != "regression"]
+    if only or not candidates:
         return
     best = max(candidates, key=lambda name: _at_equal_color(rows[name], "auc") or 0.0)
-    network = load_weights(found[best])[0].to(device)
+    run = output / best.replace(", ", "-").replace(" ", "_")
     click.echo(f"\n| {best}, decoded | {' | '.join(COLUMNS)} | {equal_color} |\n|---|" + "---|" * (len(COLUMNS) + 2))
-    for temperature in (0.25, 0.38, 0.5, 0.75):
-        click.echo(_line(f"T = {temperature}", _rows(network, val, size, device, temperature=temperature)))
-    for strength in (0.5, 1.0, 2.0):
-        click.echo(_line(f"mean field {strength}", _rows(network, val, size, device, refine=strength)))
-    click.echo(_line("looked at as photographs are", _rows(network, val, size, device, still=True)))
-    for working_size in (96, 128, 160, 192, 256, 320):
-        click.echo(_line(f"working size {working_size}", _rows(network, val, working_size, device)))
+    decodings = {f"T = {temperature}": Decoding(temperature) for temperature in (0.25, 0.38, 0.5, 0.75)}
+    decodings |= {f"mean field {strength}": Decoding(refine=strength) for strength in (0.5, 1.0, 2.0)}
+    decodings |= {"looked at as photographs are": Decoding(still=True)}
+    found_rows = _measured(run, decodings, val, [size], device)
+    found_rows |= _measured(run, {"working size": Decoding()}, val, WORKING_SIZES, device)
+    for name, found in found_rows.items():
+        click.echo(_line(name.removesuffix(f" {size}") if name.split(" ")[0] != "working" else name, found))
 
 
-def _rows(network: Network, val: PictureStore, size: int, device: torch.device, **how: Any) -> list[dict[str, float]]:
-    """The numbers at each gain."""
-    decodings = [Decoding(gain=gain, **how) for gain in GAINS]
-    return evaluate_network(network, val, decodings, working_size=size, device=device)
+def _measured(
+    run: Path, decodings: dict[str, Decoding], val: PictureStore, sizes: Sequence[int], device: torch.device
+) -> dict[str, list[dict[str, float]]]:
+    """The numbers at each gain, by decoding and working size (``"T = 0.5 96"``); kept in the run's scores.json."""
+    file = run / "scores.json"
+    known: dict[str, list[dict[str, float]]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    found = {}
+    for size in sizes:
+        key = {name: f"{name} {size}, {len(val)} pictures" for name in decodings}
+        missing = [name for name in decodings if key[name] not in known]
+        if missing:
+            network = load_weights(run / "weights.safetensors")[0].to(device)
+            wanted = [dataclasses.replace(decodings[name], gain=gain) for name in missing for gain in GAINS]
+            rows = evaluate_network(network, val, wanted, working_size=size, device=device, batch=default_batch(device))
+            known |= {key[name]: rows[len(GAINS) * at : len(GAINS) * (at + 1)] for at, name in enumerate(missing)}
+            file.write_text(json.dumps(known), encoding="utf-8")
+        found |= {f"{name} {size}": known[key[name]] for name in decodings}
+    return found
 
 
 def _at_equal_color(rows: list[dict[str, float]], number: str) -> float | None:

@@ -1,22 +1,22 @@
 """What the network gains on a user's own scenes, and what it forgets of all others.
 
-    python benchmarks/forgetting.py DATA -o RUN --category street [--pictures 200] [--init WEIGHTS] [--keep 0.7]
+    python benchmarks/forgetting.py DATA -o RUN --category street [--pictures 200] [--without 1500] [--keep 0.7]
 
-Takes the first pictures of one category as a user's own, fine-tunes with the recipe `finetune`, and prints before and after
-on validation pictures of that category and on those of all others. For an honest figure ``--init`` names weights that were
-trained without the category.
+Takes the first pictures of one category as a user's own, fine-tunes with the recipe `finetune`, and prints before and after on
+the category's other pictures and on validation pictures of all others. The shipped weights have seen the category, so for an
+honest figure ``--without`` first trains `scenes` from nothing on all other categories, so many steps at one size.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import click
-import torch
 
+from colorize_media.device import choose_device, default_batch
 from colorize_media.models import find_weights, load_weights
 from colorize_media.training.engine import train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network
@@ -24,39 +24,59 @@ from colorize_media.training.pictures import load_pictures
 from colorize_media.training.recipe import load_recipe
 from colorize_media.training.sources import Picture, find_sources, read_pictures
 
+OTHERS = 300  # validation pictures of all other categories
+
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path, exists=True))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the runs.")
 @click.option("--category", required=True, help="As in the column of train.csv.")
 @click.option("--pictures", default=200, show_default=True, help="How many a user has.")
-@click.option("--init", default="scenes", show_default=True, help="Weights to start from.")
+@click.option(
+    "--without", default=0, help="Steps of training without the category first; 0 starts from the shipped weights."
+)
+@click.option("--size", default=96, show_default=True, help="Picture size of that training, px.")
 @click.option("--keep", type=float, help="Replace the recipe's.")
 @click.option("--working-size", default=192, show_default=True)
 def main(
-    data: Path, output: Path, category: str, pictures: int, init: str, keep: float | None, working_size: int
+    data: Path,
+    output: Path,
+    category: str,
+    pictures: int,
+    without: int,
+    size: int,
+    keep: float | None,
+    working_size: int,
 ) -> None:
-    """Fine-tune, then print the table."""
+    """Train, fine-tune, then print the table."""
 
     def of(split: str, own: bool) -> Iterator[Picture]:
         return (item for item in read_pictures(find_sources(data, split)) if (item.category == category) == own)
 
-    recipe = load_recipe("finetune", keep=keep)
-    own = load_pictures(islice(of("train", True), pictures), round(1.25 * recipe.largest_size))
+    device = choose_device("auto")
     vals = {
-        category: load_pictures(of("val", True), 256),
-        "all others": load_pictures(of("val", False), 256, limit=300),
+        category: load_pictures(chain(islice(of("train", True), pictures, None), of("val", True)), 256),
+        "all others": load_pictures(of("val", False), 256, limit=OTHERS),
     }
-    weights = train(dataclasses.replace(recipe, patience=0), own, vals[category], output, device=torch.device("cpu"),
-                    init=find_weights(init), evaluate_every=0)  # fmt: skip
+    begin = find_weights("scenes")
+    if without:
+        recipe = dataclasses.replace(load_recipe("scenes"), steps=without, sizes=((0.0, size),))
+        begin = output / "without" / "weights.safetensors"
+        begun = (output / "without" / "state.safetensors").exists()
+        if not begin.exists():
+            others = load_pictures(of("train", False), round(1.25 * size))
+            train(recipe, others, vals["all others"], begin.parent, device=device, evaluate_every=0, resume=begun)
+    recipe = dataclasses.replace(load_recipe("finetune", keep=keep), patience=0)
+    own = load_pictures(islice(of("train", True), pictures), round(1.25 * recipe.largest_size))
+    weights = train(recipe, own, vals[category], output / "tuned", device=device, init=begin, evaluate_every=0)
     click.echo(f"{len(own)} pictures of {category}\n")
     click.echo("| pictures | network | AuC % | rebalanced % | ab MSE | colour |\n|---|---|---|---|---|---|")
-    networks = {"before": load_weights(find_weights(init))[0], "after": load_weights(weights)[0]}
+    networks = {"before": load_weights(begin)[0].to(device), "after": load_weights(weights)[0].to(device)}
     for name, val in vals.items():
-        rows = {"grey": evaluate_grey(val)} | {
-            state: evaluate_network(network, val, [Decoding()], working_size=working_size)[0]
-            for state, network in networks.items()
-        }
+        rows = {"grey": evaluate_grey(val)}
+        for state, network in networks.items():
+            how = {"working_size": working_size, "device": device, "batch": default_batch(device)}
+            rows[state] = evaluate_network(network, val, [Decoding()], **how)[0]
         for state, row in rows.items():
             click.echo(
                 f"| {name} ({len(val)}) | {state} | {row['auc']:.2f} | {row['auc_rebalanced']:.2f} | {row['ab_mse']:.5f} | "

@@ -68,7 +68,7 @@ def main() -> None:
             default = default or milliseconds
             precision = str(dtype).removeprefix("torch.")
             print(
-                f"| {config.kind} | {name} | {precision} | {ready:.1f} | {milliseconds:.0f} | {default / milliseconds:.2f} |"
+                f"| {config.kind} | {name} | {precision} | {ready:.1f} | {milliseconds:.3g} | {default / milliseconds:.2f} |"
             )
 
 

@@ -25,7 +25,7 @@ from colorize_media.errors import BadOption, EnvironmentProblem, TrainingProblem
 from colorize_media.models import ColorDistribution, bin_centres, build, load_weights, save_weights
 from colorize_media.models.scenes import ScenesConfig
 from colorize_media.training import engine, parallel
-from colorize_media.training.augment import FilmLook, film_look, make_pair
+from colorize_media.training.augment import Draws, FilmLook, film_look, make_pair
 from colorize_media.training.engine import learning_rate, train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network
 from colorize_media.training.losses import (
@@ -213,7 +213,7 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
     cut_batch(store, 90, 4, 64, seed=1, smallest_area=0.3)
     again, _ = cut_batch(store, 5, 4, 64, seed=1, smallest_area=0.3)
     other, _ = cut_batch(store, 5, 4, 64, seed=2, smallest_area=0.3)
-    assert first.shape == (4, 3, 64, 64)
+    assert first.shape == (4, 64, 64, 3)
     assert first.dtype == torch.uint8
     assert set(labels) <= {"day", "night"}
     assert torch.equal(first, again)
@@ -224,16 +224,17 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
 
 
 def test_clean_pairs_are_the_pictures_own_lightness_and_colour() -> None:
-    rgb = torch.from_numpy(data.astronaut()[:64, :96].copy()).permute(2, 0, 1)[None]
+    rgb = torch.from_numpy(data.astronaut()[:64, :96].copy())[None]
     lightness, ab = make_pair(rgb, CLEAN, seed=0, step=0)
-    torch.testing.assert_close(lightness, lightness_of_luma(luma_of_rgb(rgb / 255.0, "bt601")), atol=1e-4, rtol=0)
-    expected = reference.rgb2lab(rgb[0].permute(1, 2, 0).numpy())[..., 1:].reshape(16, 4, 24, 4, 2).mean(axis=(1, 3))
+    luma = luma_of_rgb(rgb.movedim(-1, 1) / 255.0, "bt601")
+    torch.testing.assert_close(lightness, lightness_of_luma(luma), atol=1e-4, rtol=0)
+    expected = reference.rgb2lab(rgb[0].numpy())[..., 1:].reshape(16, 4, 24, 4, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(ab[0].permute(1, 2, 0).numpy(), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("effect", [field.name for field in dataclasses.fields(FilmLook)])
 def test_each_effect_changes_the_input_but_never_the_target(effect: str) -> None:
-    rgb = torch.from_numpy(data.chelsea()[:64, :64].copy()).permute(2, 0, 1)[None].repeat(4, 1, 1, 1)
+    rgb = torch.from_numpy(data.chelsea()[:64, :64].copy())[None].repeat(4, 1, 1, 1)
     clean, target = make_pair(rgb, CLEAN, seed=1, step=2)
     look = dataclasses.replace(CLEAN, **{effect: 1.0})
     worn, same_target = make_pair(rgb, look, seed=1, step=2)
@@ -259,7 +260,7 @@ def test_jpeg_effect_behaves_like_libjpeg() -> None:
 
 def test_film_look_is_bounded_for_extreme_pictures() -> None:
     for level in (0.0, 1.0):
-        luma = film_look(torch.full((8, 3, 32, 32), level), FilmLook(1, 1, 1, 1, 1, 1), generators(8))
+        luma = film_look(torch.full((8, 3, 32, 32), level), FilmLook(1, 1, 1, 1, 1, 1), Draws.of(0, 0, range(8)))
         assert torch.isfinite(luma).all()
         assert luma.min() >= 0
         assert luma.max() <= 1

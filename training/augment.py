@@ -8,14 +8,13 @@ torch on the batch's device; a picture's random numbers depend only on (seed, st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_media.color import lightness_of_luma, luma_of_rgb, rgb_to_lab
@@ -36,70 +35,77 @@ class FilmLook:
 
 
 def make_pair(rgb: Tensor, look: FilmLook, seed: int, step: int, first: int = 0) -> tuple[Tensor, Tensor]:
-    """``rgb (B, 3, H, W)`` uint8, H and W multiples of 4 → lightness ``(B, 1, H, W)`` and ab ``(B, 2, H/4, W/4)``.
+    """``rgb (B, H, W, 3)`` uint8, H and W multiples of 4 → lightness ``(B, 1, H, W)`` and ab ``(B, 2, H/4, W/4)``.
 
     The target is the mean ab of each 4×4 block: the network's grid. ``first`` is the place of the first picture in the
     step's batch, so that a batch shared out over several processes gets the film look that one process would give it.
     """
-    picture = rgb.float() / 255.0
+    picture = rgb.movedim(-1, 1).contiguous().float() / 255.0
     ab = F.avg_pool2d(rgb_to_lab(picture)[:, 1:], 4)
-    randoms = [np.random.default_rng((seed, step, 3, first + row)) for row in range(len(rgb))]
-    return lightness_of_luma(film_look(picture, look, randoms)), ab
+    draws = Draws.of(seed, step, range(first, first + len(rgb)))
+    return lightness_of_luma(film_look(picture, look, draws)), ab
 
 
-class _Draw(NamedTuple):
-    """One picture's chances and amounts; all are drawn, used or not, so that no effect shifts another's numbers."""
+@dataclass(frozen=True)
+class Draws:
+    """What chance says of each of ``B`` pictures; all is drawn, used or not, so that no effect shifts another's numbers.
 
-    chance: dict[str, float]
-    mix: tuple[float, ...]
-    gamma: float
-    sigma: float
-    grain: float
-    clumps: bool
-    black: float
-    white: float
-    quality: float
+    chance   (B,) in [0, 1) by the effect's name; below the look's probability the effect is there
+    mix      (B, 3), shares of R', G', B'
+    amounts  (B,) by name: gamma, sigma (px), grain, black, white, quality (of JPEG)
+    clumps   (B,), whether grain clumps
+    noise    (B,), the seed of the grain
+    """
+
+    chance: dict[str, NDArray[np.float64]]
+    mix: NDArray[np.float64]
+    amounts: dict[str, NDArray[np.float64]]
+    clumps: NDArray[np.bool_]
+    noise: NDArray[np.int64]
 
     @classmethod
-    def of(cls, random: np.random.Generator) -> _Draw:
-        return cls(
-            chance={item.name: random.random() for item in fields(FilmLook)},
-            mix=tuple(random.dirichlet((2.0, 3.0, 2.0))),
-            gamma=float(np.exp(random.uniform(np.log(0.7), np.log(1.4)))),
-            sigma=random.uniform(0.5, 1.5),
-            grain=random.uniform(0.01, 0.06),
-            clumps=random.random() < 0.5,
-            black=random.uniform(0.0, 0.12),
-            white=random.uniform(0.85, 1.0),
-            quality=random.uniform(25.0, 90.0),
-        )
+    def of(cls, seed: int, step: int, rows: range) -> Draws:
+        """Of consecutive places in a step's batch. A place's draws do not depend on which others are asked for."""
+        effects = [item.name for item in fields(FilmLook)]
+        # Numbers come row by row, so the first places' are the same however many follow.
+        random = np.random.default_rng((seed, step, 3)).random((rows.stop, len(effects) + 8))[rows.start :]
+        mix = np.random.default_rng((seed, step, 4)).dirichlet((2.0, 3.0, 2.0), rows.stop)[rows.start :]
+        gamma, sigma, grain, black, white, quality, clumps, noise = random[:, len(effects) :].T
+        amounts = {
+            "gamma": 0.7 * 2.0**gamma,
+            "sigma": 0.5 + sigma,
+            "grain": 0.01 + 0.05 * grain,
+            "black": 0.12 * black,
+            "white": 0.85 + 0.15 * white,
+            "quality": 25.0 + 65.0 * quality,
+        }
+        chance = dict(zip(effects, random.T, strict=False))
+        return cls(chance, mix, amounts, clumps < 0.5, (noise * 2**53).astype(np.int64))
 
 
-def film_look(picture: Tensor, look: FilmLook, randoms: Sequence[np.random.Generator]) -> Tensor:
-    """R'G'B' ``(B, 3, H, W)`` in [0, 1] to the luma ``(B, 1, H, W)`` of old prints, in [0, 1]; one generator per picture."""
+def film_look(picture: Tensor, look: FilmLook, draws: Draws) -> Tensor:
+    """R'G'B' ``(B, 3, H, W)`` in [0, 1] to the luma ``(B, 1, H, W)`` of old prints, in [0, 1]."""
     device = picture.device
-    draws = [_Draw.of(random) for random in randoms]
 
     def chosen(effect: str) -> list[int]:
-        probability = getattr(look, effect)
-        return [row for row, draw in enumerate(draws) if draw.chance[effect] < probability]
+        return np.flatnonzero(draws.chance[effect] < getattr(look, effect)).tolist()
+
+    def on_device(values: NDArray[np.float64], rows: list[int]) -> Tensor:
+        return torch.from_numpy(values[rows].astype(np.float32)).to(device).view(len(rows), -1, 1, 1)
 
     def amounts(name: str, rows: list[int]) -> Tensor:
-        values = [getattr(draws[row], name) for row in rows]
-        return torch.tensor(values, dtype=torch.float32, device=device).view(len(rows), -1, 1, 1)
+        return on_device(draws.amounts[name], rows)
 
     luma = luma_of_rgb(picture, "bt601")
     if rows := chosen("grey_mix"):
-        luma[rows] = (picture[rows] * amounts("mix", rows)).sum(dim=1, keepdim=True)
+        luma[rows] = (picture[rows] * on_device(draws.mix, rows)).sum(dim=1, keepdim=True)
     if rows := chosen("gamma"):
         luma[rows] = luma[rows].clamp(min=1e-4) ** amounts("gamma", rows)
     if rows := chosen("blur"):
         luma[rows] = _blur(luma[rows], amounts("sigma", rows))
     if rows := chosen("grain"):
-        shape = luma.shape[1:]
-        noise = np.stack([randoms[row].standard_normal(shape, dtype=np.float32) for row in rows])
-        grain = torch.from_numpy(noise).to(device)
-        if clumped := [place for place, row in enumerate(rows) if draws[row].clumps]:
+        grain = torch.stack([_noise(luma[row], int(draws.noise[row])) for row in rows])
+        if clumped := [place for place, row in enumerate(rows) if draws.clumps[row]]:
             # Clumps; the factor restores the spread that blurring took.
             grain[clumped] = 1.8 * _blur(grain[clumped], torch.full((len(clumped), 1, 1, 1), 0.7, device=device))
         luma[rows] = luma[rows] + amounts("grain", rows) * grain
@@ -110,6 +116,12 @@ def film_look(picture: Tensor, look: FilmLook, randoms: Sequence[np.random.Gener
     if rows := chosen("jpeg"):
         luma[rows] = _jpeg(luma[rows], amounts("quality", rows))
     return luma
+
+
+def _noise(like: Tensor, seed: int) -> Tensor:
+    """Normal noise of a picture's own seed: it does not depend on what else is in the batch."""
+    generator = torch.Generator(like.device).manual_seed(seed)
+    return torch.randn(like.shape, generator=generator, device=like.device)
 
 
 def _blur(planes: Tensor, sigma: Tensor) -> Tensor:

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -34,9 +34,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from colorize_media.device import mixed_precision
 from colorize_media.errors import TrainingProblem
+from colorize_media.machine import usable_cores
 from colorize_media.models import (
     Config,
     Network,
@@ -50,7 +52,7 @@ from colorize_media.models import (
 )
 from colorize_media.options import ColorizeOptions
 from colorize_media.training.augment import make_pair
-from colorize_media.training.evaluation import SIZE, Decoding, predict_ab, squares
+from colorize_media.training.evaluation import SIZE, Decoding, measuring_device, predict_ab, squares
 from colorize_media.training.losses import BinLoss, Loss, SquaredError, measure_prior, rebalancing_weights
 from colorize_media.training.memory import keep_freed_memory
 from colorize_media.training.metrics import ColorMetrics
@@ -61,6 +63,7 @@ from colorize_media.training.report import JsonLog, TensorBoard, contact_sheet, 
 from colorize_media.training.state import RunState, load_state, read_notes, save_state
 
 LOG_EVERY = 20  # steps
+BATCHES_AHEAD = 3  # cut while a step runs: a slow one must not make a GPU wait
 SAVE_EVERY = 180.0  # seconds; what a kill costs at most
 PRIOR_PICTURES = 2048  # enough for the prior: doubling it moves no weight by more than a few percent
 SHEET_PICTURES = 16
@@ -131,13 +134,13 @@ def score(row: dict[str, Any]) -> float:
     return float(row["auc"]) + float(row["auc_rebalanced"])
 
 
-def prior_of(data: PictureStore, recipe: Recipe) -> Tensor:
-    """The bins' prior over a sample of the data, as the training crops show it."""
+def prior_of(data: PictureStore, recipe: Recipe, device: torch.device) -> Tensor:
+    """The bins' prior over a sample of the data, as the training crops show it; on the CPU."""
     steps = range(-(-min(PRIOR_PICTURES, len(data)) // recipe.batch))
     grids = []
     for step in steps:
         rgb, _ = cut_batch(data, step, recipe.batch, 128, recipe.seed, 1.0)
-        grids.append(make_pair(rgb, recipe.look, recipe.seed, step)[1])
+        grids.append(make_pair(rgb.to(device), recipe.look, recipe.seed, step)[1].cpu())
     return measure_prior(grids)
 
 
@@ -172,13 +175,14 @@ class _Run:
             network = network.to(memory_format=torch.channels_last)
         self.shared = share_network(network, ranks, device)
         self._training_mode()
+        now = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
         self.state = RunState(
-            network,
-            _make_optimizer(network, recipe),
-            {name: value.clone() for name, value in network.state_dict().items()},
+            network, _make_optimizer(network, recipe, device), {name: value.clone() for name, value in now.items()}
         )
         if resume:
             load_state(self.state_file, self.state)
+        self.averaged, self.averaging = list(self.state.ema.values()), list(now.values())
+        self.unchecked: list[tuple[int, dict[str, Tensor]]] = []
 
     def work(self, evaluate_every: int, tensorboard: bool, on_row: Callable[[dict[str, Any]], None]) -> Path:
         """All steps that are left."""
@@ -202,16 +206,22 @@ class _Run:
         with ExitStack() as stack:
             ahead = stack.enter_context(ThreadPoolExecutor(1))
             # A GPU must not wait for one core's resizing; on a CPU the cores are the network's.
-            pool = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 4)) if self.device.type != "cpu" else None
-            coming = ahead.submit(self._load, state.step, pool)
+            pool = stack.enter_context(ThreadPoolExecutor(usable_cores())) if self.device.type != "cpu" else None
+            coming: deque[Future[tuple[Tensor, Tensor]]] = deque()
+            asked = state.step
             while state.step < recipe.steps:
-                rgb, scene = coming.result()
-                if state.step + 1 < recipe.steps:
-                    coming = ahead.submit(self._load, state.step + 1, pool)
-                parts = self._one_step(rgb.to(self.device, non_blocking=True), scene.to(self.device))
+                while asked < min(state.step + BATCHES_AHEAD, recipe.steps):
+                    coming.append(ahead.submit(self._load, asked, pool))
+                    asked += 1
+                rgb, scene = (tensor.to(self.device, non_blocking=True) for tensor in coming.popleft().result())
+                parts = self._one_step(rgb, scene)
                 state.step += 1
                 state.pictures += recipe.batch
                 last = state.step == recipe.steps
+                saving = last or time.monotonic() - saved_at > SAVE_EVERY
+                evaluating = last or bool(evaluate_every and state.step % evaluate_every == 0)
+                if state.step % LOG_EVERY == 0 or saving or evaluating:
+                    self._stop_if_not_finite()
                 if state.step % LOG_EVERY == 0 or last:
                     now = time.monotonic()
                     speed = (state.pictures - logged_pictures) / max(now - logged_at, 1e-9)
@@ -227,7 +237,7 @@ class _Run:
                     )
                     logged_at, logged_pictures = now, state.pictures
                 stop = False
-                if last or (evaluate_every and state.step % evaluate_every == 0):
+                if evaluating:
                     mean = self._mean_network()
                     row = {"kind": "val", "step": state.step} | self._evaluate(mean)
                     past.append(row)
@@ -242,7 +252,7 @@ class _Run:
                     # The first process alone remembers a resumed run's earlier rows: its word goes.
                     stop = bool(self.ranks.sum(torch.tensor(float(stop and first), device=self.device)))
                     logged_at, logged_pictures = time.monotonic(), state.pictures
-                if first and (last or stop or time.monotonic() - saved_at > SAVE_EVERY):
+                if first and (saving or stop):
                     save_state(self.state_file, state, self.notes)
                     saved_at = time.monotonic()
                 if stop:
@@ -259,7 +269,7 @@ class _Run:
             self.data, step, recipe.batch, size, recipe.seed, recipe.smallest_area, rows=self.rows, pool=pool
         )
         scene = torch.tensor([self.scene_number.get(label, -1) for label in labels])
-        return (rgb.pin_memory(), scene) if self.device.type == "cuda" else (rgb, scene)
+        return (rgb.pin_memory(), scene.pin_memory()) if self.device.type == "cuda" else (rgb, scene)
 
     def _training_mode(self) -> None:
         self.shared.train()
@@ -277,13 +287,7 @@ class _Run:
         parts = self.loss(output, ab, scene)
         everywhere = self.ranks.sum(torch.stack([value.detach() for value in parts.values()])) / self.ranks.count
         shown = dict(zip(parts, everywhere, strict=True))
-        if not torch.isfinite(shown["total"]):
-            named = ", ".join(f"{name} {float(value):g}" for name, value in shown.items())
-            raise TrainingProblem(
-                "the loss is not finite",
-                why=f"step {state.step}: {named}",
-                hint="lower learning_rate; --resume goes back to the last state",
-            )
+        self.unchecked.append((state.step, shown))
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(state.step, recipe)
         state.optimizer.zero_grad(set_to_none=True)
@@ -292,13 +296,24 @@ class _Run:
         state.optimizer.step()
         # The first steps' weights are worthless, so the mean starts short and lengthens.
         decay = min(recipe.ema, (1 + state.step) / (10 + state.step))
-        with torch.no_grad():
-            for name, value in state.network.state_dict().items():
-                if value.is_floating_point():
-                    state.ema[name].lerp_(value, 1.0 - decay)
-                else:
-                    state.ema[name].copy_(value)
+        get_ema_multi_avg_fn(decay)(self.averaged, self.averaging, state.step)
         return shown
+
+    def _stop_if_not_finite(self) -> None:
+        """Of all losses since the last look: to look at each step's own would make a GPU wait for the next step's work.
+
+        Called before anything is written, so that nothing comes of a loss that is not finite.
+        """
+        totals = torch.stack([parts["total"] for _, parts in self.unchecked]).isfinite().tolist()
+        bad = [row for row, finite in zip(self.unchecked, totals, strict=True) if not finite]
+        self.unchecked.clear()
+        if bad:
+            step, parts = bad[0]
+            raise TrainingProblem(
+                "the loss is not finite",
+                why=f"step {step}: " + ", ".join(f"{name} {float(value):g}" for name, value in parts.items()),
+                hint="lower learning_rate; --resume goes back to the last state",
+            )
 
     def _mean_network(self) -> Network:
         """What is evaluated and saved: the running mean of the weights, or the kept share of the way to it.
@@ -308,7 +323,7 @@ class _Run:
         docs/design-notes.md.
         """
         recipe = self.recipe
-        weights = {name: value.cpu() for name, value in self.state.ema.items()}
+        weights = {name: value.cpu() for name, value in (self.state.network.state_dict() | self.state.ema).items()}
         if self.start is not None:
             weights = {
                 name: torch.lerp(self.start[name], value, recipe.keep) if value.is_floating_point() else value
@@ -334,10 +349,10 @@ class _Run:
         """Every process measures its part of the validation pictures; the sums are those of all."""
         network, started = network.to(self.device), time.monotonic()
         metrics = ColorMetrics()
-        for lab in squares(self.val.part(self.ranks.rank, self.ranks.count), SIZE, EVALUATION_BATCH):
-            metrics.add(
-                lab[:, :1], predict_ab(network, lab[:, :1], [Decoding()], WORKING_SIZE, self.device)[0], lab[:, 1:]
-            )
+        part, place = self.val.part(self.ranks.rank, self.ranks.count), measuring_device(self.device)
+        for lab in squares(part, SIZE, EVALUATION_BATCH, place):
+            found = predict_ab(network, lab[:, :1], [Decoding()], WORKING_SIZE, self.device)[0]
+            metrics.add(lab[:, :1], found, lab[:, 1:])
         if self.ranks.count > 1:  # NCCL sums on the GPU only
             metrics = ColorMetrics.from_sums(self.ranks.sum(metrics.sums().to(self.device)).cpu())
         if self.ranks.first:
@@ -353,7 +368,7 @@ class _Run:
             return SquaredError()
         file = self.run / "prior.json"
         if self.ranks.first and not file.is_file():
-            prior = prior_of(self.data, recipe)
+            prior = prior_of(self.data, recipe, self.device)
             file.write_text(json.dumps({"prior": [round(value, 10) for value in prior.tolist()]}), encoding="utf-8")
         self.ranks.wait()
         prior = torch.tensor(json.loads(file.read_text(encoding="utf-8"))["prior"])
@@ -415,9 +430,9 @@ def _started_from(file: Path, config: Config) -> Network:
     return network
 
 
-def _make_optimizer(network: Network, recipe: Recipe) -> torch.optim.AdamW:
+def _make_optimizer(network: Network, recipe: Recipe, device: torch.device) -> torch.optim.AdamW:
     """Weight decay on matrices only: shrinking biases and batch-norm gains helps nobody."""
     matrices = [value for value in network.parameters() if value.ndim > 1]
     vectors = [value for value in network.parameters() if value.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99))
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=device.type == "cuda")

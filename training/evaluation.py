@@ -94,16 +94,21 @@ class Scores:
         return who | self.all.result() | self.perceptual
 
 
-def squares(store: PictureStore, size: int, batch: int) -> Iterator[Tensor]:
-    """Batches of true Lab ``(B, 3, size, size)``."""
+def measuring_device(device: torch.device) -> torch.device:
+    """Where what a network on ``device`` says is measured: sums need float64, which MPS does not have."""
+    return device if device.type == "cuda" else torch.device("cpu")
+
+
+def squares(store: PictureStore, size: int, batch: int, device: torch.device | None = None) -> Iterator[Tensor]:
+    """Batches of true Lab ``(B, 3, size, size)``, computed on ``device`` (default: the CPU)."""
     for start in range(0, len(store), batch):
-        yield true_lab(store, range(start, min(start + batch, len(store))), size)
+        yield true_lab(store, range(start, min(start + batch, len(store))), size, device)
 
 
-def true_lab(store: PictureStore, indices: Sequence[int], size: int) -> Tensor:
-    """Lab ``(B, 3, size, size)`` of chosen pictures."""
+def true_lab(store: PictureStore, indices: Sequence[int], size: int, device: torch.device | None = None) -> Tensor:
+    """Lab ``(B, 3, size, size)`` of chosen pictures, computed on ``device`` (default: the CPU)."""
     rgb = np.stack([center_square(store.pixels(index), size) for index in indices])
-    return rgb_to_lab(torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255.0)
+    return rgb_to_lab(torch.from_numpy(rgb).to(device or "cpu").permute(0, 3, 1, 2).float() / 255.0)
 
 
 @torch.inference_mode()
@@ -156,7 +161,7 @@ def evaluate(
     for a few numbers per picture.
     """
     device = device or torch.device("cpu")
-    place = device if device.type == "cuda" else torch.device("cpu")  # sums need float64, which MPS does not have
+    place = measuring_device(device)
     scores = [Scores(output) for output in outputs]
     # Outputs that are decoded alike, as a regression's mean and default, are measured once.
     decodings = {
@@ -165,8 +170,8 @@ def evaluate(
     }
     sums: dict[tuple[str, Decoding | None], Tensor] = {}
     done = 0
-    for lab in squares(store, size, batch):
-        truth = Truth(lab.to(place))
+    for lab in squares(store, size, batch, place):
+        truth = Truth(lab)
         lightness = truth.lab[:, :1]
         colors: dict[tuple[str, Decoding | None], Tensor] = {}
         if GREY in outputs:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from colorize_media.training.sources import Picture
 
 SMALLEST_SIDE = 64  # px; smaller pictures have no scene to learn from
 LARGEST_PIXELS = 100_000_000
+_CUT_TOGETHER = 16  # crops in one thread's task
 
 
 @dataclass
@@ -212,41 +213,44 @@ def cut_batch(
     rows: range | None = None,
     pool: Executor | None = None,
 ) -> tuple[Tensor, list[str]]:
-    """The crops of one step, ``(rows, 3, size, size)`` uint8 R'G'B', and their labels.
+    """The crops of one step, ``(rows, size, size, 3)`` uint8 R'G'B', and their labels.
 
     Random crop of ``smallest_area`` to 1 of the picture, aspect 3:4 to 4:3, enlarged or reduced to ``size``; half are
     mirrored. ``rows`` are the places in the batch to cut, all by default; a row does not depend on which others are cut.
     ``pool`` cuts several rows at once.
     """
     rows = range(batch) if rows is None else rows
-    indices = indices_of_step(step, batch, len(store), seed)
+    indices = indices_of_step(step, batch, len(store), seed)[rows.start : rows.stop]
+    # Numbers come row by row, so the first places' are the same however many follow.
+    chances = np.random.default_rng((seed, step, 2)).random((rows.stop, 5))[rows.start :].tolist()
     out = np.empty((len(rows), size, size, 3), np.uint8)
 
-    def cut(place: int) -> None:
-        row = rows[place]
-        random = np.random.default_rng((seed, step, 2, row))
-        out[place] = _random_crop(store.pixels(indices[row]), size, smallest_area, random)
+    def cut(places: range) -> None:
+        for place in places:
+            _random_crop(store.pixels(indices[place]), smallest_area, chances[place], out[place])
 
-    list((map if pool is None else pool.map)(cut, range(len(rows))))
-    return torch.from_numpy(out).permute(0, 3, 1, 2).contiguous(), [store.labels[indices[row]] for row in rows]
+    parts = [range(start, min(start + _CUT_TOGETHER, len(rows))) for start in range(0, len(rows), _CUT_TOGETHER)]
+    list((map if pool is None else pool.map)(cut, parts))
+    return torch.from_numpy(out), [store.labels[index] for index in indices]
 
 
 def _random_crop(
-    picture: NDArray[np.uint8], size: int, smallest_area: float, random: np.random.Generator
-) -> NDArray[np.uint8]:
+    picture: NDArray[np.uint8], smallest_area: float, chances: Sequence[float], out: NDArray[np.uint8]
+) -> None:
+    """Fill ``out (size, size, 3)``; five chances in [0, 1) decide."""
     height, width = picture.shape[:2]
-    area = height * width * random.uniform(smallest_area, 1.0)
-    aspect = np.exp(random.uniform(np.log(3 / 4), np.log(4 / 3)))
-    crop_w = min(width, max(1, round(float(np.sqrt(area * aspect)))))
-    crop_h = min(height, max(1, round(float(np.sqrt(area / aspect)))))
-    top, left = int(random.integers(height - crop_h + 1)), int(random.integers(width - crop_w + 1))
+    size = len(out)
+    share, shape, down, across, mirror = chances
+    area = height * width * (smallest_area + (1.0 - smallest_area) * share)
+    aspect = 3 / 4 * (16 / 9) ** shape
+    crop_w = min(width, max(1, round(math.sqrt(area * aspect))))
+    crop_h = min(height, max(1, round(math.sqrt(area / aspect))))
+    top, left = int(down * (height - crop_h + 1)), int(across * (width - crop_w + 1))
     crop = picture[top : top + crop_h, left : left + crop_w]
-    if random.random() < 0.5:
-        crop = crop[:, ::-1]
     shrinking = crop_h > size and crop_w > size
-    interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    resized: NDArray[Any] = cv2.resize(np.ascontiguousarray(crop), (size, size), interpolation=interpolation)
-    return resized
+    cv2.resize(crop, (size, size), dst=out, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    if mirror < 0.5:
+        cv2.flip(out, 1, dst=out)
 
 
 def center_square(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

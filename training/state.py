@@ -19,7 +19,10 @@ from colorize_media.models import Network
 
 @dataclass
 class RunState:
-    """The moving parts of a run. ``step`` counts finished steps; data order and augmentation follow from it."""
+    """The moving parts of a run. ``step`` counts finished steps; data order and augmentation follow from it.
+
+    ``ema`` is the running mean of the network's floating-point tensors, by name.
+    """
 
     network: Network
     optimizer: torch.optim.AdamW
@@ -62,8 +65,9 @@ def load_state(path: Path, state: RunState) -> None:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
     state.network.load_state_dict(_below("network.", tensors), strict=True)
-    for name, value in _below("ema.", tensors).items():
-        state.ema[name].copy_(value)
+    saved = _below("ema.", tensors)
+    for name, value in state.ema.items():
+        value.copy_(saved[name])
     number_of = {name: number for number, name in enumerate(_optimised(state))}
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _below("adam.", tensors).items():
