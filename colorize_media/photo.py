@@ -2,7 +2,7 @@
 
 The luma is the source's own: a JPEG's Y plane, or the BT.601 luma of R′G′B′ at the file's own depth. What cannot be
 carried over is refused (animations, HDR, float) or named in a warning. Decoders and what counts as damaged are in
-photo_decode.py, heif.py and camera_raw.py, everything beside the pixels in metadata.py, pages in tiff_pages.py, writing in
+photo_decode.py, heif.py and camera_raw.py, everything beside the pixels in metadata_read.py, pages in tiff_pages.py, writing in
 photo_writer.py.
 """
 
@@ -24,13 +24,10 @@ from colorize_media.errors import (
 )
 from colorize_media.files import size_of_readable, unreadable
 from colorize_media.heif import is_heic, read_heif
-from colorize_media.metadata import (
-    PhotoMetadata,
-    grey_codes_as_srgb,
-    profile_space,
-    read_metadata,
-    tiff_orientation,
-)
+from colorize_media.icc import grey_codes_as_srgb, profile_space
+from colorize_media.metadata import PhotoMetadata
+from colorize_media.metadata_read import read_metadata
+from colorize_media.metadata_tiff import tiff_orientation
 from colorize_media.photo_decode import (
     check,
     decode,

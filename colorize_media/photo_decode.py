@@ -27,9 +27,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
 from colorize_media.errors import DamagedMedia, NoPicture, UnsupportedMedia
+from colorize_media.exif import exif_orientation
 from colorize_media.files import av1_bits
 from colorize_media.formats import FORMAT_SUFFIXES
-from colorize_media.metadata import exif_orientation, jpeg_segments, profile_space, tiff_orientation
+from colorize_media.icc import profile_space
+from colorize_media.metadata_jpeg import jpeg_segments
+from colorize_media.metadata_tiff import tiff_orientation
 from colorize_media.photo_deep import (
     DECODER_ERRORS,
     avif_samples,

@@ -33,15 +33,11 @@ from colorize_media.errors import (
     OutputUnwritable,
     UnsupportedMedia,
 )
+from colorize_media.exif import exif_orientation, upright_exif
 from colorize_media.formats import WRITABLE_PHOTO
-from colorize_media.metadata import (
-    PhotoMetadata,
-    exif_orientation,
-    grey_codes_as_srgb,
-    jpeg_segments,
-    profile_space,
-    upright_exif,
-)
+from colorize_media.icc import grey_codes_as_srgb, profile_space
+from colorize_media.metadata import PhotoMetadata
+from colorize_media.metadata_jpeg import jpeg_segments
 from colorize_media.photo import Photo, read_photo
 from colorize_media.photo_join import rgb_of_luma
 from colorize_media.photo_writer import can_hold, write_photo
