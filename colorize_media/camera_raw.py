@@ -58,6 +58,8 @@ def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, P
         raise unsupported(
             path, "LibRaw does not know this camera raw file", "develop it to TIFF or JPEG first"
         ) from problem
+    except rawpy.LibRawIOError as problem:  # the bytes are in memory: nothing else can go wrong with them
+        raise damaged(path, "the camera raw file ends before its picture does") from problem
     except (rawpy.LibRawError, OSError, ValueError) as problem:
         why = (
             problem.args[0].decode("utf-8", "replace")

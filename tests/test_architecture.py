@@ -43,7 +43,7 @@ FLOORS = [
     {"icc", "exif", "iptc"},
     {"xmp", "color", "models", "pixels", "tiff_pages"},
     {"files", "outcomes", "outputs", "progress"},
-    {"options", "events", "formats", "machine", "extras"},
+    {"options", "events", "formats", "machine", "extras", "quiet"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}

@@ -335,33 +335,33 @@ def wait_for_done(job: subprocess.Popen[str], count: int) -> None:
 
 
 @pytest.fixture
-def forty(tmp_path: Path) -> Path:
-    for number in range(40):
-        grey(tmp_path / "in" / f"{number % 4}" / f"{number:02d}.png", number, (480, 320))
+def thirty(tmp_path: Path) -> Path:
+    for number in range(30):
+        grey(tmp_path / "in" / f"{number % 4}" / f"{number:02d}.png", number, (240, 160))
     return tmp_path / "in"
 
 
-def test_killed_at_any_moment_the_next_run_finishes(tmp_path: Path, forty: Path, fresh_weights: Path) -> None:
+def test_killed_at_any_moment_the_next_run_finishes(tmp_path: Path, thirty: Path, fresh_weights: Path) -> None:
     out = tmp_path / "out"
-    with start(forty, out, fresh_weights) as job:
+    with start(thirty, out, fresh_weights) as job:
         wait_for_done(job, 3)
         job.kill()
     half = [path for path in out.rglob("*") if path.suffix == ".part"]
     finished = {path: path.stat() for path in out.rglob("*.png")}
-    assert 3 <= len(finished) < 40
-    code, events = do([forty], out, fresh_weights)
+    assert 3 <= len(finished) < 30
+    code, events = do([thirty], out, fresh_weights)
     assert code == 0
-    assert len(assert_whole(out)) == 40, half
+    assert len(assert_whole(out)) == 30, half
     assert all(path.stat().st_ino == before.st_ino for path, before in finished.items())
-    assert [kind for kind, _ in results(events)].count("Done") == 40 - len(finished)
+    assert [kind for kind, _ in results(events)].count("Done") == 30 - len(finished)
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
 def test_signals_end_a_run_with_130_and_what_is_done_is_remembered(
-    tmp_path: Path, forty: Path, fresh_weights: Path, signals: list[signal.Signals]
+    tmp_path: Path, thirty: Path, fresh_weights: Path, signals: list[signal.Signals]
 ) -> None:
     out = tmp_path / "out"
-    with start(forty, out, fresh_weights) as job:
+    with start(thirty, out, fresh_weights) as job:
         wait_for_done(job, 2)
         for number in signals:
             job.send_signal(number)
@@ -369,13 +369,13 @@ def test_signals_end_a_run_with_130_and_what_is_done_is_remembered(
     assert job.returncode == 130, told
     assert "Traceback" not in told
     made = {path.relative_to(out).as_posix() for path in out.rglob("*.png")}
-    assert 2 <= len(made) < 40
+    assert 2 <= len(made) < 30
     if len(signals) == 1:
         assert made == read_manifest(out).keys()
         assert not list(out.rglob("*.part"))
-    code, _ = do([forty], out, fresh_weights)
+    code, _ = do([thirty], out, fresh_weights)
     assert code == 0
-    assert len(assert_whole(out)) == 40
+    assert len(assert_whole(out)) == 30
 
 
 def test_leavings_of_dead_runs_are_removed_and_those_of_living_ones_stay(tmp_path: Path) -> None:
