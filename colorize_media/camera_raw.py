@@ -66,7 +66,7 @@ def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, P
             if problem.args and isinstance(problem.args[0], bytes)
             else problem
         )
-        raise damaged(path, f"the camera raw file cannot be developed: {why}") from problem
+        raise damaged(path, f"LibRaw cannot develop this camera raw file: {why}") from problem
     except MemoryError as problem:
         raise out_of_memory(path) from problem
     exif, xmp = _blocks(data)
