@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -33,7 +35,7 @@ from colorize_media.options import ColorizeOptions
 from colorize_media.outputs import OutputFolders, remove_stale_parts
 from colorize_media.photo_queue import PhotoQueue, memory_needed
 from colorize_media.plan import Memory, make_plan
-from colorize_media.stills import PreparedPhoto, photo_colors, prepare_photo
+from colorize_media.stills import PreparedPhoto, finish_photo, photo_colors, prepare_photo
 
 from media import grey_frames, make_video
 from networks import lively
@@ -225,6 +227,59 @@ def test_memory_is_reckoned_by_the_header_alone(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(plain.read_bytes()[:16] + b"\0\1\0\0" * 2 + plain.read_bytes()[24:])
     assert memory_needed(tmp_path / "bomb.png", 1_000_000) < 100_000_000
     assert memory_needed(tmp_path / "none.png", 10**9) == 0
+
+
+def test_the_network_sees_pictures_of_equal_shape_together(tmp_path: Path, fresh_weights: Path) -> None:
+    colorizer = Colorizer(str(fresh_weights), "cpu", batch_size=4)
+    look, seen = colorizer.distribution, []
+
+    def count(batch: torch.Tensor) -> Any:
+        seen.append(tuple(batch.shape))
+        return look(batch)
+
+    colorizer.distribution = count  # type: ignore[method-assign]
+    for number in range(12):
+        grey(tmp_path / "in" / f"{number:02d}.png", number, (96, 64) if number % 2 else (64, 96))
+    plan = make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False)
+    assert run_plan(plan, lambda: colorizer, replace(SMALL, fast=True), lambda event: None) == 0
+    assert {shape[2:] for shape in seen} == {(64, 96), (96, 64)}  # each as it is, without borders
+    assert sum(shape[0] for shape in seen) == 12
+    assert 2 <= len(seen) <= 6
+    assert max(shape[0] for shape in seen) >= 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory cannot be set back here")
+@pytest.mark.parametrize("kind", ["grey jpeg", "colour jpeg", "deep png with alpha", "deep tiff"])
+def test_a_picture_takes_no_more_memory_than_its_header_foretells(tmp_path: Path, kind: str) -> None:
+    """What runs together is reckoned so: a picture's whole way, but for the network, whose input is small."""
+    plane = np.tile(data.camera(), (4, 5))  # 5 megapixels
+    path = tmp_path / {"deep png with alpha": "a.png", "deep tiff": "a.tif"}.get(kind, "a.jpg")
+    if kind == "deep png with alpha":
+        deep = np.repeat(plane[..., None].astype(np.uint16) * 257, 4, axis=2)
+        cv2.imwrite(str(path), deep)
+    elif kind == "deep tiff":
+        cv2.imwrite(str(path), plane.astype(np.uint16) * 257)
+    else:
+        Image.fromarray(plane).convert("L" if kind == "grey jpeg" else "RGB").save(path, quality=90)
+    options = replace(SMALL, force=True)
+
+    def way() -> None:
+        prepared = prepare_photo(path, options)
+        assert isinstance(prepared, PreparedPhoto)
+        finish_photo(prepared, np.full((16, 20, 2), 5.0, np.float32), tmp_path / f"b{path.suffix}", options)
+
+    way()  # what libraries keep for themselves is not the picture's
+    gc.collect()
+    before = _memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    way()
+    assert _memory("VmHWM") - before <= memory_needed(path, 10**9)
+
+
+def _memory(field: str) -> int:
+    """Bytes of this process, as the system counts them."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
 def test_a_picture_has_the_same_colours_alone_and_among_others(tmp_path: Path) -> None:
