@@ -511,7 +511,7 @@ def test_training_learns(tmp_path: Path) -> None:
     """A hundred and fifty steps on skies, meadows and red discs beat grey clearly on discs it never saw."""
     store = load_pictures(scenes(64), 96)
     unseen = load_pictures([p for p in scenes(80) if int(p.name.split(".")[0]) >= 64], 96)
-    weights = train(tiny_recipe(steps=150, batch=16, sizes=((0.0, 64),), look=CLEAN, ema=0.9), store, unseen,
+    weights = train(tiny_recipe(steps=150, batch=8, sizes=((0.0, 64),), look=CLEAN, ema=0.9), store, unseen,
                     tmp_path / "run", device=torch.device("cpu"), evaluate_every=0)  # fmt: skip
     network, _ = load_weights(weights)
     ours = evaluate_network(network, unseen, [Decoding()], size=64, working_size=64)[0]
