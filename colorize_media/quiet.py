@@ -32,7 +32,7 @@ def quiet_decoders() -> Iterator[list[str]]:
     Pillow decodes on in spite of some of them. Several threads may be inside at once; the last one restores the settings.
     """
     _enter()
-    before, _libtiff.errors = getattr(_libtiff, "errors", None), []
+    before, _libtiff.errors = _libtiff.errors, []
     try:
         yield _libtiff.errors
     finally:
