@@ -9,9 +9,11 @@ from types import ModuleType
 
 from PIL import Image
 
+from colorize_media.exif import first_directory_has
 from colorize_media.extras import require
 from colorize_media.formats import RAW_SUFFIXES
-from colorize_media.metadata import STORAGE_TAGS, PhotoMetadata, first_directory_has, metadata_of_blocks
+from colorize_media.metadata import PhotoMetadata, metadata_of_blocks
+from colorize_media.metadata_tiff import STORAGE_TAGS
 from colorize_media.pixels import Pixels, check_size, damaged, out_of_memory, planes_of_samples, unsupported
 from colorize_media.tiff_pages import exif_of
 
@@ -56,13 +58,15 @@ def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, P
         raise unsupported(
             path, "LibRaw does not know this camera raw file", "develop it to TIFF or JPEG first"
         ) from problem
+    except rawpy.LibRawIOError as problem:  # the bytes are in memory: nothing else can go wrong with them
+        raise damaged(path, "the camera raw file ends before its picture does") from problem
     except (rawpy.LibRawError, OSError, ValueError) as problem:
         why = (
             problem.args[0].decode("utf-8", "replace")
             if problem.args and isinstance(problem.args[0], bytes)
             else problem
         )
-        raise damaged(path, f"the camera raw file cannot be developed: {why}") from problem
+        raise damaged(path, f"LibRaw cannot develop this camera raw file: {why}") from problem
     except MemoryError as problem:
         raise out_of_memory(path) from problem
     exif, xmp = _blocks(data)

@@ -81,11 +81,16 @@ def hevc_bits(data: bytes) -> int:
 
 def heif_pixels(path: Path) -> int:
     """Pixels of the largest picture that a HEIC file describes (``ispe``, ISO/IEC 23008-12 §6.5.3); 0 for other files."""
-    head = _first_bytes(path, _HEADER_BYTES)
-    found, at = 0, head.find(b"ispe") if head[4:8] == b"ftyp" else -1
+    return max((width * height for width, height in heif_sizes(_first_bytes(path, _HEADER_BYTES))), default=0)
+
+
+def heif_sizes(head: bytes) -> list[tuple[int, int]]:
+    """Width and height of every picture that a HEIC or AVIF file describes in these first bytes; none for other files."""
+    found, at = [], head.find(b"ispe") if head[4:8] == b"ftyp" else -1
     while 0 <= at <= len(head) - 16:
         width, height = (int.from_bytes(head[at + place : at + place + 4], "big") for place in (8, 12))
-        found, at = max(found, width * height), head.find(b"ispe", at + 4)
+        found.append((width, height))
+        at = head.find(b"ispe", at + 4)
     return found
 
 

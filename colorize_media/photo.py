@@ -2,7 +2,7 @@
 
 The luma is the source's own: a JPEG's Y plane, or the BT.601 luma of R′G′B′ at the file's own depth. What cannot be
 carried over is refused (animations, HDR, float) or named in a warning. Decoders and what counts as damaged are in
-photo_decode.py, heif.py and camera_raw.py, everything beside the pixels in metadata.py, pages in tiff_pages.py, writing in
+photo_decode.py, heif.py and camera_raw.py, everything beside the pixels in metadata_read.py, pages in tiff_pages.py, writing in
 photo_writer.py.
 """
 
@@ -24,22 +24,19 @@ from colorize_media.errors import (
 )
 from colorize_media.files import size_of_readable, unreadable
 from colorize_media.heif import is_heic, read_heif
-from colorize_media.metadata import (
-    PhotoMetadata,
-    grey_codes_as_srgb,
-    profile_space,
-    read_metadata,
-    tiff_orientation,
-)
+from colorize_media.icc import grey_codes_as_srgb, profile_space
+from colorize_media.metadata import PhotoMetadata
+from colorize_media.metadata_read import read_metadata
+from colorize_media.metadata_tiff import tiff_orientation
 from colorize_media.photo_decode import (
     check,
     decode,
     format_name,
     open_picture,
-    quiet_pillow,
     warnings_about,
 )
 from colorize_media.pixels import Pixels, damaged, grey_preview
+from colorize_media.quiet import quiet_decoders
 from colorize_media.tiff_pages import TiffPages, pages_of
 
 _BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed; no file of max_pixels needs to be larger, so no larger one is read
@@ -129,7 +126,7 @@ def _decoded(path: Path, data: bytes, max_pixels: int) -> Photo:
         pixels, metadata, warnings = read_heif(path, data, max_pixels)
     elif is_camera_raw(path, data):
         name = "RAW"
-        with quiet_pillow():
+        with quiet_decoders():
             pixels, metadata, warnings = read_camera_raw(path, data, max_pixels)
     else:
         name, pixels, metadata, warnings = _read_with_pillow(path, data, max_pixels)
@@ -149,12 +146,14 @@ def _decoded(path: Path, data: bytes, max_pixels: int) -> Photo:
 
 
 def _read_with_pillow(path: Path, data: bytes, max_pixels: int) -> tuple[str, Pixels, PhotoMetadata, list[str]]:
-    with quiet_pillow(), open_picture(path, data) as image:
+    with quiet_decoders() as libtiff_errors, open_picture(path, data) as image:
         name = format_name(image)
         check(path, image, data, max_pixels)
         warnings = warnings_about(path, image, name, data)
         tiff_turn = tiff_orientation(image)
         pixels = decode(path, image, name, data, warnings)
+        if libtiff_errors:  # rows that it could not read are white or repeated, and Pillow does not ask
+            raise damaged(path, f"libtiff could not read all of it: {libtiff_errors[0]}")
         metadata, more = read_metadata(image, data)
         if name == "TIFF":
             metadata = replace(metadata, orientation=tiff_turn)

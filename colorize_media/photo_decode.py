@@ -14,10 +14,6 @@ from __future__ import annotations
 
 import io
 import struct
-import threading
-import warnings as python_warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +23,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, features
 
 from colorize_media.errors import DamagedMedia, NoPicture, UnsupportedMedia
-from colorize_media.files import av1_bits
+from colorize_media.exif import exif_orientation
+from colorize_media.files import av1_bits, heif_sizes
 from colorize_media.formats import FORMAT_SUFFIXES
-from colorize_media.metadata import exif_orientation, jpeg_segments, profile_space, tiff_orientation
+from colorize_media.icc import profile_space
+from colorize_media.metadata_jpeg import jpeg_segments
+from colorize_media.metadata_tiff import tiff_orientation
 from colorize_media.photo_deep import (
     DECODER_ERRORS,
     avif_samples,
@@ -55,6 +54,7 @@ from colorize_media.pixels import (
     unsupported,
 )
 from colorize_media.planes import plane_rows
+from colorize_media.tiff_pages import tag_bytes
 
 _GREY_TOLERANCE = 12  # codes of 255 between R, G and B; scanner profiles reach 5, XYB has over 100
 _DECODERS_DIFFER = 6.0  # mean codes of 255 between FFmpeg's and libjpeg's luma at 1/8; two good decoders stay under 1
@@ -62,35 +62,8 @@ _DECODERS_DIFFER = 6.0  # mean codes of 255 between FFmpeg's and libjpeg's luma 
 
 _ALIASES = {"MPO": "JPEG", "DIB": "BMP"}
 _FFMPEG_DECODERS = {"PNG": "png", "JPEG2000": "jpeg2000"}
+_AVIF_MOST_PIXELS, _AVIF_MOST_SIDE = 16384 * 16384, 32768  # libavif's own limits
 _DEEP = frozenset({"PNG", "JPEG2000", "TIFF", "PPM"})
-
-# Pillow's limit on pixels is a module-wide setting and its warnings go through Python's module-wide filters, so both
-# are set aside while any thread decodes.
-_PILLOW = threading.Lock()
-_inside = 0
-_settings: tuple[Any, int | None] | None = None
-
-
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """No warnings and no limit on pixels; several threads may be inside at once, the last one restores both."""
-    global _inside, _settings
-    with _PILLOW:
-        _inside += 1
-        if _inside == 1:
-            filters = python_warnings.catch_warnings()
-            filters.__enter__()
-            python_warnings.simplefilter("ignore")
-            _settings = filters, Image.MAX_IMAGE_PIXELS
-            Image.MAX_IMAGE_PIXELS = None
-    try:
-        yield
-    finally:
-        with _PILLOW:
-            _inside -= 1
-            if _inside == 0 and _settings is not None:
-                filters, Image.MAX_IMAGE_PIXELS = _settings
-                filters.__exit__(None, None, None)
 
 
 def format_name(image: Image.Image) -> str:
@@ -119,11 +92,12 @@ _SIGNATURES = (
 def _unidentified(path: Path, data: bytes) -> NoPicture | DamagedMedia | UnsupportedMedia:
     """The error for a file that Pillow cannot open at all."""
     if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis") and features.check("avif"):
-        return damaged(path, "it begins like AVIF, but cannot be decoded")
+        return _no_avif(path, data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return damaged(path, "the WebP header cannot be read")
     if _has_directory(data):
-        return unsupported(path, "this layout of TIFF pixels cannot be read", "save it as a plain 8-bit or 16-bit TIFF")
+        why = f"TIFF pixels of this layout cannot be read: {_tiff_layout(data)}"
+        return unsupported(path, why, "save it as a plain 8-bit or 16-bit TIFF, grey or RGB")
     if why := strange_jpeg(data):
         return unsupported(path, why, "convert it to an ordinary JPEG or to PNG first")
     for signature, kind in _SIGNATURES:
@@ -137,6 +111,19 @@ def _unidentified(path: Path, data: bytes) -> NoPicture | DamagedMedia | Unsuppo
         why="its content is none of the known picture formats, whatever its name says",
         hint="open it in a viewer to see what it is",
     )
+
+
+def _no_avif(path: Path, data: bytes) -> DamagedMedia | UnsupportedMedia:
+    """libavif does not even begin with a picture that it calls too large."""
+    width, height = max(heif_sizes(data), key=lambda size: size[0] * size[1], default=(0, 0))
+    if width * height > _AVIF_MOST_PIXELS or max(width, height) > _AVIF_MOST_SIDE:
+        return UnsupportedMedia(
+            "the picture is too large",
+            path=path,
+            why=f"{width} × {height} pixels are more than the AVIF decoder takes",
+            hint="convert it to PNG, or make it smaller, in another program",
+        )
+    return damaged(path, "it begins like AVIF, but cannot be decoded")
 
 
 def strange_jpeg(data: bytes) -> str:
@@ -157,6 +144,32 @@ def _has_directory(data: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _tiff_layout(data: bytes) -> str:
+    """What the first directory says of the samples, in words (TIFF 6.0: BitsPerSample, SampleFormat, Compression)."""
+    bits, formats, packing = (_shorts(data, tag) for tag in (258, 339, 259))
+    kinds = {2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex floating point"}
+    kind = kinds.get(formats[0] if formats else 1, "unsigned integers")
+    said = f"{len(bits) or 1} × {max(bits, default=1)} bits, {kind}"
+    return said if packing in ((), (1,)) else f"{said}, compression {packing[0]}"
+
+
+def _shorts(data: bytes, tag: int) -> tuple[int, ...]:
+    found = tag_bytes(data, tag)
+    return struct.unpack(f"{'<' if data[:2] == b'II' else '>'}{len(found) // 2}H", found[: len(found) // 2 * 2])
+
+
+def _in_plain_words(problem: BaseException) -> str:
+    """Pillow's reasons are for programmers: "decoder error -2", "image file is truncated (0 bytes not processed)"."""
+    said = str(problem)
+    if "truncated" in said.lower():
+        return "it is truncated: the file ends before its picture does"
+    if said.startswith("decoder error"):
+        return "its pixels cannot be decoded"
+    if "data stream" in said:
+        return "its compressed pixels make no sense from some point on"
+    return said or type(problem).__name__
 
 
 def check(path: Path, image: Image.Image, data: bytes, max_pixels: int) -> None:
@@ -232,7 +245,7 @@ def decode(path: Path, image: Image.Image, name: str, data: bytes, warnings: lis
     except DECODER_ERRORS as problem:
         if name == "JPEG" and (why := strange_jpeg(data)):
             raise unsupported(path, why, "convert it to an ordinary JPEG or to PNG first") from problem
-        raise damaged(path, str(problem) or type(problem).__name__) from problem
+        raise damaged(path, _in_plain_words(problem)) from problem
     except MemoryError as problem:
         raise out_of_memory(path) from problem
 
@@ -296,7 +309,8 @@ def _avif_planes(image: Image.Image, data: bytes, depth: int, warnings: list[str
         samples = avif_samples(data, image.size) if image.mode == "RGB" else None
         if samples is not None:
             return planes_of_samples(samples)
-        warnings.append(f"the {depth}-bit picture is read with 8 bits per channel")
+        what = f"the {depth}-bit picture is read with 8 bits per channel"
+        warnings.append(f"{what} (converted to a 16-bit PNG or TIFF first, it keeps them)")
     return _pillow_planes(image, warnings)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from colorize_media.color import Matrix, YCbCrSpec
-from colorize_media.metadata import as_stored
+from colorize_media.exif import as_stored
 from colorize_media.pixels import scaled_to_16_bits, unsupported
 from colorize_media.planes import COLORSPACE, ONE_SLICE, plane_rows
 

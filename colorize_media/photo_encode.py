@@ -19,7 +19,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from colorize_media.metadata import PhotoMetadata, embed_in_jpeg, embed_in_png, tiff_directory
+from colorize_media.metadata import PhotoMetadata
+from colorize_media.metadata_jpeg import embed_in_jpeg
+from colorize_media.metadata_png import embed_in_png
+from colorize_media.metadata_tiff import tiff_directory
 from colorize_media.photo import Photo
 from colorize_media.photo_join import ChromaRows, chroma_codes, differences_of, rgb_rows, to_bits
 from colorize_media.pixels import strips

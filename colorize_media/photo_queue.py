@@ -36,7 +36,7 @@ from colorize_media.machine import memory_bytes, usable_cores
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, unexpected
 from colorize_media.outputs import OutputFolders, keep_mode_and_times
-from colorize_media.photo_decode import quiet_pillow
+from colorize_media.quiet import quiet_decoders
 from colorize_media.stills import (
     PreparedPages,
     PreparedPhoto,
@@ -86,7 +86,7 @@ def memory_needed(path: Path, max_pixels: int) -> int:
             return min(RAW_PIXELS_PER_BYTE * size, max_pixels) * BYTES_PER_DEEP_PIXEL + FILE_COPIES * size
         if pixels := heif_pixels(path):
             return min(pixels, max_pixels) * BYTES_PER_DEEP_PIXEL + FILE_COPIES * size
-        with quiet_pillow(), Image.open(path) as image:
+        with quiet_decoders(), Image.open(path) as image:
             pixels = image.width * image.height
             if image.format == "TIFF":
                 for page in range(1, min(getattr(image, "n_frames", 1), _PAGES_LOOKED_AT)):

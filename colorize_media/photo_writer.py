@@ -18,7 +18,9 @@ from PIL import Image, features
 
 from colorize_media.errors import InputIsOutput, OutputUnwritable, UnsupportedMedia
 from colorize_media.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE_PHOTO
-from colorize_media.metadata import PLAIN_TAGS, PhotoMetadata, for_output, has_thumbnail
+from colorize_media.metadata import PhotoMetadata, has_thumbnail
+from colorize_media.metadata_out import for_output
+from colorize_media.metadata_tiff import PLAIN_TAGS
 from colorize_media.outputs import whole_or_absent
 from colorize_media.photo import LEFT_OUT, Photo, page_of, pages_in, read_file
 from colorize_media.photo_encode import ENCODERS, append_page, set_link
@@ -94,7 +96,7 @@ def write_photo(
 
     ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W,
     2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``;
-    for ``provenance`` and ``strip`` see `metadata.for_output`.
+    for ``provenance`` and ``strip`` see `metadata_out.for_output`.
     JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′
     exactly; colours outside the cube lose chroma. The file appears whole under its name or not at all.
 

@@ -22,6 +22,7 @@ from colorize_media.events import Planned
 from colorize_media.files import Kind, kind_of, nearest_suffix
 from colorize_media.formats import (
     FORMAT_SUFFIXES,
+    NOT_WRITABLE,
     PHOTO_FALLBACK,
     RAW_FALLBACK,
     RAW_SUFFIXES,
@@ -116,7 +117,7 @@ def _decide(pair: _Pair, remembered: dict[Path, dict[str, Entry]], memory: Memor
 
     exists = os.path.lexists(target)
     if overwrite:
-        return planned("colorize", replaces=exists)
+        return planned("colorize", why_another_format(source, target, kind), replaces=exists)
     entry = None if pair.root is None else remembered[pair.root].get(target.relative_to(pair.root).as_posix())
     made = None
     if entry is not None:
@@ -131,7 +132,7 @@ def _decide(pair: _Pair, remembered: dict[Path, dict[str, Entry]], memory: Memor
             return planned("skip", "the output was changed after it was made")
     if exists:
         return planned("skip", "the output is already there")
-    return planned("colorize")
+    return planned("colorize", why_another_format(source, target, kind))
 
 
 def _stamp(path: Path) -> Stamp | None:
@@ -202,6 +203,18 @@ def with_writable_suffix(path: Path, kind: Kind, source: Path) -> Path:
             return path.with_name(path.name + nearest)
         return path if path.suffix.lower() in WRITABLE_PHOTO else path.with_name(path.name + PHOTO_FALLBACK)
     return path if path.suffix.lower() in WRITABLE_VIDEO else path.with_name(path.name + VIDEO_FALLBACK)
+
+
+def why_another_format(source: Path, target: Path, kind: Kind) -> str:
+    """Why `with_writable_suffix` gave the output another extension than its source's; nothing where it did not."""
+    suffix = source.suffix.lower()
+    if not suffix or target.suffix.lower() == suffix or not target.stem.lower().endswith(suffix):
+        return ""  # the same, or the user's own choice
+    if kind == "video":
+        why = f"films are not written as {suffix}"
+    else:
+        why = NOT_WRITABLE.get(suffix, f"{suffix} is written with 8 bits per channel, and this has more")
+    return f"{why}; the nearest format is {target.suffix.lower()}"
 
 
 def _refuse_overlaps(pairs: Sequence[_Pair]) -> None:

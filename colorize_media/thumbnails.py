@@ -13,8 +13,8 @@ from colorize_media.errors import NoPicture
 from colorize_media.files import kind_of, size_of_readable
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo
-from colorize_media.photo_decode import quiet_pillow
 from colorize_media.pipeline import open_film
+from colorize_media.quiet import quiet_decoders
 
 QUALITY = 55  # of JPEG, as small as WebP at such sizes and made four times as fast; 4 kB at 160 px
 
@@ -41,7 +41,7 @@ def thumbnail(path: Path, side: int, options: ColorizeOptions) -> bytes:
 
 def _scaled_jpeg(path: Path, side: int, options: ColorizeOptions) -> Image.Image | None:
     """A JPEG decoded at a fraction of its size, which is many times faster; None for what is not that simple."""
-    with quiet_pillow():
+    with quiet_decoders():
         try:
             with Image.open(path) as image:
                 width, height = image.size

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
+
+# Read by OpenMP when torch is loaded, here and in the programs that tests start: threads that wait sleep instead of
+# spinning. Every thread that computes has a team of its own, and spinning teams took the cores from decoders and encoders:
+# on two busy cores the film tests took up to ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import cv2
 import pytest
@@ -29,8 +35,6 @@ def _interruptible() -> None:
 @pytest.fixture(autouse=True)
 def _no_user_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No config file and no COLORIZE_MEDIA_* variable of the person who runs the tests."""
-    import os
-
     for name in [name for name in os.environ if name.startswith("COLORIZE_MEDIA_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))

@@ -37,10 +37,13 @@ FLOORS = [
     {"anchors", "monochrome", "video_encoder", "work_folder"},
     {"photo_decode"},
     {"photo_deep", "heif", "camera_raw", "video", "shots", "refine", "engines", "averaging", "segments"},
+    {"metadata_read", "metadata_out"},
+    {"metadata_jpeg", "metadata_png", "metadata_tiff"},
     {"flow", "metadata", "planes", "device", "film_part", "manifest"},
+    {"icc", "exif", "iptc"},
     {"xmp", "color", "models", "pixels", "tiff_pages"},
     {"files", "outcomes", "outputs", "progress"},
-    {"options", "events", "formats", "machine", "extras"},
+    {"options", "events", "formats", "machine", "extras", "quiet"},
     {"errors", "__init__"},
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}

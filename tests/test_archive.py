@@ -91,6 +91,11 @@ def test_formats_that_cannot_be_written_become_the_nearest_that_can(tmp_path: Pa
     (tmp_path / "b.wmv").write_bytes(b"x")
     plan = make_plan([tmp_path / "a.gif", tmp_path / "b.wmv"], tmp_path / "out", overwrite=False)
     assert targets(plan, tmp_path) == ["out/a.gif.png", "out/b.wmv.mkv"]
+    assert [item.reason for item in plan] == [
+        "GIF holds only 256 colours; the nearest format is .png",
+        "films are not written as .wmv; the nearest format is .mkv",
+    ]
+    assert make_plan([tmp_path / "a.gif"], tmp_path / "b.png", overwrite=False)[0].reason == ""  # the user's own choice
 
 
 def test_kind_is_decided_by_content(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,15 @@ from media import decode, grey_frames, make_video, packets
 LOSSLESS = EncoderSettings("ffv1")
 
 
-@pytest.fixture
-def film(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four seconds at 25 frames a second, a key frame in ten; a text from 1.0 to 3.0 s."""
+    folder = tmp_path_factory.mktemp("film")
     path = make_video(
-        tmp_path / "plain.mkv", frames=100, options={"g": "10"}, audio=1, tags={"title": "T"},
+        folder / "plain.mkv", frames=100, options={"g": "10"}, audio=1, tags={"title": "T"},
         chapters=[(0, 1500, "one"), (1500, 3500, "two"), (3500, 4000, "three")],
     )  # fmt: skip
-    with av.open(str(path)) as source, av.open(str(tmp_path / "in.mkv"), "w") as target:
+    with av.open(str(path)) as source, av.open(str(folder / "in.mkv"), "w") as target:
         streams = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         text: Any = target.add_mux_stream("subrip", time_base=Fraction(1, 1000))
         target.metadata.update(source.metadata)
@@ -55,8 +57,13 @@ def film(tmp_path: Path) -> Path:
                 target.mux(line)
             packet.stream = streams[packet.stream_index]
             target.mux(packet)
-    path.unlink()
-    return tmp_path / "in.mkv"
+    return folder / "in.mkv"
+
+
+@pytest.fixture
+def film(tmp_path: Path, encoded: Path) -> Path:
+    """The same in the test's own folder, alone."""
+    return Path(shutil.copy(encoded, tmp_path / "in.mkv"))
 
 
 def cut(source: Path, target: Path, start: str, duration: str | None) -> list[str]:

@@ -298,7 +298,7 @@ def ends(pid: int, seconds: float = 120) -> bool:
 @pytest.fixture
 def orphan(tmp_path: Path, fresh_weights: Path) -> Iterator[tuple[int, Path]]:
     """A door whose host is killed in the midst of a long film; its requests and answers are files, which stay."""
-    film = make_video(tmp_path / "film.mkv", frames=1500, size=(320, 240))
+    film = make_video(tmp_path / "film.mkv", frames=600)
     request = {"in": str(film), "out": str(tmp_path / "out.mkv"), "options": {"force": True}}
     (tmp_path / "requests").write_text(json.dumps(request) + "\n")
     answers = tmp_path / "answers"

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 from PIL import Image
 from skimage import data
 
+from colorize_media.cli import run
 from colorize_media.colorizer import Colorizer
 from colorize_media.events import Planned
 from colorize_media.in_flight import InFlight
@@ -75,56 +77,67 @@ def grey(path: Path, extra: bytes = b"") -> Path:
     return path
 
 
-def colorize(source: Path, out: Path, weights: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    options = ["--model", str(weights), "--device", "cpu", "--working-size", "64", "--threads", "1"]
+def command(source: Path, out: Path, weights: Path) -> list[str]:
+    return [str(source), "-o", str(out), "--json", "--model", str(weights), "--device", "cpu", "--working-size", "64"]
+
+
+def crash(words: list[str], environment: dict[str, str]) -> int:
+    """The exit code of a run in a process of its own, which its decoder's crash takes with it."""
     return subprocess.run(
-        [sys.executable, "-m", "colorize_media", str(source), "-o", str(out), "--json", *options],
-        capture_output=True, text=True, env=environment, timeout=300,
-    )  # fmt: skip
+        [sys.executable, "-m", "colorize_media", *words], env=environment, capture_output=True
+    ).returncode
 
 
-def outcomes(result: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    events = [json.loads(line) for line in result.stdout.splitlines()]
+def outcomes(told: str) -> dict[str, str]:
+    events = [json.loads(line) for line in told.splitlines()]
     return {Path(e["source"]).name: e["event"] for e in events if e["event"] in ("done", "skipped", "failed")}
 
 
 @pytest.mark.slow
 def test_a_picture_that_crashes_a_decoder_costs_one_run(
-    tmp_path: Path, fresh_weights: Path, trapped: dict[str, str]
-) -> None:
+    tmp_path: Path, fresh_weights: Path, trapped: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The later runs are in this process, which knows no traps; what they try in a process of its own crashes there."""
     source, out = tmp_path / "in", tmp_path / "out"
     for number in range(4):
         grey(source / f"{number}.png", b"CRASH" if number == 2 else b"")
-    first = colorize(source, out, fresh_weights, trapped)
-    assert first.returncode == -signal.SIGSEGV
+    words = command(source, out, fresh_weights)
+    assert crash(words, trapped) == -signal.SIGSEGV
     assert [path.suffix for path in out.glob(".colorize-media-*")] == [".begun"]
-    second = colorize(source, out, fresh_weights, trapped)
-    assert second.returncode == 1, second.stderr
+    monkeypatch.setenv("PYTHONPATH", trapped["PYTHONPATH"])
+    assert run(words) == 1
+    second = capsys.readouterr().out
     assert outcomes(second).pop("2.png") == "failed"
-    assert "SIGSEGV" in second.stdout
+    assert "SIGSEGV" in second
     assert sorted(path.name for path in out.glob("*.png")) == ["0.png", "1.png", "3.png"]
     assert not list(out.glob(".colorize-media-*"))
     # It is remembered, so the third run does not try at all; repaired, it is coloured.
-    third = colorize(source, out, fresh_weights, trapped)
-    assert (third.returncode, outcomes(third)["2.png"]) == (1, "failed")
-    assert "in an earlier run" in third.stdout
+    assert run(words) == 1
+    third = capsys.readouterr().out
+    assert outcomes(third)["2.png"] == "failed"
+    assert "in an earlier run" in third
     grey(source / "2.png")
     os.utime(source / "2.png", ns=(1, 1))
-    assert colorize(source, out, fresh_weights, trapped).returncode == 0
+    assert run(words) == 0
     assert len(list(out.glob("*.png"))) == 4
 
 
 @pytest.mark.slow
 def test_a_film_that_crashes_a_decoder_costs_one_run(
-    tmp_path: Path, fresh_weights: Path, trapped: dict[str, str]
-) -> None:
+    tmp_path: Path, fresh_weights: Path, trapped: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     source, out = tmp_path / "in", tmp_path / "out"
     grey(source / "a.png")
     make_video(source / "b CRASH.mp4", frames=grey_frames(4))
     make_video(source / "c.mp4", frames=grey_frames(4))
-    assert colorize(source, out, fresh_weights, trapped).returncode == -signal.SIGSEGV
-    second = colorize(source, out, fresh_weights, trapped)
-    assert (second.returncode, outcomes(second)) == (1, {"a.png": "skipped", "b CRASH.mp4": "failed", "c.mp4": "done"})
+    words = command(source, out, fresh_weights)
+    assert crash(words, trapped) == -signal.SIGSEGV
+    monkeypatch.setenv("PYTHONPATH", trapped["PYTHONPATH"])
+    assert run(words) == 1
+    second = outcomes(capsys.readouterr().out)
+    assert second == {"a.png": "skipped", "b CRASH.mp4": "failed", "c.mp4": "done"}
 
 
 @pytest.mark.slow
@@ -136,12 +149,15 @@ def test_a_trial_tells_crashes_from_what_is_only_wrong(
     def tried(path: Path, silence: float = 100.0) -> str:
         return try_apart(Planned(path, tmp_path / "out.png", "photo", "colorize"), SMALL, silence)
 
-    assert tried(grey(tmp_path / "good.png")) == ""
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff broken")
-    assert tried(broken) == ""  # an error like any other, which the run itself tells
-    assert "SIGSEGV" in tried(grey(tmp_path / "crash.png", b"CRASH"))
-    assert "gets no further" in tried(grey(tmp_path / "hang.png", b"HANG"), silence=3.0)
+    with ThreadPoolExecutor() as pool:
+        hang = pool.submit(tried, grey(tmp_path / "hang.png", b"HANG"), 3.0)
+        good = pool.submit(tried, grey(tmp_path / "good.png"))
+        assert "SIGSEGV" in tried(grey(tmp_path / "crash.png", b"CRASH"))
+        assert tried(broken) == ""  # an error like any other, which the run itself tells
+        assert good.result() == ""
+        assert "gets no further" in hang.result()
     assert not (tmp_path / "out.png").exists()
 
 

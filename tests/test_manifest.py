@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from colorize_media import manifest as manifest_room
 from colorize_media.manifest import MANIFEST_NAME, Entry, Manifest, Stamp, Status, digest, read_manifest
 from colorize_media.options import ColorizeOptions
 
@@ -30,6 +31,23 @@ def test_what_is_added_is_read_again(tmp_path: Path) -> None:
             manifest.add(one)
     assert read_manifest(tmp_path / "out") == {one.target: one for one in entries}
     assert len((tmp_path / "out" / MANIFEST_NAME).read_bytes().splitlines()) == 3
+
+
+def test_each_batch_is_waited_for_until_it_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred lines are one batch, and so is what waits at the end; what was synced is all that was written then."""
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def spy(handle: int) -> None:
+        fsync(handle)
+        synced.append((tmp_path / MANIFEST_NAME).read_bytes().count(b"\n"))
+
+    monkeypatch.setattr(os, "fsync", spy)
+    monkeypatch.setattr(manifest_room, "BATCH_SECONDS", 1000.0)
+    with Manifest(tmp_path, refuse) as manifest:
+        for number in range(250):
+            manifest.add(entry(f"{number}.jpg"))
+    assert synced == [100, 200, 250]
 
 
 def test_the_newest_line_about_an_output_counts(tmp_path: Path) -> None:

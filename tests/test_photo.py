@@ -33,19 +33,17 @@ from colorize_media.errors import (
     OutputUnwritable,
     UnsupportedMedia,
 )
+from colorize_media.exif import exif_orientation, upright_exif
 from colorize_media.formats import WRITABLE_PHOTO
-from colorize_media.metadata import (
-    PhotoMetadata,
-    exif_orientation,
-    grey_codes_as_srgb,
-    jpeg_segments,
-    profile_space,
-    upright_exif,
-)
+from colorize_media.icc import grey_codes_as_srgb, profile_space
+from colorize_media.metadata import PhotoMetadata
+from colorize_media.metadata_jpeg import jpeg_segments
 from colorize_media.photo import Photo, read_photo
 from colorize_media.photo_join import rgb_of_luma
 from colorize_media.photo_writer import can_hold, write_photo
 from colorize_media.xmp import DIGITAL_SOURCE_TYPE, provenance_xmp
+
+from pictures import damaged_fax, tiff
 
 LIMIT = 10_000_000  # pixels
 TOOL = "colorize-media 0.test"
@@ -824,6 +822,34 @@ CASES: dict[str, tuple[Callable[[Path], Path], type[FileProblem], str]] = {
         UnsupportedMedia,
         "floating point",
     ),
+    "double float tiff": (
+        lambda d: _written(
+            d / "a.tif", tiff(np.repeat(grey_picture()[..., None], 3, axis=2).astype(float), photometric="rgb")
+        ),
+        UnsupportedMedia,
+        "3 × 64 bits, floating point",
+    ),
+    "tiff of another compression": (
+        lambda d: _written(d / "a.tif", _with_tag(tiff(grey_picture()), 259, 999)),
+        UnsupportedMedia,
+        "1 × 8 bits, unsigned integers, compression 999",
+    ),
+    "damaged 16-bit tiff": (
+        lambda d: _written(d / "a.tif", tiff(grey_picture().astype(np.uint16) * 257, compression="zlib")[:-30]),
+        DamagedMedia,
+        "damaged",
+    ),
+    "damaged fax": (lambda d: _written(d / "a.tif", damaged_fax()), DamagedMedia, "libtiff .*Bad code word"),
+    "tiff of too many channels": (
+        lambda d: _written(d / "a.tif", _with_tag(tiff(grey_picture()), 277, 60000)),
+        UnsupportedMedia,
+        "cannot be read",
+    ),
+    "avif larger than its decoder takes": (
+        lambda d: _written(d / "a.avif", _huge_avif()),
+        UnsupportedMedia,
+        "17000 × 17000 pixels are more than the AVIF decoder takes",
+    ),
     "svg": (lambda d: _written(d / "a.svg", b'<?xml version="1.0"?><svg/>'), UnsupportedMedia, "vector"),
     "icon": (lambda d: _written(d / "a.ico", _encoded("ICO")), UnsupportedMedia, "ICO"),
     "too large": (lambda d: save(d / "a.png", np.zeros((3200, 3200), np.uint8)), UnsupportedMedia, "pixels"),
@@ -844,8 +870,24 @@ def _huge_png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + b"\0\0\0\x0cIDAT" + zlib.compress(b"") + bytes(4)
 
 
+def _with_tag(data: bytes, tag: int, value: int) -> bytes:
+    """A little-endian TIFF whose entry of one SHORT has another value."""
+    at = data.index(struct.pack("<HHL", tag, 3, 1)) + 8
+    return data[:at] + struct.pack("<H", value) + data[at + 2 :]
+
+
+def _huge_avif() -> bytes:
+    data = bytearray(_encoded("AVIF"))
+    at = data.index(b"ispe") + 8
+    data[at : at + 8] = struct.pack(">LL", 17000, 17000)
+    return bytes(data)
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_what_cannot_be_read_says_what_which_file_why_and_what_to_do(tmp_path: Path, case: str) -> None:
+def test_what_cannot_be_read_says_what_which_file_why_and_what_to_do(
+    tmp_path: Path, case: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And no library says anything besides, which would not name the file."""
     make, kind, words = CASES[case]
     path = make(tmp_path)
     with pytest.raises(kind, match=words) as caught:
@@ -854,6 +896,7 @@ def test_what_cannot_be_read_says_what_which_file_why_and_what_to_do(tmp_path: P
     assert caught.value.path == path
     assert caught.value.what
     assert caught.value.hint
+    assert capfd.readouterr() == ("", "")
 
 
 def test_unreadable_file_is_named(tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "12-bit jpeg": (lambda: _sof(0xC1, 12), "12 bits"),
     "lossless jpeg": (lambda: _sof(0xC3, 8), "lossless"),
     "float tiff": (lambda: tiff(G8.astype(np.float32)), "floating point"),
-    "float rgb tiff": (lambda: tiff(RGB8.astype(np.float32), photometric="rgb"), "layout of TIFF"),
+    "float rgb tiff": (lambda: tiff(RGB8.astype(np.float32), photometric="rgb"), "3 × 32 bits, floating point"),
     "32-bit tiff": (lambda: tiff(G8.astype(np.uint32)), "32-bit"),
     "16-bit cmyk tiff": (lambda: tiff(RGBA16, photometric="separated"), "16 bits"),
     "lab tiff": (lambda: pillow("TIFF", Image.fromarray(RGB8).convert("LAB")), "Lab"),

@@ -17,7 +17,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorize_media.metadata import PhotoMetadata, has_thumbnail, iptc_as_xmp, upright_exif, with_iptc_keyword
+from colorize_media.exif import upright_exif
+from colorize_media.iptc import iptc_as_xmp, with_iptc_keyword
+from colorize_media.metadata import PhotoMetadata, has_thumbnail
 from colorize_media.photo import Photo, read_photo
 from colorize_media.photo_writer import write_photo
 from colorize_media.xmp import KEYWORD, Packet, provenance_xmp, upright_xmp

@@ -266,9 +266,13 @@ def test_rows_enlarged_by_weights_equal_opencvs_bicubic() -> None:
      "video/odd/tc_testsrc2_odd_height_and_width_444.mp4", "bw_video/silent_within_our_gates.mp4"],
 )  # fmt: skip
 def test_real_films_keep_luma_count_and_times(
-    shared_media: Path, tmp_path: Path, colorizer: Colorizer, name: str
+    shared_media: Path, tmp_path: Path, fresh_regression: Path, name: str
 ) -> None:
-    """Matroska rounds times to a millisecond; an MP4 of the same job keeps them exactly."""
+    """Matroska rounds times to a millisecond; an MP4 of the same job keeps them exactly.
+
+    Hundreds of frames, so the smaller network: neither luma nor times are its doing.
+    """
+    colorizer = Colorizer(str(fresh_regression), "cpu")
     source = shared_media / name
     colorize_video(
         source, tmp_path / "out.mkv", colorizer, ColorizeOptions(encoder="ffv1", force=True, working_size=64)

@@ -81,8 +81,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def colorizer(fresh_weights: Path) -> Colorizer:
-    return Colorizer(str(fresh_weights), "cpu", batch_size=3)
+def colorizer(fresh_regression: Path) -> Colorizer:
+    return Colorizer(str(fresh_regression), "cpu", batch_size=3)
 
 
 def kill(film: Path, target: Path, weights: Path, options: dict[str, Any], **how: Any) -> dict[str, Any]:
@@ -105,11 +105,11 @@ def uninterrupted(film: Path, folder: Path, weights: Path, options: dict[str, An
 
 @posix
 @pytest.mark.slow
-def test_killed_at_ten_random_points_the_film_is_the_same(tmp_path: Path, film: Path, fresh_weights: Path) -> None:
-    whole = uninterrupted(film, tmp_path, fresh_weights, LOSSLESS, ".mkv")
+def test_killed_at_ten_random_points_the_film_is_the_same(tmp_path: Path, film: Path, fresh_regression: Path) -> None:
+    whole = uninterrupted(film, tmp_path, fresh_regression, LOSSLESS, ".mkv")
     chance = random.Random(11)
     points = [chance.randint(1, 24) for _ in range(10)]
-    told = kill(film, tmp_path / "out.mkv", fresh_weights, LOSSLESS, frames=points)
+    told = kill(film, tmp_path / "out.mkv", fresh_regression, LOSSLESS, frames=points)
     assert told["killed"] >= 3  # later ones may be quicker than their killer
     assert told["resumed"] == sorted(told["resumed"])
     assert len(set(told["resumed"])) >= 2
@@ -119,12 +119,12 @@ def test_killed_at_ten_random_points_the_film_is_the_same(tmp_path: Path, film: 
 
 @posix
 def test_killed_before_every_file_gets_its_name_the_film_is_the_same(
-    tmp_path: Path, film: Path, fresh_weights: Path
+    tmp_path: Path, film: Path, fresh_regression: Path
 ) -> None:
     """Each process finishes one segment and dies before the next has its name; the last one dies before the film has."""
     options = {**ULTRAFAST, "smoothing": "fast"}
-    whole = uninterrupted(film, tmp_path, fresh_weights, options)
-    told = kill(film, tmp_path / "out.mp4", fresh_weights, options, renames=3)
+    whole = uninterrupted(film, tmp_path, fresh_regression, options)
+    told = kill(film, tmp_path / "out.mp4", fresh_regression, options, renames=3)
     assert told["killed"] == len(told["resumed"]) >= 3
     assert told["resumed"] == sorted(set(told["resumed"]))
     assert told["resumed"][-1] == 66
