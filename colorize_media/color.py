@@ -11,6 +11,7 @@ gives up chroma, never luma, where the display cannot show it: joined with the s
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Literal
@@ -353,10 +354,14 @@ def _as_codes(chroma: NDArray[Any], spec: YCbCrSpec) -> NDArray[Any]:
     return np.clip(np.rint(chroma, out=chroma), low, high, out=chroma).astype(np.uint16)
 
 
-@cache
 def chroma_table(matrix: Matrix) -> ChromaTable:
-    """The table of one matrix, built on first use."""
-    return ChromaTable(matrix)
+    """The table of one matrix, built on first use; threads that want it meanwhile wait for it."""
+    with _BUILDING:
+        return _table(matrix)
+
+
+_BUILDING = threading.Lock()
+_table = cache(ChromaTable)
 
 
 def colorfulness(rgb: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -221,6 +222,12 @@ def test_table_codes_are_whole_and_legal(bits: int, full_range: bool) -> None:
     assert codes.max() <= high
     neutral = chroma_table("bt601").planes(luma, np.zeros((50, 70, 2), np.float32), spec)
     assert np.all(neutral == spec.chroma_mid)
+
+
+def test_threads_that_want_a_table_at_once_get_the_same_one() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        tables = list(pool.map(chroma_table, ["bt2020"] * 4))
+    assert all(table is tables[0] for table in tables)
 
 
 def test_colorfulness_of_grey_is_zero_and_grows_with_chroma() -> None:
