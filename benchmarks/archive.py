@@ -35,8 +35,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from PIL import Image
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it; only heard before PyTorch is loaded
+
+import torch
 
 from colorize_media.archive import run_plan
 from colorize_media.colorizer import Colorizer, working_luma, working_shape

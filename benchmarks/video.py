@@ -24,6 +24,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from colorize_media.machine import let_cores_go
+
 RATE = 25
 GRAIN = 4.0  # codes, standard deviation
 STAGES = ("decode", "shrink", "network", "smooth", "encode")
@@ -163,6 +165,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path)
     parser.add_argument("--way", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    let_cores_go()  # as the command does
     if arguments.way:
         child(arguments)
         return

@@ -24,6 +24,7 @@ import click
 from colorize_media import __version__
 from colorize_media.errors import BadOption, ColorizeError, FileProblem
 from colorize_media.events import Event
+from colorize_media.machine import let_cores_go
 from colorize_media.options import ENGINES, SMOOTHING, ColorizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -689,6 +690,7 @@ def run(arguments: list[str]) -> int:
     """Run the command line; returns the exit code. Renders errors; nothing below exits or prints."""
     from colorize_media.console import show_error
 
+    let_cores_go()
     if not arguments:
         with click.Context(cli, info_name="colorize-media") as context:
             click.echo(cli.get_help(context), err=True)

@@ -11,8 +11,9 @@ gives up chroma, never luma, where the display cannot show it: joined with the s
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import cv2
@@ -250,11 +251,16 @@ class ChromaTable:
     [−110, 110]; what lies outside is clipped to the grid's edge. Error against the exact form on photographs: 0.1 codes of
     8 bits in the mean, at most 2 for 99 % of pixels (checked in tests); a = b = 0 is exactly neutral. About 4 MB and a
     second to build; `chroma_table` keeps one per matrix.
+
+    `codes`, for photographs, has a second table, of finished codes in steps of a quarter of a unit up to ±32, which few
+    colours leave: one look-up for both channels, three times as fast again, within a code of the first table's.
     """
 
     STEP = 5.0
     REACH = 110.0
     LAYERS = 256
+    FINE_STEP = 0.25
+    FINE_REACH = 32.0  # 256 steps: a position is one byte
 
     def __init__(self, matrix: Matrix) -> None:
         axis = torch.arange(-self.REACH, self.REACH + self.STEP / 2, self.STEP)
@@ -296,6 +302,39 @@ class ChromaTable:
         cb, cr = (cv2.remap(plane, column, layer, cv2.INTER_LINEAR) for plane in self._atlas)
         return _as_codes(cb, spec), _as_codes(cr, spec)
 
+    def codes(
+        self, luma_codes: NDArray[Any], a: NDArray[np.float32], b: NDArray[np.float32], spec: YCbCrSpec
+    ) -> NDArray[Any]:
+        """Cb and Cr as `pair` gives them, or a code beside it where the fine table has them, together: ``(h, w, 2)``."""
+        largest = max(cv2.norm(plane, cv2.NORM_INF) for plane in (a, b))
+        if (spec.bits, spec.full_range) != (8, True) or largest > self.FINE_REACH - self.FINE_STEP:
+            return cv2.merge(self.pair(luma_codes, a, b, spec))
+        # A pixel's place in the table is a number of 32 bits whose bytes are luma, b, a and 0: three planes laid together.
+        steps, middle = 1 / self.FINE_STEP, self.FINE_REACH / self.FINE_STEP
+        across, down = (cv2.convertScaleAbs(plane, None, steps, middle) for plane in (a, b))
+        place = cv2.merge((luma_codes, down, across, np.zeros_like(across))).view("<i4")[..., 0]
+        found = self._fine.take(place, mode="wrap")
+        return found.view(np.uint8).reshape(*luma_codes.shape, 2)
+
+    @cached_property
+    def _fine(self) -> NDArray[np.uint16]:
+        """Cb and Cr of full range, 8 bits each, of every luma code on a grid of `FINE_STEP` over b and a; 32 MB.
+
+        Luma fastest, then b, then a: what lies together in a picture does so here. A tenth of a second to build.
+        """
+        spec = YCbCrSpec(full_range=True)
+        position = (np.arange(256) * self.FINE_STEP - self.FINE_REACH + self.REACH) / self.STEP
+        lower = position.astype(int)
+        share = (position - lower).astype(np.float32)
+        fine = np.empty((256, 256, self.LAYERS, 2), np.uint8)  # a, b, luma, channel
+        for channel, plane in enumerate(self._atlas):
+            cube = plane.reshape(self.LAYERS, self._size, self._size).T  # a, b, luma
+            rows = cube[:, lower] * (1 - share[:, None]) + cube[:, lower + 1] * share[:, None]
+            for across, (low, weight) in enumerate(zip(lower, share, strict=True)):
+                chroma = cv2.addWeighted(rows[low], 1 - weight, rows[low + 1], weight, 0)
+                fine[across, ..., channel] = _as_codes(chroma, spec)
+        return fine.view(np.uint16).reshape(-1)
+
     def _on_grid(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
         position = np.clip(plane, -self.REACH, self.REACH)
         position += self.REACH
@@ -315,10 +354,14 @@ def _as_codes(chroma: NDArray[Any], spec: YCbCrSpec) -> NDArray[Any]:
     return np.clip(np.rint(chroma, out=chroma), low, high, out=chroma).astype(np.uint16)
 
 
-@cache
 def chroma_table(matrix: Matrix) -> ChromaTable:
-    """The table of one matrix, built on first use."""
-    return ChromaTable(matrix)
+    """The table of one matrix, built on first use; threads that want it meanwhile wait for it."""
+    with _BUILDING:
+        return _table(matrix)
+
+
+_BUILDING = threading.Lock()
+_table = cache(ChromaTable)
 
 
 def colorfulness(rgb: Tensor) -> Tensor:

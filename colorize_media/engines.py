@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from colorize_media.device import choose_device, network_dtype
 from colorize_media.errors import BadOption
 from colorize_media.extras import require
-from colorize_media.models import ColorDistribution, Network
+from colorize_media.models import ColorDistribution, Network, fold_batch_norms
 from colorize_media.options import ENGINES, EngineName
 
 # Whether `auto` may choose OpenVINO. Its deviation is that of bfloat16 itself, so colours do not forbid it; but it takes a
@@ -39,12 +39,13 @@ class Engine(Protocol):
 
 
 class TorchEngine:
-    """A network in PyTorch, on any device."""
+    """A network in PyTorch, on any device. ``network`` is given away."""
 
     name: EngineName = "torch"
 
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype) -> None:
         self.device, self.dtype = device, dtype
+        fold_batch_norms(network)
         self.network = network.to(device, dtype).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()

@@ -114,6 +114,16 @@ def averaged_down(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     return np.rint(small, out=small).astype(plane.dtype)
 
 
+def product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``left @ right``, in blocks of columns that stay on one thread."""
+    result = np.empty((len(left), right.shape[1]), np.float32)
+    together = max(1, _ON_ONE_THREAD // left.size)
+    for first in range(0, right.shape[1], together):
+        some = slice(first, first + together)
+        np.matmul(left, right[:, some], out=result[:, some])
+    return result
+
+
 def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
     rows = max(1, STRIP_PIXELS // width)
     for top in range(0, height, rows):

@@ -80,11 +80,13 @@ def moments(distribution: ColorDistribution, temperature: float = 1.0) -> tuple[
     if distribution.logits is None:
         own = distribution.offset.float()
         return own, torch.full_like(own[:, :1], TYPICAL_VARIANCE)
-    # Bins last, as a network's channels_last output has them in memory: a cell's 262 lie together.
-    weights = torch.softmax(distribution.logits.permute(0, 2, 3, 1).float() / temperature, dim=-1)
-    centres = bin_centres().to(weights)
+    centres = bin_centres().to(distribution.offset.device)
     columns = torch.cat((centres, centres.square().sum(dim=1, keepdim=True)), dim=1)  # (262, 3): a, b, a² + b²
-    first = torch.einsum("bhwk,kc->bchw", weights, columns)
+    # Bins last, as a network's channels_last output has them in memory: a cell's 262 lie together. Picture by picture: what
+    # is made of a whole batch on the way has 10 MB, which the system hands out anew, page by page, each time.
+    pictures = distribution.logits.permute(0, 2, 3, 1)
+    weights = (torch.softmax(picture.float() / temperature, dim=-1) for picture in pictures)
+    first = torch.stack([torch.einsum("hwk,kc->chw", picture, columns) for picture in weights])
     mean, square = first[:, :2], first[:, 2:]
     variance = (square - mean.square().sum(dim=1, keepdim=True)) / 2
     return mean + distribution.offset.float(), variance.clamp(min=0.0)

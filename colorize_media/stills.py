@@ -26,6 +26,7 @@ from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo import Photo, read_pages
 from colorize_media.photo_join import ChromaRows
 from colorize_media.photo_writer import write_pages, write_photo
+from colorize_media.pixels import product
 
 TOOL = f"colorize-media {__version__}"
 
@@ -186,9 +187,8 @@ def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
     def chroma(top: int, bottom: int) -> NDArray[Any]:
         used = np.flatnonzero(weights[top:bottom].any(axis=0))
         some = slice(int(used[0]), int(used[-1]) + 1)
-        a, b = (np.matmul(weights[top:bottom, some], plane[some]) for plane in wide)
-        codes: NDArray[Any] = cv2.merge(table.pair(photo.luma[top:bottom], a, b, photo.spec))
-        return codes
+        a, b = (product(weights[top:bottom, some], plane[some]) for plane in wide)
+        return table.codes(photo.luma[top:bottom], a, b, photo.spec)
 
     return chroma
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         save_weights,
     )
     from colorize_media.models.distribution import ColorDistribution, consensus
+    from colorize_media.models.folding import fold_batch_norms
     from colorize_media.models.regression import RegressionConfig, RegressionNet
     from colorize_media.models.resnet import ResNet18Encoder, load_rgb_weights
     from colorize_media.models.scenes import ScenesConfig, ScenesNet
@@ -42,6 +43,7 @@ _HOMES = {
     "config_to_json": "checkpoint",
     "consensus": "distribution",
     "find_weights": "weights_file",
+    "fold_batch_norms": "folding",
     "load_rgb_weights": "resnet",
     "load_weights": "checkpoint",
     "read_description": "checkpoint",
@@ -65,6 +67,7 @@ __all__ = [
     "config_to_json",
     "consensus",
     "find_weights",
+    "fold_batch_norms",
     "load_rgb_weights",
     "load_weights",
     "read_description",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,17 @@ def test_help_is_instant_and_imports_no_torch() -> None:
     assert result.stdout.splitlines()[-1] == "False False"
     for word in ("INPUT... [-o OUT]", "--vividness", "--engine", "train", "evaluate", "export", "models", "doctor"):
         assert word in result.stdout
+
+
+@pytest.mark.parametrize(("named", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_leave_their_core_to_others(named: str | None, expected: str) -> None:
+    """As OpenMP itself understood it when PyTorch was loaded."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    environment |= {"OMP_DISPLAY_ENV": "TRUE"} | ({"OMP_WAIT_POLICY": named} if named else {})
+    told = program("doctor", env=environment).stderr
+    if "OMP_WAIT_POLICY" not in told:
+        pytest.skip("this PyTorch has no OpenMP that tells its settings")
+    assert re.search(rf"OMP_WAIT_POLICY ?= ?'{expected}'", told)
 
 
 def test_inference_imports_nothing_heavy_that_it_does_not_use(photo: Path, fresh_weights: Path) -> None:

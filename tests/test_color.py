@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from colorize_media.color import (
 )
 
 MATRICES = ("bt601", "bt709", "bt2020")
+JPEG = YCbCrSpec("bt601", full_range=True)
 
 
 def random_rgb(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -164,6 +166,49 @@ def test_the_table_agrees_with_the_exact_form_on_photographs(name: str) -> None:
     assert difference.max() <= 6  # where the gamut's edge falls inside one cell of the grid
 
 
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_the_fine_table_is_a_code_from_the_other_at_most_and_as_exact(name: str) -> None:
+    rgb = torch.from_numpy(getattr(data, name)()[::2, ::2].copy()).permute(2, 0, 1).unsqueeze(0) / 255.0
+    luma = JPEG.luma_to_codes(luma_of_rgb(rgb, "bt601")).round()
+    ab = rgb_to_lab(rgb)[:, 1:].clamp(-31.0, 31.0)
+    exact = JPEG.chroma_to_codes(chroma_of_luma(luma / 255.0, ab, "bt601"))[0].permute(1, 2, 0).numpy()
+    planes = (luma[0, 0].numpy().astype(np.uint8), ab[0, 0].numpy(), ab[0, 1].numpy())
+    fine = chroma_table("bt601").codes(*planes, JPEG)
+    assert fine.dtype == np.uint8
+    pair = np.stack(chroma_table("bt601").pair(*planes, JPEG), axis=-1)
+    assert np.abs(fine.astype(int) - pair).max() <= 1
+    difference = np.abs(fine - exact)
+    assert difference.mean() < 0.2
+    assert np.quantile(difference, 0.99) <= 2
+
+
+def test_the_fine_table_has_every_luma_at_its_grid_s_corners_and_neutral_is_neutral() -> None:
+    table = chroma_table("bt601")
+    luma = np.tile(np.arange(256, dtype=np.uint8), (9, 1))
+    corners = list(itertools.product((-31.75, 0.0, 31.75), repeat=2))
+    a, b = (np.repeat(np.array(axis, np.float32)[:, None], 256, axis=1) for axis in zip(*corners, strict=True))
+    codes = table.codes(luma, a, b, JPEG)
+    assert np.abs(codes.astype(int) - np.stack(table.pair(luma, a, b, JPEG), axis=-1)).max() <= 1
+    assert np.all(codes[corners.index((0.0, 0.0))] == JPEG.chroma_mid)
+
+
+@pytest.mark.parametrize(
+    ("spec", "spread"),
+    [
+        (YCbCrSpec("bt601", full_range=True), 60.0),
+        (YCbCrSpec("bt601", full_range=False), 5.0),
+        (YCbCrSpec("bt601", full_range=True, bits=16), 5.0),
+    ],
+    ids=["beyond the fine table", "limited range", "16 bits"],
+)
+def test_what_is_not_in_the_fine_table_is_looked_up_in_the_other(spec: YCbCrSpec, spread: float) -> None:
+    random = np.random.default_rng(2)
+    luma = random.integers(0, spec.max_code + 1, (40, 50)).astype(np.uint8 if spec.bits == 8 else np.uint16)
+    a, b = random.normal(0, spread, (2, 40, 50)).astype(np.float32)
+    expected = np.stack(chroma_table("bt601").pair(luma, a, b, spec), axis=-1)
+    assert np.array_equal(chroma_table("bt601").codes(luma, a, b, spec), expected)
+
+
 @pytest.mark.parametrize(("bits", "full_range"), [(8, True), (10, False), (12, False), (16, True)])
 def test_table_codes_are_whole_and_legal(bits: int, full_range: bool) -> None:
     spec = YCbCrSpec("bt601", full_range=full_range, bits=bits)
@@ -177,6 +222,12 @@ def test_table_codes_are_whole_and_legal(bits: int, full_range: bool) -> None:
     assert codes.max() <= high
     neutral = chroma_table("bt601").planes(luma, np.zeros((50, 70, 2), np.float32), spec)
     assert np.all(neutral == spec.chroma_mid)
+
+
+def test_threads_that_want_a_table_at_once_get_the_same_one() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        tables = list(pool.map(chroma_table, ["bt2020"] * 4))
+    assert all(table is tables[0] for table in tables)
 
 
 def test_colorfulness_of_grey_is_zero_and_grows_with_chroma() -> None:

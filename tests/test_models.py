@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from skimage.color import rgb2lab
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet18
 
@@ -21,12 +22,15 @@ from colorize_media.models import (
     bin_centres,
     build,
     find_weights,
+    fold_batch_norms,
     load_rgb_weights,
     load_weights,
     read_description,
     save_weights,
 )
 from colorize_media.models.distribution import ColorDistribution
+
+from networks import lively
 
 CONFIGS = [ScenesConfig(scene_classes=("a", "b", "c")), RegressionConfig()]
 BOTH = pytest.mark.parametrize("config", CONFIGS, ids=[config.kind for config in CONFIGS])
@@ -60,6 +64,23 @@ def test_any_size_gives_a_quarter_grid(config: ScenesConfig | RegressionConfig, 
         assert output.logits is not None
         assert output.logits.shape == (2, 262, *grid)
         assert output.offset.abs().max() <= config.residual_bound
+
+
+@pytest.mark.parametrize(("config", "left"), [(CONFIGS[0], 4), (CONFIGS[1], 0)], ids=["scenes", "regression"])
+def test_folded_batch_norms_leave_the_function_as_it_was(config: ScenesConfig | RegressionConfig, left: int) -> None:
+    """Those of sums of two branches stay: the bottleneck's, and one in each step of the decoder."""
+    network, folded = lively(config), lively(config)
+    fold_batch_norms(folded)
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in folded.modules()) == left
+    lightness = 100 * torch.rand(2, 1, 64, 96)
+    with torch.inference_mode():
+        expected, output = network(lightness), folded(lightness)
+    torch.testing.assert_close(output.mean(), expected.mean(), atol=1e-3, rtol=0)
+
+
+def test_batch_norms_that_still_learn_are_not_folded() -> None:
+    with pytest.raises(AssertionError):
+        fold_batch_norms(build(CONFIGS[0]).train())
 
 
 def test_scene_classes_are_an_output_of_training_only() -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from colorize_media.pixels import averaged_down, luma_of
+from colorize_media.pixels import averaged_down, luma_of, product
 
 SIZES = [(96, 96), (160, 64), (33, 127), (511, 511), (512, 512), (1, 1), (64, 512)]
 
@@ -39,6 +39,16 @@ def test_colours_are_averaged_channel_by_channel() -> None:
         assert np.array_equal(
             small[..., channel], averaged_down(np.ascontiguousarray(picture[..., channel]), (100, 70))
         )
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (10, 5, 6000), (300, 48, 200), (3, 2, 100_003)])
+def test_products_in_blocks_are_products(shape: tuple[int, int, int]) -> None:
+    rows, inner, columns = shape
+    random = np.random.default_rng(3)
+    left, right = random.normal(size=(rows, inner)), random.normal(size=(inner, columns))
+    found = product(left.astype(np.float32), right.astype(np.float32))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, left @ right, atol=1e-4)
 
 
 def test_luma_is_the_rounded_sum_of_thousandths_for_every_colour() -> None:
