@@ -233,7 +233,12 @@ def chroma_of_luma(luma: Tensor, ab: Tensor, matrix: Matrix) -> Tensor:
         dark = luma_of_rgb(rgb, matrix) < luma
         low = torch.where(dark, middle, low)
         high = torch.where(dark, high, middle)
-    rgb = lab_to_rgb(torch.cat(((low + high) / 2, ab), dim=-3), clip=False)
+    return _chroma_at((low + high) / 2, luma, ab, matrix)
+
+
+def _chroma_at(lightness: Tensor, luma: Tensor, ab: Tensor, matrix: Matrix) -> Tensor:
+    """`chroma_of_luma` once L is known."""
+    rgb = lab_to_rgb(torch.cat((lightness, ab), dim=-3), clip=False)
     difference = rgb - luma_of_rgb(rgb, matrix)
     tiny = torch.finfo(luma.dtype).tiny
     room = torch.where(difference > 0, 1.0 - luma, luma) / difference.abs().clamp(min=tiny)
@@ -244,13 +249,30 @@ def chroma_of_luma(luma: Tensor, ab: Tensor, matrix: Matrix) -> Tensor:
     return torch.cat((cb, cr), dim=-3)
 
 
+def _lightness_of_lumas(lumas: Tensor, ab: Tensor, matrix: Matrix, levels: int = 401) -> Tensor:
+    """The L at which each colour of ``ab (2, h, w)`` has each of ``lumas (N,)``: ``(N, h, w)``, as bisection finds it.
+
+    Read off the luma of each colour at ``levels`` L, between which it is nearly straight: with 401, L is at most 0.005 off
+    where the colour can be displayed, in a sixth of the time.
+    """
+    height, width = ab.shape[-2:]
+    lightness = torch.linspace(0.0, 100.0, levels)
+    colors = torch.cat((lightness.view(-1, 1, 1, 1).expand(-1, 1, height, width), ab.expand(levels, -1, -1, -1)), dim=1)
+    known = luma_of_rgb(lab_to_rgb(colors, clip=False), matrix).view(levels, -1).T.contiguous()  # (h·w, levels)
+    wanted = lumas.expand(len(known), -1).contiguous()
+    above = torch.searchsorted(known, wanted).clamp(1, levels - 1)
+    below_luma, above_luma = known.gather(1, above - 1), known.gather(1, above)
+    share = ((wanted - below_luma) / (above_luma - below_luma)).clamp(0.0, 1.0)
+    return ((above - 1 + share) * (100.0 / (levels - 1))).T.reshape(-1, height, width)
+
+
 class ChromaTable:
     """`chroma_of_luma` tabulated, for whole planes on the CPU: about 20 times faster than the exact form.
 
     One bilinear look-up per pixel and channel in an atlas of 256 luma layers, each a grid of step 5 over a and b in
     [−110, 110]; what lies outside is clipped to the grid's edge. Error against the exact form on photographs: 0.1 codes of
-    8 bits in the mean, at most 2 for 99 % of pixels (checked in tests); a = b = 0 is exactly neutral. About 4 MB and a
-    second to build; `chroma_table` keeps one per matrix.
+    8 bits in the mean, at most 2 for 99 % of pixels (checked in tests); a = b = 0 is exactly neutral. 4 MB, a quarter of
+    a second to build; `chroma_table` keeps one per matrix.
 
     `codes`, for photographs, has a second table, of finished codes in steps of a quarter of a unit up to ±32, which few
     colours leave: one look-up for both channels, three times as fast again, within a code of the first table's.
@@ -265,11 +287,17 @@ class ChromaTable:
     def __init__(self, matrix: Matrix) -> None:
         axis = torch.arange(-self.REACH, self.REACH + self.STEP / 2, self.STEP)
         size = axis.numel()
-        a = axis.view(1, 1, 1, size).expand(self.LAYERS, 1, size, size)
-        b = axis.view(1, 1, size, 1).expand(self.LAYERS, 1, size, size)
-        luma = torch.linspace(0.0, 1.0, self.LAYERS).view(-1, 1, 1, 1).expand(self.LAYERS, 1, size, size)
-        chroma = chroma_of_luma(luma, torch.cat((a, b), dim=1), matrix)  # (LAYERS, 2, b, a)
-        chroma[:, :, size // 2, size // 2] = 0.0  # what bisection leaves would tint greys at 16 bits
+        b, a = torch.meshgrid(axis, axis, indexing="ij")
+        ab = torch.stack((a, b))
+        luma = torch.linspace(0.0, 1.0, self.LAYERS)
+        lightness = _lightness_of_lumas(luma, ab, matrix)
+        chroma = _chroma_at(
+            lightness.unsqueeze(1),
+            luma.view(-1, 1, 1, 1).expand(-1, 1, size, size),
+            ab.expand(self.LAYERS, -1, -1, -1),
+            matrix,
+        )  # (LAYERS, 2, b, a)
+        chroma[:, :, size // 2, size // 2] = 0.0  # what interpolation leaves would tint greys at 16 bits
         self._size = size
         planes = chroma.transpose(0, 1).reshape(2, self.LAYERS * size, size).contiguous().numpy()
         self._atlas: tuple[NDArray[np.float32], NDArray[np.float32]] = (planes[0], planes[1])  # Cb and Cr
