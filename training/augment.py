@@ -70,7 +70,8 @@ class Draws:
         # Numbers come row by row, so the first places' are the same however many follow.
         random = np.random.default_rng((seed, step, 3)).random((rows.stop, len(effects) + 8))[rows.start :]
         mix = np.random.default_rng((seed, step, 4)).dirichlet((2.0, 3.0, 2.0), rows.stop)[rows.start :]
-        gamma, sigma, grain, black, white, quality, clumps, noise = random[:, len(effects) :].T
+        chances, others = np.split(random.T, [len(effects)])
+        gamma, sigma, grain, black, white, quality, clumps, noise = others
         amounts = {
             "gamma": 0.7 * 2.0**gamma,
             "sigma": 0.5 + sigma,
@@ -79,7 +80,7 @@ class Draws:
             "white": 0.85 + 0.15 * white,
             "quality": 25.0 + 65.0 * quality,
         }
-        chance = dict(zip(effects, random.T, strict=False))
+        chance = dict(zip(effects, chances, strict=True))
         return cls(chance, mix, amounts, clumps < 0.5, (noise * 2**53).astype(np.int64))
 
 
