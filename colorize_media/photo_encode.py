@@ -40,9 +40,20 @@ def _assembled(photo: Photo, chroma: ChromaRows) -> Image.Image:
 
 
 def _write_jpeg(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
-    encoded = io.BytesIO()
-    _ycbcr(photo, chroma).save(encoded, "JPEG", quality=quality, subsampling=0, **_dpi(metadata))
-    file.write(embed_in_jpeg(encoded.getvalue(), metadata))
+    with _memory_file() as encoded:
+        _ycbcr(photo, chroma).save(encoded, "JPEG", quality=quality, subsampling=0, **_dpi(metadata))
+        encoded.seek(0)
+        file.write(embed_in_jpeg(encoded.read(), metadata))
+
+
+def _memory_file() -> BinaryIO:
+    """For what is encoded. On Linux the system has it: into a file with a number Pillow writes without Python's lock.
+
+    So the other threads go on meanwhile, which for a large JPEG is a fifth of a second.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("colorize-media"), "w+b")
+    return io.BytesIO()
 
 
 def _ycbcr(photo: Photo, chroma: ChromaRows) -> Image.Image:
@@ -63,20 +74,16 @@ def _ycbcr(photo: Photo, chroma: ChromaRows) -> Image.Image:
 
 
 def _write_png(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
-    if photo.spec.bits == 8:
-        memory = io.BytesIO()
-        _assembled(photo, chroma).save(memory, "PNG", compress_level=_DEFLATE)
-        file.write(embed_in_png(memory.getvalue(), metadata))
-        return
-    encoded = _encoded_deep(photo, chroma, ".png", [cv2.IMWRITE_PNG_COMPRESSION, _DEFLATE])
+    encoded = _encoded_by_opencv(photo, chroma, ".png", [cv2.IMWRITE_PNG_COMPRESSION, _DEFLATE])
     file.write(embed_in_png(encoded, metadata))
 
 
-def _encoded_deep(photo: Photo, chroma: ChromaRows, suffix: str, settings: list[int]) -> bytes:
-    """The 16-bit picture by OpenCV, which wants B, G, R."""
+def _encoded_by_opencv(photo: Photo, chroma: ChromaRows, suffix: str, settings: list[int]) -> bytes:
+    """The picture of 8 or 16 bits by OpenCV, which wants B, G, R; it has all 16 bits, and does not hold Python's lock."""
+    bits = 8 if photo.spec.bits == 8 else 16
     order = [2, 1, 0] if photo.alpha is None else [2, 1, 0, 3]
-    picture = np.empty((*photo.luma.shape, len(order)), np.uint16)
-    for top, strip in rgb_rows(photo, chroma, 16):
+    picture = np.empty((*photo.luma.shape, len(order)), np.uint8 if bits == 8 else np.uint16)
+    for top, strip in rgb_rows(photo, chroma, bits):
         picture[top : top + len(strip)] = strip[..., order]
     done, encoded = cv2.imencode(suffix, picture, settings)
     if not done:
@@ -130,7 +137,9 @@ def _write_jpeg2000(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, q
     if photo.spec.bits == 8:
         _write_with_pillow("JPEG2000", photo, chroma, metadata, quality, file)
         return
-    file.write(_encoded_deep(photo, chroma, ".jp2", [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]))  # 1000: lossless
+    file.write(
+        _encoded_by_opencv(photo, chroma, ".jp2", [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])
+    )  # 1000: lossless
 
 
 def _write_ppm(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:
@@ -151,9 +160,10 @@ def _write_with_pillow(
         options |= {key: value for key, value in (("exif", metadata.exif), ("xmp", metadata.xmp)) if value}
     elif name == "BMP":
         options = _dpi(metadata)
-    encoded = io.BytesIO()  # some encoders seek and read back, and their errors must not look like the disk's
-    _assembled(photo, chroma).save(encoded, name, **options)
-    file.write(encoded.getbuffer())
+    with _memory_file() as encoded:  # some encoders seek and read back, and their errors must not look like the disk's
+        _assembled(photo, chroma).save(encoded, name, **options)
+        encoded.seek(0)
+        file.write(encoded.read())
 
 
 def _dpi(metadata: PhotoMetadata) -> dict[str, Any]:
