@@ -47,9 +47,10 @@ def _write_jpeg(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quali
 
 
 def _memory_file() -> BinaryIO:
-    """For what is encoded. On Linux the system has it: into a file with a number Pillow writes without Python's lock.
+    """For a JPEG. On Linux the system has it: into a file with a number Pillow writes without Python's lock.
 
-    So the other threads go on meanwhile, which for a large JPEG is a fifth of a second.
+    So the other threads go on meanwhile, which for a large JPEG is a fifth of a second. Not for JPEG 2000: where such a file
+    may not grow (``ulimit -f``) Pillow's encoder tries for ever.
     """
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("colorize-media"), "w+b")
@@ -160,10 +161,9 @@ def _write_with_pillow(
         options |= {key: value for key, value in (("exif", metadata.exif), ("xmp", metadata.xmp)) if value}
     elif name == "BMP":
         options = _dpi(metadata)
-    with _memory_file() as encoded:  # some encoders seek and read back, and their errors must not look like the disk's
-        _assembled(photo, chroma).save(encoded, name, **options)
-        encoded.seek(0)
-        file.write(encoded.read())
+    encoded = io.BytesIO()  # some encoders seek and read back, and their errors must not look like the disk's
+    _assembled(photo, chroma).save(encoded, name, **options)
+    file.write(encoded.getbuffer())
 
 
 def _dpi(metadata: PhotoMetadata) -> dict[str, Any]:
