@@ -59,16 +59,17 @@ def main(
         "all others": load_pictures(of("val", False), 256, limit=OTHERS),
     }
     begin = find_weights("scenes")
+    tuning = dataclasses.replace(load_recipe("finetune", keep=keep), patience=0)
     if without:
         recipe = dataclasses.replace(load_recipe("scenes"), steps=without, sizes=((0.0, size),))
+        tuning = dataclasses.replace(tuning, exponent=recipe.exponent)  # else it would change how vivid all is
         begin = output / "without" / "weights.safetensors"
         begun = (output / "without" / "state.safetensors").exists()
         if not begin.exists():
             others = load_pictures(of("train", False), round(1.25 * size))
             train(recipe, others, vals["all others"], begin.parent, device=device, evaluate_every=0, resume=begun)
-    recipe = dataclasses.replace(load_recipe("finetune", keep=keep), patience=0)
-    own = load_pictures(islice(of("train", True), pictures), round(1.25 * recipe.largest_size))
-    weights = train(recipe, own, vals[category], output / "tuned", device=device, init=begin, evaluate_every=0)
+    own = load_pictures(islice(of("train", True), pictures), round(1.25 * tuning.largest_size))
+    weights = train(tuning, own, vals[category], output / "tuned", device=device, init=begin, evaluate_every=0)
     click.echo(f"{len(own)} pictures of {category}\n")
     click.echo("| pictures | network | AuC % | rebalanced % | ab MSE | colour |\n|---|---|---|---|---|---|")
     networks = {"before": load_weights(begin)[0].to(device), "after": load_weights(weights)[0].to(device)}
