@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def main(
     for name, recipe in variants().items():
         if only and name not in only:
             continue
-        run = output / name.replace(", ", "-").replace(" ", "_")
+        run = _folder(output, name)
         if not _finished(run, steps):
             if store is None:
                 store = load_pictures(read_pictures(find_sources(data)), round(1.25 * size), limit=limit)
@@ -96,7 +95,7 @@ def main(
             equal = dataclasses.replace(recipe, steps=steps, batch=batch, sizes=((0.0, size),))
             train(equal, store, val.part(0, max(1, len(val) // 128)), run, device=device, evaluate_every=0,
                   resume=(run / "state.safetensors").exists())  # fmt: skip
-        rows[name] = _measured(run, {"": Decoding()}, val, [size], device)[f" {size}"]
+        rows |= _measured(run, {name: Decoding()}, val, size, device)
 
     equal_color = f"AuC at {COLOR} | rebalanced at {COLOR}"
     click.echo(f"| variant | {' | '.join(COLUMNS)} | {equal_color} |\n|---|" + "---|" * (len(COLUMNS) + 2))
@@ -107,35 +106,42 @@ def main(
     if only or not candidates:
         return
     best = max(candidates, key=lambda name: _at_equal_color(rows[name], "auc") or 0.0)
-    run = output / best.replace(", ", "-").replace(" ", "_")
+    run = _folder(output, best)
     click.echo(f"\n| {best}, decoded | {' | '.join(COLUMNS)} | {equal_color} |\n|---|" + "---|" * (len(COLUMNS) + 2))
     decodings = {f"T = {temperature}": Decoding(temperature) for temperature in (0.25, 0.38, 0.5, 0.75)}
     decodings |= {f"mean field {strength}": Decoding(refine=strength) for strength in (0.5, 1.0, 2.0)}
     decodings |= {"looked at as photographs are": Decoding(still=True)}
-    found_rows = _measured(run, decodings, val, [size], device)
-    found_rows |= _measured(run, {"working size": Decoding()}, val, WORKING_SIZES, device)
-    for name, found in found_rows.items():
-        click.echo(_line(name.removesuffix(f" {size}") if name.split(" ")[0] != "working" else name, found))
+    decoded = _measured(run, decodings, val, size, device)
+    for working_size in WORKING_SIZES:
+        decoded |= _measured(run, {f"working size {working_size}": Decoding()}, val, working_size, device)
+    for name, found in decoded.items():
+        click.echo(_line(name, found))
+
+
+def _folder(output: Path, name: str) -> Path:
+    """Of a variant's run."""
+    return output / name.replace(", ", "-").replace(" ", "_")
 
 
 def _measured(
-    run: Path, decodings: dict[str, Decoding], val: PictureStore, sizes: Sequence[int], device: torch.device
+    run: Path, decodings: dict[str, Decoding], val: PictureStore, working_size: int, device: torch.device
 ) -> dict[str, list[dict[str, float]]]:
-    """The numbers at each gain, by decoding and working size (``"T = 0.5 96"``); kept in the run's scores.json."""
+    """The numbers at each gain, by the decoding's name; kept in the run's scores.json."""
     file = run / "scores.json"
     known: dict[str, list[dict[str, float]]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    found = {}
-    for size in sizes:
-        key = {name: f"{name} {size}, {len(val)} pictures" for name in decodings}
-        missing = [name for name in decodings if key[name] not in known]
-        if missing:
-            network = load_weights(run / "weights.safetensors")[0].to(device)
-            wanted = [dataclasses.replace(decodings[name], gain=gain) for name in missing for gain in GAINS]
-            rows = evaluate_network(network, val, wanted, working_size=size, device=device, batch=default_batch(device))
-            known |= {key[name]: rows[len(GAINS) * at : len(GAINS) * (at + 1)] for at, name in enumerate(missing)}
-            file.write_text(json.dumps(known), encoding="utf-8")
-        found |= {f"{name} {size}": known[key[name]] for name in decodings}
-    return found
+    key = {name: f"{name}, seen at {working_size} px, {len(val)} pictures" for name in decodings}
+    missing = [name for name in decodings if key[name] not in known]
+    if missing:
+        network = load_weights(run / "weights.safetensors")[0].to(device)
+        wanted = [dataclasses.replace(decodings[name], gain=gain) for name in missing for gain in GAINS]
+        rows = iter(
+            evaluate_network(
+                network, val, wanted, working_size=working_size, device=device, batch=default_batch(device)
+            )
+        )
+        known |= {key[name]: [next(rows) for _ in GAINS] for name in missing}
+        file.write_text(json.dumps(known), encoding="utf-8")
+    return {name: known[key[name]] for name in decodings}
 
 
 def _at_equal_color(rows: list[dict[str, float]], number: str) -> float | None:

@@ -138,9 +138,8 @@ def _write_jpeg2000(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, q
     if photo.spec.bits == 8:
         _write_with_pillow("JPEG2000", photo, chroma, metadata, quality, file)
         return
-    file.write(
-        _encoded_by_opencv(photo, chroma, ".jp2", [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])
-    )  # 1000: lossless
+    lossless = [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]
+    file.write(_encoded_by_opencv(photo, chroma, ".jp2", lossless))
 
 
 def _write_ppm(photo: Photo, chroma: ChromaRows, metadata: PhotoMetadata, quality: int, file: BinaryIO) -> None:

@@ -46,10 +46,6 @@ from colorize_media.training.sources import Picture, find_sources, read_pictures
 CLEAN = FilmLook(0, 0, 0, 0, 0, 0)
 
 
-def generators(count: int) -> list[np.random.Generator]:
-    return [np.random.default_rng(number) for number in range(count)]
-
-
 def encoded(rgb: np.ndarray, form: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, form)
