@@ -188,7 +188,7 @@ def time_stages(sources: list[Path], folder: Path, colorizer: Colorizer, options
     prepared = []
     for source in sources:
         photo = stages.timed("read", read_photo)(source, max_pixels=options.max_pixels)
-        decision = stages.timed("decide", decide_photo)(photo, options)
+        decision = stages.timed("decide", decide_photo)(photo.preview, photo.luma, options)
         shapes = [working_shape(*photo.luma.shape, size) for size in sizes]
         views = tuple(stages.timed("shrink", working_luma)(photo.luma, shape) for shape in shapes)
         prepared.append(PreparedPhoto(photo, views, decision.told))

@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 
 import click
 
-from colorize_media import __version__
 from colorize_media.errors import BadOption, ColorizeError, FileProblem
 from colorize_media.events import Event
 from colorize_media.machine import let_cores_go
 from colorize_media.options import ENGINES, SMOOTHING, ColorizeOptions
+from colorize_media.version import __version__
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT = "colorize"

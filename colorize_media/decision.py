@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from colorize_media.color_shots import Survey
 from colorize_media.documents import DocumentVerdict, judge_document
 from colorize_media.monochrome import Verdict, decide
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo import Photo
 
 What = Literal["neutral", "toned", "mixed", "color", "document", "unknown"]
 _LEFT: dict[What, str] = {
@@ -43,13 +45,18 @@ class Decision:
         return self.reason if known else f"{self.what}: {self.reason}"
 
 
-def decide_photo(photo: Photo, options: ColorizeOptions, document: DocumentVerdict | None = None) -> Decision:
-    """``document`` is judged here if it matters and is not given."""
-    verdict = decide([photo.preview])
+def decide_photo(
+    preview: NDArray[np.uint8], luma: NDArray[Any], options: ColorizeOptions, document: DocumentVerdict | None = None
+) -> Decision:
+    """About a photograph by its small ``preview (h, w, 3)`` R'G'B' and its whole ``luma (H, W)`` in codes.
+
+    ``document`` is judged here if it matters and is not given.
+    """
+    verdict = decide([preview])
     if not verdict.is_monochrome and not options.force:
         return Decision("color", False, verdict.reason, verdict, document)
     if options.skip_documents:
-        document = document or judge_document(photo.luma)
+        document = document or judge_document(luma)
         if document.is_document:
             return Decision("document", False, document.reason, verdict, document)
     return Decision(verdict.kind, True, verdict.reason, verdict, document)

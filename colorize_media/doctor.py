@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from colorize_media import __version__
 from colorize_media.errors import ColorizeError, LibraryMissing
+from colorize_media.version import __version__
 
 LIBRARIES = ("av", "numpy", "opencv-python-headless", "pillow", "safetensors")
 EXTRAS = {"HEIC": "pi-heif", "camera raw": "rawpy"}

@@ -113,6 +113,7 @@ class Summary:
 
 
 Event: TypeAlias = Planned | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary
+Result: TypeAlias = Done | Skipped  # of a job that did not fail
 OnEvent: TypeAlias = Callable[[Event], None]
 
 

@@ -21,13 +21,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from colorize_media import __version__
 from colorize_media.engines import import_openvino, openvino_model, tensors
 from colorize_media.errors import BadOption, InputIsOutput, OutputExists, OutputUnwritable
 from colorize_media.extras import require
 from colorize_media.models import SHIPPED, Network, bin_centres, find_weights, load_weights
 from colorize_media.models.checkpoint import config_to_json
 from colorize_media.refine import decide_colors
+from colorize_media.version import __version__
 
 Format = Literal["onnx", "openvino"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}

@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 
 from colorize_media.color import YCbCrSpec, rgb_to_lab
 from colorize_media.color_shots import FEWEST_SAMPLES, survey
-from colorize_media.colorizer import Colorizer, lightness_batch, working_luma
+from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
 from colorize_media.errors import InputMissing, NoPicture
 from colorize_media.formats import VIDEO_SUFFIXES
 from colorize_media.options import SMOOTHING, Smoothing
-from colorize_media.pipeline import luma_bytes, upright_shape
+from colorize_media.pipeline import luma_bytes
 from colorize_media.planes import COLORSPACE
 from colorize_media.shots import CutDetector, DissolveDetector
 from colorize_media.smoothing import SmoothingInput, make_smoother
-from colorize_media.video import Frame, Reader
+from colorize_media.video import Frame, Reader, VideoGeometry
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,12 @@ class FilmInAllWays:
         with Reader(self.path) as reader:
             samples = reader.sample(FEWEST_SAMPLES)
             has_truth = bool(samples) and survey(samples).kind == "color"
-            shape = upright_shape(reader.geometry, self._working_size)
-            turns = reader.geometry.rotation // 90
-            lying = shape[::-1] if turns % 2 else shape
-            spec, batch = reader.geometry.spec, []
+            geometry = reader.geometry
+            lying = geometry.lying_size(working_shape(*geometry.upright_size, self._working_size))
+            spec, batch = geometry.spec, []
             for count, item in enumerate(reader, 1):
-                small = np.ascontiguousarray(np.rot90(working_luma(item.luma, lying), -turns))
-                batch.append((small, _true_ab(item, spec, lying, turns) if has_truth else None))
+                small = geometry.upright(working_luma(item.luma, lying))
+                batch.append((small, _true_ab(item, geometry, lying) if has_truth else None))
                 if len(batch) >= self._colorizer.batch_size or count == self._limit:
                     yield from self._through_network(batch, spec)
                     batch = []
@@ -123,14 +122,18 @@ def find_films(path: Path) -> list[Path]:
     return films
 
 
-def _true_ab(frame: Frame, spec: YCbCrSpec, lying: tuple[int, int], turns: int) -> NDArray[np.float32]:
+def _true_ab(frame: Frame, geometry: VideoGeometry, lying: tuple[int, int]) -> NDArray[np.float32]:
     """The frame's own colours ``(h, w, 2)`` upright on the ab grid, a quarter of the working size."""
     height, width = lying
     # The matrix is said, because FFmpeg takes BT.601 for what says nothing, whatever its size.
     rgb = frame.source.reformat(
-        width=width, height=height, format="rgb24", interpolation="AREA", src_colorspace=COLORSPACE[spec.matrix]
+        width=width,
+        height=height,
+        format="rgb24",
+        interpolation="AREA",
+        src_colorspace=COLORSPACE[geometry.spec.matrix],
     )
-    upright = np.ascontiguousarray(np.rot90(rgb.to_ndarray(), -turns))
+    upright = geometry.upright(rgb.to_ndarray())
     lab = rgb_to_lab(torch.from_numpy(upright).permute(2, 0, 1) / 255.0)
     ab = lab[1:].permute(1, 2, 0).contiguous().numpy()
     small: NDArray[Any] = cv2.resize(ab, (upright.shape[1] // 4, upright.shape[0] // 4), interpolation=cv2.INTER_AREA)

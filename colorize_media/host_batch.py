@@ -21,13 +21,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from colorize_media import __version__
 from colorize_media.archive import run_plan
 from colorize_media.errors import BadOption, ColorizeError, UsageProblem
 from colorize_media.events import Done, Event, Failed, Skipped, Warned
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import unexpected
 from colorize_media.plan import make_plan
+from colorize_media.version import __version__
 
 if TYPE_CHECKING:
     from colorize_media.colorizer import Colorizer

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from colorize_media import __version__
 from colorize_media.decision import Decision, decide_photo
 from colorize_media.errors import (
     ColorizeError,
@@ -39,6 +38,7 @@ from colorize_media.outputs import append_lines
 from colorize_media.photo import read_photo
 from colorize_media.plan import with_writable_suffix
 from colorize_media.stills import colorize_photo
+from colorize_media.version import __version__
 
 if TYPE_CHECKING:
     from colorize_media.colorizer import Colorizer
@@ -255,7 +255,8 @@ class _Run:
         path = folder / "preview"
         try:
             path.write_bytes(self._server.preview(asset))
-            return decide_photo(read_photo(path, max_pixels=self._options.max_pixels), self._options)
+            photo = read_photo(path, max_pixels=self._options.max_pixels)
+            return decide_photo(photo.preview, photo.luma, self._options)
         except EnvironmentProblem:
             raise
         except ColorizeError:  # not made yet, or of a kind that we cannot read

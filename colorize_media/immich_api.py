@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
-from colorize_media import __version__
 from colorize_media.errors import BadOption, ServerProblem, ServerRefused
+from colorize_media.version import __version__
 
 VERSIONS = (2, 3)  # of the server
 PAGE = 250  # assets asked for at once; the server gives 1000 at most

@@ -79,7 +79,7 @@ def _inspect(path: Path, problem: str, options: ColorizeOptions) -> Inspection:
 def _inspect_photo(path: Path, options: ColorizeOptions) -> Inspection:
     """Of several pages, the first that would be coloured."""
     for number, photo in enumerate(read_pages(path, max_pixels=options.max_pixels), 1):
-        found = _of(path, "photo", decide_photo(photo, options, judge_document(photo.luma)))
+        found = _of(path, "photo", decide_photo(photo.preview, photo.luma, options, judge_document(photo.luma)))
         if photo.pages > 1:
             found = dataclasses.replace(found, reason=f"page {number} of {photo.pages}: {found.reason}")
         if found.decision == "color":

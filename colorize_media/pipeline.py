@@ -27,18 +27,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media import __version__
 from colorize_media.color import YCbCrSpec, chroma_table
 from colorize_media.color_shots import SIDE, ColorShots, ShotFrame, Survey, samples_for, survey
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
 from colorize_media.decision import decide_film
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
-from colorize_media.events import Advanced, Done, OnEvent, Resumed, Skipped, Started, Warned, ignore
+from colorize_media.events import Advanced, Done, OnEvent, Result, Resumed, Skipped, Started, Warned, ignore
 from colorize_media.keyframes import Colored, Coloring, EveryFrame, Keyframes
 from colorize_media.options import ColorizeOptions
 from colorize_media.planes import chroma_planes, has_chroma, small_rgb
 from colorize_media.smoothing import SmoothingInput, make_smoother
-from colorize_media.stills import Result
+from colorize_media.version import __version__
 from colorize_media.video import Frame, Reader, VideoGeometry
 from colorize_media.video_encoder import EncoderSettings
 from colorize_media.video_writer import Writer
@@ -209,7 +208,7 @@ class _FilmLoop:
         self._options = options
         self._on_event = on_event
         self._geometry = geometry
-        self._shape = upright_shape(geometry, options.working_size)
+        self._shape = working_shape(*geometry.upright_size, options.working_size)
         waiting = max(2, min(MOST_QUEUED, QUEUE_BYTES // _frame_bytes(geometry)))
         self._decoded: queue.Queue[_Decoded | None] = queue.Queue(waiting)
         self._colored: queue.Queue[_Colored | _SegmentEnd | None] = queue.Queue(waiting)
@@ -269,15 +268,14 @@ class _FilmLoop:
         raise _Stopped
 
     def _decode(self) -> None:
-        quarter_turns = self._geometry.rotation // 90
-        lying = self._shape[::-1] if quarter_turns % 2 else self._shape
+        lying = self._geometry.lying_size(self._shape)
         count = 0
         for frame in self._reader:
             count += 1
             if self._stop.is_set():
                 raise _Stopped
             if frame.index >= self._done:
-                small = np.ascontiguousarray(np.rot90(working_luma(frame.luma, lying), -quarter_turns))
+                small = self._geometry.upright(working_luma(frame.luma, lying))
                 judged = self._among_color is not None
                 seen = small_rgb(frame.source, frame.luma, self._geometry.spec, SIDE) if judged else None
                 self._put(self._decoded, _Decoded(frame, small, seen))
@@ -379,7 +377,7 @@ class _FilmLoop:
             if item.ab is None:
                 chroma: NDArray[Any] = chroma_planes(item.frame.source, geometry.spec, geometry.output_format)
             else:
-                lying = np.ascontiguousarray(np.rot90(item.ab, geometry.rotation // 90))
+                lying = geometry.lying(item.ab)
                 ab: NDArray[Any] = cv2.resize(lying, size, interpolation=cv2.INTER_CUBIC)
                 luma = item.frame.luma
                 if luma.shape[::-1] != size:
@@ -421,13 +419,6 @@ _NO_COLOR = frozenset(
 def _named(state: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
     """One stage's part of the loop's state."""
     return {key.removeprefix(f"{name}."): array for key, array in state.items() if key.startswith(f"{name}.")}
-
-
-def upright_shape(geometry: VideoGeometry, short_side: int) -> tuple[int, int]:
-    """Working size of the film as it is shown: turned upright, with square pixels."""
-    width = geometry.width * (geometry.sample_aspect_ratio or 1)
-    height, width = (geometry.height, round(width)) if geometry.rotation % 180 == 0 else (round(width), geometry.height)
-    return working_shape(height, width, short_side)
 
 
 def _frame_bytes(geometry: VideoGeometry) -> int:

@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from colorize_media import __version__
 from colorize_media.discovery import Selection, search
 from colorize_media.errors import BadOption, InputIsOutput, OutputCollision
 from colorize_media.events import Planned
@@ -32,6 +31,7 @@ from colorize_media.formats import (
 )
 from colorize_media.manifest import Entry, Stamp, Status, digest, read_manifest
 from colorize_media.options import ColorizeOptions
+from colorize_media.version import __version__
 
 MARK = ".color"  # film.mp4 → film.color.mp4
 PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png

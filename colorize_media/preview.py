@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from colorize_media.color_shots import Survey
-from colorize_media.colorizer import Colorizer
+from colorize_media.colorizer import Colorizer, working_shape
 from colorize_media.decision import decide_film
 from colorize_media.errors import NoPicture, OutputUnwritable
 from colorize_media.events import Done, OnEvent, Skipped, Started, ignore
 from colorize_media.options import ColorizeOptions
 from colorize_media.outputs import whole_or_absent
-from colorize_media.pipeline import color_frames, open_film, survey_of, upright_shape
+from colorize_media.pipeline import color_frames, open_film, survey_of
 from colorize_media.planes import COLORSPACE
 from colorize_media.video import Frame, Reader, VideoGeometry
 from colorize_media.video_encoder import colored_picture
@@ -82,7 +82,7 @@ class _LastShown:
 
     def __init__(self, geometry: VideoGeometry, wanted: Fraction) -> None:
         self._geometry, self._wanted = geometry, wanted
-        height, width = upright_shape(geometry, HEIGHT)
+        height, width = working_shape(*geometry.upright_size, HEIGHT)
         self._size = (round(min(width * HEIGHT / height, MOST_WIDTH)), HEIGHT)
         self.found: _Moment | None = None
 
@@ -101,15 +101,14 @@ class _LastShown:
         """A preview has no segments."""
 
     def _rgb(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
-        turns, (width, height) = self._geometry.rotation // 90, self._size
-        lying = (height, width) if turns % 2 else (width, height)
+        lying = self._geometry.lying_size(self._size)
         # Said, because FFmpeg takes BT.601 for what says nothing, whatever its size.
         matrix = None if picture.format.is_rgb else COLORSPACE[self._geometry.spec.matrix]
         full = self._geometry.spec.full_range and not picture.format.is_rgb
         rgb = picture.reformat(
             *lying, "rgb24", interpolation="AREA", src_colorspace=matrix, src_color_range="JPEG" if full else None
         )
-        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), -turns))
+        return self._geometry.upright(rgb.to_ndarray())
 
 
 def _moment(

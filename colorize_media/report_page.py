@@ -16,7 +16,7 @@ from importlib.resources import files
 from itertools import islice
 from typing import Any, NamedTuple
 
-from colorize_media import __version__
+from colorize_media.version import __version__
 
 GENERATOR = f"colorize-media {__version__}"
 MARK = b'<meta name="generator" content="colorize-media '  # by what a page of ours is known

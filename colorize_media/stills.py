@@ -10,27 +10,25 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colorize_media import __version__
 from colorize_media.color import chroma_table
 from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
 from colorize_media.decision import decide_photo
-from colorize_media.events import Done, OnEvent, Skipped, Started, Warned, ignore
+from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
 from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo import Photo, read_pages
 from colorize_media.photo_join import ChromaRows
 from colorize_media.photo_writer import write_pages, write_photo
 from colorize_media.pixels import product
+from colorize_media.version import __version__
 
 TOOL = f"colorize-media {__version__}"
-
-Result: TypeAlias = Done | Skipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +108,7 @@ def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | Pre
 
 
 def _prepare(photo: Photo, options: ColorizeOptions) -> PreparedPhoto | Skipped:
-    decision = decide_photo(photo, options)
+    decision = decide_photo(photo.preview, photo.luma, options)
     if not decision.colorize:
         return Skipped(photo.path, decision.told)
     height, width = photo.luma.shape

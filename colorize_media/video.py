@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import av
 import numpy as np
@@ -44,6 +44,8 @@ from colorize_media.planes import Luma, has_alpha, layout_of, luma_plane, planar
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 MAX_CONSECUTIVE_FAILURES = 250
 """Undecodable packets in a row after which the stream is given up: x264's default longest distance between key frames.
@@ -127,6 +129,24 @@ class VideoGeometry:
     field_order: int = 0
     tags: ColorTags = ColorTags()
     display_matrix: tuple[int, ...] | None = None
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Height and width of the film as it is shown: turned upright, with square pixels; in pixels of its lines."""
+        width = round(self.width * (self.sample_aspect_ratio or 1))
+        return self.lying_size((self.height, width))
+
+    def lying_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Between the two sides of an upright picture and those of the frame as it is stored: either way."""
+        return size if self.rotation % 180 == 0 else size[::-1]
+
+    def upright(self, picture: NDArray[Scalar]) -> NDArray[Scalar]:
+        """A picture or plane ``(h, w, …)`` of the stored frame as it is shown."""
+        return np.ascontiguousarray(np.rot90(picture, -(self.rotation // 90)))
+
+    def lying(self, picture: NDArray[Scalar]) -> NDArray[Scalar]:
+        """A picture or plane ``(h, w, …)`` as it is shown, turned to lie as the stored frame does."""
+        return np.ascontiguousarray(np.rot90(picture, self.rotation // 90))
 
 
 @dataclass(frozen=True)
@@ -354,7 +374,7 @@ class Reader:
                 if frame is None:
                     continue
                 previous = frame.pts
-                pictures.append(_thumbnail(frame, self.geometry.rotation))
+                pictures.append(_thumbnail(frame, self.geometry))
             return pictures
 
     def _packets(self, container: InputContainer, *, again: bool = False) -> Iterator[av.Packet | None]:
@@ -593,11 +613,11 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     return tuple(int(value) for value in np.frombuffer(data, np.int32)[:9])
 
 
-def _thumbnail(frame: av.VideoFrame, rotation: int) -> NDArray[np.uint8]:
+def _thumbnail(frame: av.VideoFrame, geometry: VideoGeometry) -> NDArray[np.uint8]:
     scale = min(1.0, SAMPLE_SHORT_SIDE / min(frame.width, frame.height))
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
-    return np.ascontiguousarray(np.rot90(rgb, -(rotation // 90)))
+    return geometry.upright(rgb)
 
 
 def _refuse_transparency(frame: av.VideoFrame, path: Path) -> None:

@@ -23,9 +23,14 @@ GREY = np.repeat(data.camera()[..., None], 3, axis=2)
 COLOR = data.coffee()
 
 
+def decided(path: Path, options: ColorizeOptions) -> Decision:
+    photo = read_photo(path, max_pixels=10**8)
+    return decide_photo(photo.preview, photo.luma, options)
+
+
 def of(pixels: np.ndarray, tmp_path: Path, options: ColorizeOptions) -> Decision:
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    return decide_photo(read_photo(tmp_path / "a.png", max_pixels=10**8), options)
+    return decided(tmp_path / "a.png", options)
 
 
 def test_photographs(tmp_path: Path) -> None:
@@ -72,10 +77,7 @@ SEPIA = {
 
 def test_of_old_prints_at_most_three_in_a_hundred_are_taken_for_colour(shared_media: Path) -> None:
     """One of them has faded colour, and is left alone as it should be; one is toned unevenly, and is the miss."""
-    found = {
-        path.stem: decide_photo(read_photo(path, max_pixels=10**8), ASK)
-        for path in sorted((shared_media / "bw_photo").iterdir())
-    }
+    found = {path.stem: decided(path, ASK) for path in sorted((shared_media / "bw_photo").iterdir())}
     assert len(found) > 40
     left = {name for name, decision in found.items() if not decision.colorize}
     assert left <= {"AirmanDad", "BritishTeaBombay1890s"}
@@ -92,7 +94,7 @@ def test_of_a_thousand_colour_photographs_none_is_taken_for_black_and_white(shar
             path = tmp_path / "a.webp"
             path.write_bytes(file.read())
             count += 1
-            if decide_photo(read_photo(path, max_pixels=10**8), ASK).colorize:
+            if decided(path, ASK).colorize:
                 taken.add(Path(member.name).stem)
     assert count == 1000
     assert taken <= SEPIA

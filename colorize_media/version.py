@@ -1,0 +1,3 @@
+"""The program's version: one place, which every room may ask."""
+
+__version__ = "0.1.0"
