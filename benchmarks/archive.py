@@ -42,7 +42,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it; on
 import torch
 
 from colorize_media.archive import run_plan
-from colorize_media.colorizer import Colorizer, working_luma, working_shape
+from colorize_media.colorizer import Colorizer
 from colorize_media.decision import decide_photo
 from colorize_media.errors import TrainingProblem
 from colorize_media.events import Event, Failed
@@ -51,6 +51,7 @@ from colorize_media.photo import read_photo
 from colorize_media.photo_queue import default_workers
 from colorize_media.photo_writer import write_photo
 from colorize_media.plan import make_plan
+from colorize_media.seen import working_luma, working_shape
 from colorize_media.stills import PreparedPhoto, chroma_rows, photo_colors
 from colorize_media.training.sources import find_sources, read_pictures
 

@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from colorize_media.anchors import Anchors
 from colorize_media.averaging import VividnessKeeper, accumulate, vividness
 from colorize_media.color import YCbCrSpec
-from colorize_media.colorizer import Colorizer, lightness_batch
+from colorize_media.colorizer import Colorizer
 from colorize_media.film_evaluation import ColoredFrame, FilmInAllWays
-from colorize_media.flow import follow, optical_flow
+from colorize_media.flow import follow, luma_on_grid, optical_flow
 from colorize_media.keyframes import Colored, Keyframes
+from colorize_media.seen import lightness_batch
 from colorize_media.shots import CutDetector, DissolveDetector
-from colorize_media.smoothing import Best, Fast, Off, Smoother, SmoothingInput, luma_on_grid
+from colorize_media.smoothing import Best, Fast, Off, Smoother, SmoothingInput
 from colorize_media.training.video_evaluation import BASELINE, FilmScore, summary
 
 

@@ -25,7 +25,8 @@ from colorize_media.events import Done, Event, Failed, OnEvent, Planned, Skipped
 from colorize_media.manifest import Entry, Manifest, Stamp, Status
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, settled, unexpected
-from colorize_media.outputs import OutputFolders, keep_mode_and_times
+from colorize_media.output_folders import OutputFolders
+from colorize_media.outputs import keep_mode_and_times
 from colorize_media.plan import options_digest
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from types import ModuleType
 from PIL import Image
 
 from colorize_media.exif import first_directory_has
-from colorize_media.extras import require
 from colorize_media.formats import RAW_SUFFIXES
+from colorize_media.machine import require
 from colorize_media.metadata import PhotoMetadata, metadata_of_blocks
 from colorize_media.metadata_tiff import STORAGE_TAGS
 from colorize_media.pixels import Pixels, check_size, damaged, out_of_memory, planes_of_samples, unsupported

@@ -194,9 +194,10 @@ def colorize(
     if not inputs:
         raise click.UsageError("Missing argument 'INPUT...'.", context)
     from colorize_media.archive import run_plan
-    from colorize_media.console import make_reporter, plan_lines, shown_path
+    from colorize_media.console import make_reporter, plan_lines
     from colorize_media.discovery import Selection
     from colorize_media.plan import Memory, make_plan
+    from colorize_media.wording import shown_path
 
     plan = make_plan(
         inputs,
@@ -291,10 +292,10 @@ def inspect(
     **values: Any,
 ) -> int:
     """Say of every picture and film whether it would be coloured, and why. Nothing is written."""
-    from colorize_media.console import shown_path
     from colorize_media.discovery import Selection
     from colorize_media.inspection import inspect as inspect_files
     from colorize_media.inspection import table_head, table_row
+    from colorize_media.wording import shown_path
 
     if not as_json:
         click.echo(table_head())
@@ -418,7 +419,7 @@ def immich(
 def train(data: Path, run_folder: Path, device: str, threads: int, **settings: Any) -> int:
     """Train on colour pictures: folders, tar shards, the Places205 tarball. By default, teach the shipped network yours.
 
-    On several GPUs: torchrun --nproc-per-node N -m colorize_media.training DATA -o RUN
+    On several GPUs: torchrun --nproc-per-node N -m colorize_media train DATA -o RUN
     """
     from colorize_media.device import choose_device
 
@@ -794,7 +795,7 @@ class _Count:
         self.begun = self.told = time.monotonic()
 
     def __call__(self, done: int, count: int) -> None:
-        from colorize_media.console import duration_text
+        from colorize_media.wording import duration_text
 
         now = time.monotonic()
         if now - self.told < (0.5 if self.in_place else 30.0) and not (done == count and self.in_place):

@@ -13,22 +13,16 @@ strong (colour comes up in a shot that began in fog; exact grey behind a cut tha
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.monochrome import Evidence, Verdict, decide, evidence
+from colorize_media.monochrome import Evidence, evidence
 from colorize_media.shots import CutDetector, DissolveDetector, is_blank
-
-FEWEST_SAMPLES, MOST_SAMPLES = 8, 24  # frames looked at to tell a black-and-white film from a coloured one
-SECONDS_PER_SAMPLE = 4  # between fewest and most
-
-# Of the frames that say something. A title or a foggy shot may deceive; of 24 samples one.
-MOST_STRAYS = 0.05
+from colorize_media.survey import Picture
 
 SIDE = 64  # pixels, short side of the pictures judged, as `monochrome` judges them
 LOOK_AHEAD = 6  # frames, a quarter of a second
@@ -36,38 +30,7 @@ STRIDE = 2  # of the look-ahead's frames, every second is judged
 PATROL = 12  # frames: how often a decided shot is looked at again
 DISSOLVE_MEMORY = 40  # frames after a dissolve was last seen in which its shot may still change: the longest lasts 50
 
-Picture = NDArray[np.uint8]
-FilmKind = Literal["monochrome", "mixed", "color"]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What a film's samples say. ``reason`` is one clause for people; ``verdict`` the strongest frame's."""
-
-    kind: FilmKind
-    verdict: Verdict
-    reason: str
-
-
-def samples_for(duration: Fraction | None) -> int:
-    """How many samples a film of so many seconds is worth."""
-    wanted = FEWEST_SAMPLES if duration is None else int(duration / SECONDS_PER_SAMPLE)
-    return min(max(wanted, FEWEST_SAMPLES), MOST_SAMPLES)
-
-
-def survey(samples: Sequence[Picture]) -> Survey:
-    """Judge a film by frames from all over it, each ``(h, w, 3)`` R′G′B′. Raises ValueError for no frame at all."""
-    verdict = decide(samples, film=True)
-    if verdict.kind != "color":
-        return Survey("monochrome", verdict, f"{verdict.kind}: {verdict.reason}")
-    said = [evidence(sample, among_color=True) for sample in samples]
-    grey, colored = said.count("monochrome"), said.count("color")
-    if grey <= MOST_STRAYS * (grey + colored):
-        return Survey("color", verdict, verdict.reason)
-    return Survey(
-        "mixed", verdict, f"mixed: {colored} of {grey + colored} pictures are in colour, their shots are left alone"
-    )
 
 
 @dataclass(frozen=True)

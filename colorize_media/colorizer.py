@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorize_media.color import YCbCrSpec, lightness_of_luma
 from colorize_media.device import default_batch, network_dtype
 from colorize_media.engines import Engine, choose_engine, make_engine
 from colorize_media.models import ColorDistribution, consensus, find_weights, load_weights, weights_digest
-from colorize_media.pixels import averaged_down
 from colorize_media.refine import decide_colors
-
-MULTIPLE = 32  # px; the network halves five times, and equal shapes batch together
-LONGEST = 4  # of the short side; panoramas and slit scans are seen squeezed beyond
 
 
 class Colorizer:
@@ -98,28 +91,6 @@ class Colorizer:
             return [self.distribution(view)]
         both = self.distribution(torch.cat((view, view.flip(-1))))
         return [both.part(0, len(view)), both.part(len(view), 2 * len(view)).mirrored()]
-
-
-def working_shape(height: int, width: int, short_side: int) -> tuple[int, int]:
-    """Size (h, w) that the network sees of an upright ``height × width`` picture: sides are multiples of 32."""
-    short = max(MULTIPLE, round(short_side / MULTIPLE) * MULTIPLE)
-    ratio = min(max(height, width) / min(height, width), LONGEST)
-    long = max(short, round(short * ratio / MULTIPLE) * MULTIPLE)
-    return (long, short) if height >= width else (short, long)
-
-
-def working_luma(luma: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Luma codes ``(H, W)`` averaged down (or interpolated up) to ``shape``, float32, still codes."""
-    height, width = shape
-    if luma.shape[0] >= height and luma.shape[1] >= width:
-        return averaged_down(luma, (width, height)).astype(np.float32)
-    return cv2.resize(luma, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-
-
-def lightness_batch(lumas: list[NDArray[np.float32]], spec: YCbCrSpec) -> Tensor:
-    """Working lumas of one shape, in codes, to L ``(B, 1, h, w)``."""
-    codes = torch.from_numpy(np.stack(lumas)).unsqueeze(1)
-    return lightness_of_luma(spec.luma_from_codes(codes))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

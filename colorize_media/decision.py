@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.color_shots import Survey
 from colorize_media.documents import DocumentVerdict, judge_document
 from colorize_media.monochrome import Verdict, decide
 from colorize_media.options import ColorizeOptions
+from colorize_media.survey import Survey
 
 What = Literal["neutral", "toned", "mixed", "color", "document", "unknown"]
 _LEFT: dict[What, str] = {

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from colorize_media.device import choose_device, network_dtype
 from colorize_media.errors import BadOption
-from colorize_media.extras import require
+from colorize_media.machine import require
 from colorize_media.models import ColorDistribution, Network, fold_batch_norms
 from colorize_media.options import ENGINES, EngineName
 

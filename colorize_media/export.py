@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from colorize_media.engines import import_openvino, openvino_model, tensors
 from colorize_media.errors import BadOption, InputIsOutput, OutputExists, OutputUnwritable
-from colorize_media.extras import require
+from colorize_media.machine import require
 from colorize_media.models import SHIPPED, Network, bin_centres, find_weights, load_weights
 from colorize_media.models.checkpoint import config_to_json
 from colorize_media.refine import decide_colors

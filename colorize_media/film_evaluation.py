@@ -19,15 +19,15 @@ import torch
 from numpy.typing import NDArray
 
 from colorize_media.color import YCbCrSpec, rgb_to_lab
-from colorize_media.color_shots import FEWEST_SAMPLES, survey
-from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
+from colorize_media.colorizer import Colorizer
 from colorize_media.errors import InputMissing, NoPicture
 from colorize_media.formats import VIDEO_SUFFIXES
 from colorize_media.options import SMOOTHING, Smoothing
-from colorize_media.pipeline import luma_bytes
 from colorize_media.planes import COLORSPACE
+from colorize_media.seen import lightness_batch, luma_bytes, working_luma, working_shape
 from colorize_media.shots import CutDetector, DissolveDetector
 from colorize_media.smoothing import SmoothingInput, make_smoother
+from colorize_media.survey import FEWEST_SAMPLES, survey
 from colorize_media.video import Frame, Reader, VideoGeometry
 
 

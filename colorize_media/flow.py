@@ -298,3 +298,13 @@ def _require_pair(a: NDArray[Any], b: NDArray[Any]) -> None:
             raise ValueError(f"luma must be a non-empty (h, w) uint8 picture, not {luma.dtype} {luma.shape}")
     if a.shape != b.shape:
         raise ValueError(f"two frames of different sizes: {a.shape} and {b.shape}")
+
+
+def luma_on_grid(luma: Luma, grid: tuple[int, ...]) -> Luma:
+    """Luma at the size ``(h, w)`` of an ab grid: averaged down, or interpolated if it is smaller."""
+    height, width = grid
+    shrinks = luma.shape[0] >= height and luma.shape[1] >= width
+    small: NDArray[Any] = cv2.resize(
+        luma, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return small

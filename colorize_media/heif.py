@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from colorize_media.extras import require
 from colorize_media.files import HEIC_BRANDS
+from colorize_media.machine import require
 from colorize_media.metadata import PhotoMetadata, metadata_of_blocks
 from colorize_media.pixels import (
     HDR_TRANSFERS,

@@ -20,7 +20,8 @@ from pathlib import Path
 from colorize_media.errors import DamagedMedia
 from colorize_media.events import Planned
 from colorize_media.options import ColorizeOptions
-from colorize_media.outputs import OutputFolders, host_mark, was_left_by_dead_run
+from colorize_media.output_folders import OutputFolders
+from colorize_media.outputs import host_mark, was_left_by_dead_run
 from colorize_media.trial import try_apart
 
 _NAME = re.compile(r"\.colorize-media-([0-9a-f]{8})-(\d+)\.begun")

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.averaging import AB
-from colorize_media.flow import Luma, Motion, motion_both_ways, warp
+from colorize_media.flow import Luma, Motion, luma_on_grid, motion_both_ways, warp
 from colorize_media.shots import is_lost
-from colorize_media.smoothing import luma_on_grid
 
 LEAST_COVERAGE = 0.9  # of a frame, seen from the keyframes around it
 _UNSEEN = 1e-3  # what little weight a pixel has that nobody sees: the nearest guess is better than none

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from colorize_media.errors import LibraryMissing
 
 
 def memory_bytes() -> int | None:
@@ -25,3 +30,11 @@ def let_cores_go() -> None:
     thread they wait for would need: twice to four times the network's own. Only heard before PyTorch is loaded.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def require(library: str, what: str, hint: str, path: Path | None = None) -> Any:
+    """The library's module. Raises LibraryMissing, which says ``what`` is lacking, the import's own words, and ``hint``."""
+    try:
+        return import_module(library)
+    except (ImportError, OSError) as error:
+        raise LibraryMissing(what, path=path, why=str(error), hint=hint) from error

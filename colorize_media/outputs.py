@@ -9,16 +9,12 @@ import platform
 import re
 import secrets
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
-
-from colorize_media.errors import OutputUnwritable
-from colorize_media.events import Planned
+from typing import Any, BinaryIO
 
 FOREIGN_PART_AGE = 86_400.0  # seconds; another machine's run on a shared folder may still write a younger one
 _PART = re.compile(r"\.colorize-media-([0-9a-f]{8})-(\d+)-[0-9a-f]+\.part")
@@ -70,63 +66,6 @@ def _ends_torn(handle: int) -> bool:
     return False
 
 
-class OutputFolders:
-    """Makes output folders, and gives those that mirror a tree their models' modes and times at the end.
-
-    Safe from several threads. A folder of one's own stays writable by its owner, whatever the model's mode: the next run
-    may have to add to it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ready: set[Path] = set()
-        self._mirrors: dict[Path, tuple[Path, bool]] = {}  # output folder → its model, and whether we made it
-
-    def make(self, item: Planned) -> None:
-        """The folder of a planned output, cleared of what killed runs left. Raises OutputUnwritable."""
-        assert item.target is not None
-        folder = item.target.parent
-        with self._lock:
-            if folder in self._ready:
-                return
-            try:
-                missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputUnwritable(
-                    "cannot make the output folder",
-                    path=folder,
-                    why=error.strerror or str(error),
-                    hint="check -o and permissions",
-                ) from error
-            remove_stale_parts(folder)
-            self._ready.add(folder)
-            if item.root is not None and item.tree is not None:
-                inside = folder.relative_to(item.root)
-                for place in (inside, *inside.parents):
-                    own = item.root / place
-                    made = self._mirrors.get(own, (own, False))[1] or own in missing
-                    self._mirrors[own] = item.tree / place, made
-
-    def make_root(self, item: Planned) -> None:
-        """The output folder as a whole, before there is any output. Raises OSError."""
-        assert item.root is not None
-        with self._lock:
-            missing = not item.root.exists()
-            item.root.mkdir(parents=True, exist_ok=True)
-            if item.tree is not None:
-                self._mirrors[item.root] = item.tree, missing
-
-    def close(self) -> None:
-        """Modes and times, deepest folders first; what a file system refuses (FAT) is left as it is."""
-        for own, (model, made) in sorted(self._mirrors.items(), key=lambda pair: -len(pair[0].parts)):
-            with contextlib.suppress(OSError):
-                found = model.stat()
-                if made:
-                    os.chmod(own, stat.S_IMODE(found.st_mode) & 0o777 | stat.S_IRWXU)
-                os.utime(own, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
 def remove_stale_parts(folder: Path) -> None:
     """Remove the unfinished files that killed runs left in a folder; those of living runs stay."""
     try:
@@ -173,3 +112,21 @@ def is_alive(pid: int) -> bool:
 def host_mark() -> str:
     """Eight hexadecimal digits that stand for this machine in file names."""
     return hashlib.sha1(platform.node().encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:8]
+
+
+def close_durably(file: Any) -> None:
+    """Close a file that shall outlast a power cut."""
+    with file:
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's names outlast a power cut, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

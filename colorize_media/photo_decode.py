@@ -41,7 +41,6 @@ from colorize_media.photo_deep import (
 from colorize_media.pixels import (
     HDR_TRANSFERS,
     Pixels,
-    averaged_down,
     check_size,
     damaged,
     grey_preview,
@@ -54,6 +53,7 @@ from colorize_media.pixels import (
     unsupported,
 )
 from colorize_media.planes import plane_rows
+from colorize_media.scaling import averaged_down
 from colorize_media.tiff_pages import tag_bytes
 
 _GREY_TOLERANCE = 12  # codes of 255 between R, G and B; scanner profiles reach 5, XYB has over 100

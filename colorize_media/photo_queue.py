@@ -35,7 +35,8 @@ from colorize_media.in_flight import InFlight
 from colorize_media.machine import memory_bytes, usable_cores
 from colorize_media.options import ColorizeOptions
 from colorize_media.outcomes import Outcome, unexpected
-from colorize_media.outputs import OutputFolders, keep_mode_and_times
+from colorize_media.output_folders import OutputFolders
+from colorize_media.outputs import keep_mode_and_times
 from colorize_media.quiet import quiet_decoders
 from colorize_media.stills import (
     PreparedPages,

@@ -27,16 +27,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.color import YCbCrSpec, chroma_table
-from colorize_media.color_shots import SIDE, ColorShots, ShotFrame, Survey, samples_for, survey
-from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
+from colorize_media.color_shots import SIDE, ColorShots, ShotFrame
+from colorize_media.colorizer import Colorizer
 from colorize_media.decision import decide_film
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
 from colorize_media.events import Advanced, Done, OnEvent, Result, Resumed, Skipped, Started, Warned, ignore
 from colorize_media.keyframes import Colored, Coloring, EveryFrame, Keyframes
 from colorize_media.options import ColorizeOptions
 from colorize_media.planes import chroma_planes, has_chroma, small_rgb
+from colorize_media.seen import lightness_batch, luma_bytes, working_luma, working_shape
 from colorize_media.smoothing import SmoothingInput, make_smoother
+from colorize_media.survey import Survey, samples_for, survey
+from colorize_media.table import chroma_table
 from colorize_media.version import __version__
 from colorize_media.video import Frame, Reader, VideoGeometry
 from colorize_media.video_encoder import EncoderSettings
@@ -424,10 +426,3 @@ def _named(state: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[An
 def _frame_bytes(geometry: VideoGeometry) -> int:
     """What one waiting frame holds: the decoder's picture and our copy of its luma, at most 4:4:4."""
     return geometry.width * geometry.height * (4 if geometry.spec.bits == 8 else 8)
-
-
-def luma_bytes(luma: NDArray[np.float32], spec: YCbCrSpec) -> NDArray[np.uint8]:
-    """Working luma in codes to uint8 from black to white, as flow and cut detection want it."""
-    scaled = (luma - spec.luma_offset) * (255.0 / spec.luma_scale)
-    as_bytes: NDArray[np.uint8] = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
-    return as_bytes

@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
+from colorize_media.scaling import averaged_down
 
 PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
 HDR_TRANSFERS = (16, 18)  # PQ and HLG, ISO/IEC 23091-2
-# Multiplications. Products of larger matrices OpenBLAS shares out among threads, and waits for them: on cores that decode,
-# encode and run the network meanwhile that takes several times as long.
-_ON_ONE_THREAD = 1 << 18
 STRIP_PIXELS = 1 << 16  # pixels worked on at once: what is made of them on the way stays in the processor's cache
 
 
@@ -90,38 +88,6 @@ def luma_of(rgb: NDArray[Any]) -> NDArray[Any]:
     wide = rgb.astype(np.float32 if rgb.dtype == np.uint8 else np.float64)
     luma: NDArray[Any] = cv2.transform(wide, np.array([[0.299, 0.587, 0.114, 0.0003]]))
     return np.rint(luma, out=luma).astype(rgb.dtype)
-
-
-def averaged_down(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """``plane (H, W)`` or ``(H, W, C)`` at a smaller ``size`` (width, height): each code the mean of its area, rounded.
-
-    As OpenCV's INTER_AREA, which averages whole planes as slowly as a JPEG is decoded. Here rows are averaged first, by
-    matrices: what is left for OpenCV has few rows.
-    """
-    width, height = size
-    step = plane.shape[0] / height  # rows of the plane for one of the result
-    together = max(1, int((_ON_ONE_THREAD / (step * plane[0].size)) ** 0.5))
-    rows = np.empty((height, *plane.shape[1:]), np.float32)
-    for first in range(0, height, together):
-        upper = np.arange(first, min(first + together, height)) * step
-        top, bottom = int(upper[0]), min(int(np.ceil(upper[-1] + step)), plane.shape[0])
-        source = np.arange(top, bottom)
-        shared = np.minimum(upper[:, None] + step, source + 1) - np.maximum(upper[:, None], source)
-        weights = (shared.clip(0.0) / step).astype(np.float32)
-        strip = plane[top:bottom].reshape(bottom - top, -1).astype(np.float32)
-        np.matmul(weights, strip, out=rows[first : first + together].reshape(len(upper), -1))
-    small: NDArray[Any] = cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA)
-    return np.rint(small, out=small).astype(plane.dtype)
-
-
-def product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``left @ right``, in blocks of columns that stay on one thread."""
-    result = np.empty((len(left), right.shape[1]), np.float32)
-    together = max(1, _ON_ONE_THREAD // left.size)
-    for first in range(0, right.shape[1], together):
-        some = slice(first, first + together)
-        np.matmul(left, right[:, some], out=result[:, some])
-    return result
 
 
 def strips(height: int, width: int) -> Iterator[tuple[int, int]]:

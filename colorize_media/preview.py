@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from colorize_media.color_shots import Survey
-from colorize_media.colorizer import Colorizer, working_shape
+from colorize_media.colorizer import Colorizer
 from colorize_media.decision import decide_film
 from colorize_media.errors import NoPicture, OutputUnwritable
 from colorize_media.events import Done, OnEvent, Skipped, Started, ignore
@@ -27,6 +26,8 @@ from colorize_media.options import ColorizeOptions
 from colorize_media.outputs import whole_or_absent
 from colorize_media.pipeline import color_frames, open_film, survey_of
 from colorize_media.planes import COLORSPACE
+from colorize_media.seen import working_shape
+from colorize_media.survey import Survey
 from colorize_media.video import Frame, Reader, VideoGeometry
 from colorize_media.video_encoder import colored_picture
 

@@ -20,7 +20,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import quote
 
-from colorize_media.console import duration_text, shown_name, shown_path, shown_text
 from colorize_media.decision import what_was_told
 from colorize_media.errors import BadOption, OutputExists, OutputUnwritable
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned
@@ -31,6 +30,7 @@ from colorize_media.photo_queue import default_budget, default_workers, memory_n
 from colorize_media.report_page import GENERATOR, MARK, STATUSES, Pair, encoded, page, read_pair
 from colorize_media.thumbnails import thumbnail
 from colorize_media.version import __version__
+from colorize_media.wording import duration_text, shown_name, shown_path, shown_text
 
 NAME = "colorize-media-report.html"
 # A page of 10,000 pairs at 160 px has 80 to 115 MB; Chromium opens it from a disk in two seconds and keeps 10 MB of it in its

@@ -25,6 +25,8 @@ from typing import Any, BinaryIO
 
 import av
 
+from colorize_media.outputs import close_durably, sync_folder
+
 _LENGTH = 8  # bytes
 _DIGEST = 32  # bytes
 _PIECE = 2**20  # bytes read at once
@@ -156,21 +158,3 @@ def decoding_times(segments: Iterable[Sequence[int]], delay: int) -> Iterator[in
         yield pts - (first[-1] - first[0])
     yield from first
     yield from shown
-
-
-def close_durably(file: Any) -> None:
-    """Close a file that shall outlast a power cut."""
-    with file:
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's names outlast a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.anchors import MEMORY as ANCHOR_MEMORY
 from colorize_media.anchors import Anchors
 from colorize_media.averaging import AB, KEPT_VIVIDNESS, Sums, VividnessKeeper, accumulate, joined_mean, mean, vividness
-from colorize_media.flow import Luma, Motion, motion_back, motion_both_ways
+from colorize_media.flow import Luma, Motion, luma_on_grid, motion_back, motion_both_ways
 from colorize_media.options import SMOOTHING, Smoothing
 from colorize_media.shots import is_lost
 
@@ -333,16 +332,6 @@ def make_smoother(mode: Smoothing, most_held: int = LOOK_AHEAD) -> Smoother:
     if mode == "best":
         return Best(min(max(most_held, LEAST_LOOK_AHEAD), LOOK_AHEAD))
     raise ValueError(f"unknown smoothing {mode!r}: one of {', '.join(SMOOTHING)}")
-
-
-def luma_on_grid(luma: Luma, grid: tuple[int, ...]) -> Luma:
-    """Luma at the size ``(h, w)`` of an ab grid: averaged down, or interpolated if it is smaller."""
-    height, width = grid
-    shrinks = luma.shape[0] >= height and luma.shape[1] >= width
-    small: NDArray[Any] = cv2.resize(
-        luma, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
-    return small
 
 
 def _accumulate_backward(fields: list[AB], motions: list[Motion | None], memory: float) -> list[Sums]:

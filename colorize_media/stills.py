@@ -17,15 +17,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colorize_media.color import chroma_table
-from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
+from colorize_media.colorizer import Colorizer
 from colorize_media.decision import decide_photo
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
 from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo import Photo, read_pages
 from colorize_media.photo_join import ChromaRows
 from colorize_media.photo_writer import write_pages, write_photo
-from colorize_media.pixels import product
+from colorize_media.scaling import product
+from colorize_media.seen import lightness_batch, working_luma, working_shape
+from colorize_media.table import chroma_table
 from colorize_media.version import __version__
 
 TOOL = f"colorize-media {__version__}"

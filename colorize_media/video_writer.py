@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, UnsupportedMedia
 from colorize_media.film_file import FilmFile, container_format, write_problem
-from colorize_media.segments import SegmentWriter, close_durably, decoding_times, sync_folder
+from colorize_media.outputs import close_durably, sync_folder
+from colorize_media.segments import SegmentWriter, decoding_times
 from colorize_media.video import Frame, Reader
 from colorize_media.video_encoder import EncoderSettings, PictureEncoder, plan_encoding
 from colorize_media.work_folder import State, WorkFolder

@@ -22,7 +22,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from colorize_media.errors import OutputUnwritable
-from colorize_media.segments import Segment, SegmentWriter, close_durably, read_segment, sync_folder
+from colorize_media.outputs import close_durably, sync_folder
+from colorize_media.segments import Segment, SegmentWriter, read_segment
 
 State = Mapping[str, NDArray[Any]]
 FORMAT = 1  # of the folder; another one is never gone on with

@@ -32,7 +32,8 @@ from colorize_media.in_flight import InFlight
 from colorize_media.manifest import MANIFEST_NAME, read_manifest
 from colorize_media.models import ScenesConfig, save_weights
 from colorize_media.options import ColorizeOptions
-from colorize_media.outputs import OutputFolders, remove_stale_parts
+from colorize_media.output_folders import OutputFolders
+from colorize_media.outputs import remove_stale_parts
 from colorize_media.photo_queue import PhotoQueue, memory_needed
 from colorize_media.plan import Memory, make_plan
 from colorize_media.stills import PreparedPhoto, finish_photo, photo_colors, prepare_photo

@@ -18,7 +18,7 @@ from skimage import data
 
 from colorize_media import __version__
 from colorize_media.cli import run
-from colorize_media.console import duration_text, shown_name
+from colorize_media.wording import duration_text, shown_name
 
 from media import make_video
 

@@ -14,7 +14,6 @@ from skimage import data
 from colorize_media.color import (
     YCbCrSpec,
     chroma_of_luma,
-    chroma_table,
     colorfulness,
     fit_to_gamut,
     lab_to_rgb,
@@ -26,6 +25,7 @@ from colorize_media.color import (
     xyz_to_rgb,
     ycbcr_to_rgb,
 )
+from colorize_media.table import chroma_table
 
 MATRICES = ("bt601", "bt709", "bt2020")
 JPEG = YCbCrSpec("bt601", full_range=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from colorize_media.color import YCbCrSpec
-from colorize_media.color_shots import LOOK_AHEAD, PATROL, ColorShots, ShotFrame, samples_for, survey
+from colorize_media.color_shots import LOOK_AHEAD, PATROL, ColorShots, ShotFrame
 from colorize_media.colorizer import Colorizer
 from colorize_media.console import lines_of
 from colorize_media.events import Advanced, Done, Event, Resumed, Skipped, Started, as_json
@@ -23,6 +23,7 @@ from colorize_media.monochrome import evidence
 from colorize_media.options import ColorizeOptions
 from colorize_media.pipeline import colorize_video
 from colorize_media.planes import chroma_planes, has_chroma, luma_plane, small_rgb
+from colorize_media.survey import samples_for, survey
 
 from killed_jobs import shorten
 from media import decode, make_video

@@ -10,12 +10,13 @@ import torch
 from skimage import data
 
 from colorize_media.color import YCbCrSpec
-from colorize_media.colorizer import Colorizer, lightness_batch, working_luma, working_shape
+from colorize_media.colorizer import Colorizer
 from colorize_media.device import choose_device, describe_device, machine_facts, mixed_precision, network_dtype
 from colorize_media.engines import Engine
 from colorize_media.errors import BadOption, DeviceMissing
 from colorize_media.models import ColorDistribution, consensus
 from colorize_media.options import still_sizes
+from colorize_media.seen import lightness_batch, working_luma, working_shape
 
 
 def test_auto_names_a_device_that_is_there() -> None:

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from colorize_media.color_shots import survey
 from colorize_media.decision import Decision, What, decide_film, decide_photo, what_was_told
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo import read_photo
+from colorize_media.survey import survey
 
 ASK = ColorizeOptions()
 FORCE = ColorizeOptions(force=True)

@@ -26,7 +26,8 @@ from colorize_media.events import Planned
 from colorize_media.in_flight import InFlight
 from colorize_media.manifest import read_manifest
 from colorize_media.options import ColorizeOptions
-from colorize_media.outputs import OutputFolders, host_mark
+from colorize_media.output_folders import OutputFolders
+from colorize_media.outputs import host_mark
 from colorize_media.photo_queue import PhotoQueue
 from colorize_media.trial import try_apart
 

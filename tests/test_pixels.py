@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from colorize_media.pixels import averaged_down, luma_of, product
+from colorize_media.pixels import luma_of
+from colorize_media.scaling import averaged_down, product
 
 SIZES = [(96, 96), (160, 64), (33, 127), (511, 511), (512, 512), (1, 1), (64, 512)]
 

@@ -8,9 +8,9 @@ import pytest
 
 from colorize_media import smoothing as room
 from colorize_media.averaging import LEAST_GAIN, MOST_GAIN, VividnessKeeper, accumulate, joined_mean, vividness
-from colorize_media.flow import Motion
+from colorize_media.flow import Motion, luma_on_grid
 from colorize_media.options import SMOOTHING
-from colorize_media.smoothing import Best, Fast, Off, Smoother, SmoothingInput, luma_on_grid, make_smoother
+from colorize_media.smoothing import Best, Fast, Off, Smoother, SmoothingInput, make_smoother
 
 HEIGHT, WIDTH = 32, 56  # of ab; luma is four times that
 

@@ -1,7 +1,7 @@
 """The training loop, read top-down: data, network, loss, optimiser, steps, evaluation.
 
     colorize-media train DATA -o RUN [--recipe scenes] [--val VAL] [--resume]
-    torchrun --nproc-per-node 2 -m colorize_media.training DATA -o RUN ...
+    torchrun --nproc-per-node 2 -m colorize_media train DATA -o RUN ...
 
 leaves in RUN:
 

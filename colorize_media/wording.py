@@ -1,0 +1,43 @@
+"""How names, times and durations are written for people, on one line and without control characters."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+def shown_name(path: Path) -> str:
+    """A file's name for one line: control characters and undecodable bytes are escaped, so no name garbles a terminal."""
+    return shown_text(path.name)
+
+
+def shown_path(path: Path) -> str:
+    """The whole path, escaped like `shown_name`."""
+    return shown_text(str(path))
+
+
+def shown_text(text: str) -> str:
+    """Any text on one line, in Unicode, without control characters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def position_text(seconds: Fraction) -> str:
+    """``00:12:40``."""
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def duration_text(seconds: float) -> str:
+    """``0.4 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 100:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
