@@ -20,8 +20,8 @@ import click
 import numpy as np
 import torch
 
-from colorize_media.device import choose_device, default_batch
 from colorize_media.models import load_weights
+from colorize_media.network.device import choose_device, default_batch
 from colorize_media.training.augment import FilmLook
 from colorize_media.training.engine import train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network

@@ -41,18 +41,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it; on
 
 import torch
 
-from colorize_media.archive import run_plan
-from colorize_media.colorizer import Colorizer
-from colorize_media.decision import decide_photo
+from colorize_media.archive.photo_queue import default_workers
+from colorize_media.archive.plan import make_plan
+from colorize_media.archive.run import run_plan
 from colorize_media.errors import TrainingProblem
 from colorize_media.events import Event, Failed
+from colorize_media.judge.decision import decide_photo
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.network.seen import working_luma, working_shape
 from colorize_media.options import ColorizeOptions, still_sizes
-from colorize_media.photo import read_photo
-from colorize_media.photo_queue import default_workers
-from colorize_media.photo_writer import write_photo
-from colorize_media.plan import make_plan
-from colorize_media.seen import working_luma, working_shape
-from colorize_media.stills import PreparedPhoto, chroma_rows, photo_colors
+from colorize_media.photo.colorize import PreparedPhoto, chroma_rows, photo_colors
+from colorize_media.photo.picture import read_photo
+from colorize_media.photo.write import write_photo
 from colorize_media.training.sources import find_sources, read_pictures
 
 PER_FOLDER = 100  # files, as in a family's year
@@ -62,7 +62,7 @@ STAGES = ("read", "decide", "shrink", "network", "agree", "chroma", "write")
 PLAN = """
 import re, sys, time
 from pathlib import Path
-from colorize_media.plan import make_plan
+from colorize_media.archive.plan import make_plan
 begun, cpu = time.perf_counter(), time.process_time()
 plan = make_plan([Path(sys.argv[1])], Path(sys.argv[2]), overwrite=False)
 taken, cpu = time.perf_counter() - begun, time.process_time() - cpu
@@ -110,8 +110,8 @@ def _print_plan(name: str, folder: Path) -> None:
 
 def _remember_all(folder: Path) -> None:
     """A manifest that says of every file that it is in colour."""
-    from colorize_media.manifest import Entry, Manifest, Stamp
-    from colorize_media.plan import options_digest
+    from colorize_media.archive.manifest import Entry, Manifest, Stamp
+    from colorize_media.archive.plan import options_digest
 
     digest = options_digest(ColorizeOptions(), "photo", "left")
     with Manifest(folder / "out", print) as manifest:

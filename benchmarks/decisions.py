@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from colorize_media.discovery import Selection
-from colorize_media.inspection import Inspection, inspect
+from colorize_media.archive.discovery import Selection
+from colorize_media.archive.inspection import Inspection, inspect
 from colorize_media.options import ColorizeOptions
 from colorize_media.training.sources import read_pictures
 

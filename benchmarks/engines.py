@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from colorize_media.device import network_dtype
-from colorize_media.engines import OpenVinoEngine, TorchEngine
 from colorize_media.models import find_weights, load_weights
+from colorize_media.network.device import network_dtype
+from colorize_media.network.engines import OpenVinoEngine, TorchEngine
 from colorize_media.training.evaluation import SIZE, squares
 from colorize_media.training.metrics import ColorMetrics, Truth, measure
 from colorize_media.training.pictures import load_pictures

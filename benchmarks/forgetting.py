@@ -16,8 +16,8 @@ from pathlib import Path
 
 import click
 
-from colorize_media.device import choose_device, default_batch
 from colorize_media.models import find_weights, load_weights
+from colorize_media.network.device import choose_device, default_batch
 from colorize_media.training.engine import train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network
 from colorize_media.training.pictures import load_pictures

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from colorize_media.device import choose_device, network_dtype
-from colorize_media.engines import Engine, OpenVinoEngine, TorchEngine
 from colorize_media.errors import LibraryMissing
 from colorize_media.models import Config, RegressionConfig, ScenesConfig, build
+from colorize_media.network.device import choose_device, network_dtype
+from colorize_media.network.engines import Engine, OpenVinoEngine, TorchEngine
 
 REPEATS = 15  # the least of them is told: the machine's own noise only adds
 

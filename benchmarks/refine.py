@@ -27,13 +27,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from colorize_media.color import fit_to_gamut, lab_to_rgb
-from colorize_media.colorizer import Colorizer
+from colorize_media.color.spaces import fit_to_gamut, lab_to_rgb
 from colorize_media.models import ColorDistribution, bin_centres
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.network.refine import DILATIONS, TYPICAL_VARIANCE, affinity, mean_field, neighbour_sum, rings
+from colorize_media.network.seen import lightness_batch, working_luma, working_shape
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo import read_photo
-from colorize_media.refine import DILATIONS, TYPICAL_VARIANCE, affinity, mean_field, neighbour_sum, rings
-from colorize_media.seen import lightness_batch, working_luma, working_shape
+from colorize_media.photo.picture import read_photo
 from colorize_media.training.evaluation import squares
 from colorize_media.training.losses import rebalancing_weights
 from colorize_media.training.metrics import ColorMetrics, Truth, measure, reference_prior

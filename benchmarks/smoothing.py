@@ -21,17 +21,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.anchors import Anchors
-from colorize_media.averaging import VividnessKeeper, accumulate, vividness
-from colorize_media.color import YCbCrSpec
-from colorize_media.colorizer import Colorizer
-from colorize_media.film_evaluation import ColoredFrame, FilmInAllWays
-from colorize_media.flow import follow, luma_on_grid, optical_flow
-from colorize_media.keyframes import Colored, Keyframes
-from colorize_media.seen import lightness_batch
-from colorize_media.shots import CutDetector, DissolveDetector
-from colorize_media.smoothing import Best, Fast, Off, Smoother, SmoothingInput
+from colorize_media.color.spaces import YCbCrSpec
+from colorize_media.motion.anchors import Anchors
+from colorize_media.motion.averaging import VividnessKeeper, accumulate, vividness
+from colorize_media.motion.flow import follow, luma_on_grid, optical_flow
+from colorize_media.motion.keyframes import Colored, Keyframes
+from colorize_media.motion.shots import CutDetector, DissolveDetector
+from colorize_media.motion.smoothing import Best, Fast, Off, Smoother, SmoothingInput
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.network.seen import lightness_batch
 from colorize_media.training.video_evaluation import BASELINE, FilmScore, summary
+from colorize_media.video.comparison import ColoredFrame, FilmInAllWays
 
 
 class OnEvery:

@@ -97,7 +97,8 @@ class Stages:
 
 def colorize(arguments: argparse.Namespace, target: Path, stages: Stages) -> int:
     """The tool's own job."""
-    from colorize_media import ColorizeOptions, Colorizer, colorize_video, pipeline
+    from colorize_media import ColorizeOptions, Colorizer, colorize_video
+    from colorize_media.video import pipeline
 
     colorizer = Colorizer(arguments.model)
     colorizer.colors = stages.timed("network", colorizer.colors)  # type: ignore[method-assign]

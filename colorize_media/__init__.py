@@ -6,7 +6,8 @@
     colorizer = Colorizer(options.model, options.device)
     colorize_video(Path("film.mp4"), Path("film.color.mp4"), colorizer, options)
 
-Names load on first use: ``import colorize_media`` costs milliseconds and imports neither torch nor PyAV.
+Only the six names of ``__all__`` are public; modules may move. They load on first use: ``import colorize_media`` costs
+milliseconds and imports neither torch nor PyAV.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from typing import TYPE_CHECKING, Any
 from colorize_media.version import __version__
 
 if TYPE_CHECKING:
-    from colorize_media.colorizer import Colorizer
     from colorize_media.errors import ColorizeError
+    from colorize_media.network.colorizer import Colorizer
     from colorize_media.options import ColorizeOptions
-    from colorize_media.pipeline import colorize_video
-    from colorize_media.stills import colorize_photo
+    from colorize_media.photo.colorize import colorize_photo
+    from colorize_media.video.pipeline import colorize_video
 
 _HOMES = {
     "ColorizeError": "errors",
     "ColorizeOptions": "options",
-    "Colorizer": "colorizer",
-    "colorize_photo": "stills",
-    "colorize_video": "pipeline",
+    "Colorizer": "network.colorizer",
+    "colorize_photo": "photo.colorize",
+    "colorize_video": "video.pipeline",
 }
 
 __all__ = ["ColorizeError", "ColorizeOptions", "Colorizer", "__version__", "colorize_photo", "colorize_video"]

@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from colorize_media.cli import run
+    from colorize_media.cli.main import run
 
     sys.exit(run(sys.argv[1:]))
 

@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,101 +16,232 @@ import pytest
 import colorize_media
 from colorize_media import errors, events
 from colorize_media.events import as_json
+from tests.architecture import (
+    Module,
+    chapter_of,
+    circles_of_chapters,
+    circles_within,
+    floors_of,
+    forbidden_imports,
+    homeless,
+    libraries_out_of_place,
+    missing_from_maps,
+    modules_of,
+    talkative_packages,
+    unlisted_packages,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# A room may import rooms to its right in DESIGN's order, never to its left. Rooms on one floor are listed together.
-FLOORS = [
-    {"__main__"},
-    {"cli"},
-    {"film_evaluation", "report", "host_batch"},
-    {"console", "archive", "inspection", "doctor", "export", "plugins", "immich"},
-    {"photo_queue", "preview", "plan", "report_page", "thumbnails"},
-    {"in_flight", "immich_api"},
-    {"trial"},
-    {"pipeline"},
-    {"stills", "keyframes"},
-    {"decision", "photo_writer"},
-    {"photo_encode"},
-    {"photo_join"},
-    {"discovery", "photo", "video_writer", "smoothing", "color_shots", "documents", "colorizer"},
-    {"film_file"},
-    {"anchors", "monochrome", "video_encoder", "work_folder"},
-    {"photo_decode"},
-    {"photo_deep", "heif", "camera_raw", "video", "shots", "refine", "engines", "averaging", "segments"},
-    {"metadata_read", "metadata_out"},
-    {"metadata_jpeg", "metadata_png", "metadata_tiff"},
-    {"flow", "metadata", "planes", "device", "film_part", "manifest"},
-    {"icc", "exif", "iptc"},
-    {"xmp", "color", "models", "pixels", "tiff_pages"},
-    {"files", "outcomes", "outputs", "progress"},
-    {"options", "events", "formats", "machine", "extras", "quiet"},
-    {"errors", "__init__"},
-]
-FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-TRAINING_MAY = {"training", "models", "color", "refine", "options", "errors", "flow", "monochrome", "machine", "device"}
+VOCABULARY = frozenset({"errors", "events", "machine", "options", "version", "wording"})
 
 
-def imported_rooms(file: Path) -> set[str]:
-    """Rooms of this package that a file imports anywhere, functions included (type-checking blocks too)."""
-    rooms = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = (
-                [f"{node.module}.{alias.name}" for alias in node.names]
-                if node.module == "colorize_media"
-                else [node.module]
-            )
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "colorize_media":
-                room = parts[1] if len(parts) > 1 else "__init__"
-                rooms.add("__init__" if room == "__version__" else room)
-    return rooms
+def _may(names: str) -> frozenset[str]:
+    return frozenset(names.split()) | VOCABULARY
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "colorize_media").glob("*.py")), ids=lambda file: file.stem)
-def test_rooms_import_only_downwards(file: Path) -> None:
-    if file.stem == "__init__":
-        return  # names the rooms it loads lazily
-    assert file.stem in FLOOR, f"{file.stem} stands on no floor: put it in FLOORS"
-    for room in imported_rooms(file) - {"training"}:
-        assert FLOOR[room] > FLOOR[file.stem], f"{file.stem} → {room}"
+# The whole of who may import whom. Photographs and films never meet; nothing points upward.
+CHAPTERS: dict[str, frozenset[str]] = {
+    "__main__": frozenset({"cli"}),
+    "cli": _may("report immich archive training photo video judge motion network models metadata color files plugins"),
+    "report": _may("archive photo video judge files"),
+    "immich": _may("archive photo judge network files"),
+    "archive": _may("photo video judge network models files"),
+    "photo": _may("judge network metadata color files"),
+    "video": _may("judge motion network color files"),
+    "training": _may("models network judge motion color"),
+    "network": _may("models color"),
+    "judge": frozenset({"color", "options"}),
+    "motion": frozenset({"options"}),
+    "plugins": frozenset({"files", "errors"}),
+    "metadata": frozenset({"color"}),
+    "files": frozenset({"errors"}),
+    "models": frozenset({"errors"}),
+    "machine": frozenset({"errors"}),
+    "options": frozenset({"errors"}),
+    "color": frozenset(),
+    "errors": frozenset(),
+    "events": frozenset(),
+    "version": frozenset(),
+    "wording": frozenset(),
+}
+MOST_FLOORS = 8
+NETWORK = {"training/places.py", "immich/api.py"}
+MOST_MODULES_OF_A_FILM = 60  # of this package, that `import colorize_media.video.pipeline` brings
+
+# Who may import which library: a chapter with all that is in it, or one module.
+LIBRARIES: dict[str, frozenset[str]] = {
+    "av": frozenset({"video", "photo.deep", "color.planes", "cli.doctor"}),
+    "click": frozenset({"cli"}),
+    "rich": frozenset({"cli.console"}),
+    "urllib.request": frozenset({"immich.api", "training.places"}),
+    "http": frozenset({"immich.api", "training.places"}),
+    "socket": frozenset(),
+    "requests": frozenset(),
+    "pickle": frozenset(),
+}
+
+MODULES = modules_of(ROOT)
 
 
-def test_plugins_know_files_and_errors_alone() -> None:
-    for file in (ROOT / "colorize_media" / "plugins").rglob("*.py"):
-        assert imported_rooms(file) <= {"plugins", "files", "outputs", "errors"}, file
+def test_every_module_stands_in_a_chapter_and_every_chapter_exists() -> None:
+    assert homeless(MODULES, CHAPTERS) == []
 
 
-def test_only_the_command_line_knows_training() -> None:
-    for file in (ROOT / "colorize_media").glob("*.py"):
-        assert "training" not in imported_rooms(file) or file.stem == "cli", file
+def test_chapters_import_only_what_the_table_allows() -> None:
+    assert forbidden_imports(MODULES, CHAPTERS) == []
 
 
-def test_networks_are_a_leaf() -> None:
-    for file in (ROOT / "models").glob("*.py"):
-        assert imported_rooms(file) <= {"models", "errors"}, file
+def test_neither_chapters_nor_the_modules_in_one_go_in_a_circle() -> None:
+    assert circles_of_chapters(CHAPTERS) == []
+    assert circles_within(MODULES) == []
 
 
-def test_training_imports_no_decoder_of_films() -> None:
-    for file in (ROOT / "training").glob("*.py"):
-        # torchrun starts __main__, which is the train command.
-        assert imported_rooms(file) <= (TRAINING_MAY if file.stem != "__main__" else {"cli"}), file
-        assert "av" not in {
-            alias.name
-            for node in ast.walk(ast.parse(file.read_text()))
-            if isinstance(node, ast.Import)
-            for alias in node.names
-        }
+def test_the_house_has_no_more_floors_than_it_was_built_with() -> None:
+    assert max(floors_of(MODULES).values()) <= MOST_FLOORS
+
+
+def test_chapters_are_docstrings_that_map_their_modules() -> None:
+    assert talkative_packages(MODULES) == []
+    assert missing_from_maps(MODULES) == []
+
+
+def test_pyproject_lists_every_package() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert unlisted_packages(ROOT, listed) == []
+
+
+def test_libraries_are_imported_where_they_belong() -> None:
+    assert libraries_out_of_place(MODULES, LIBRARIES) == []
+
+
+def test_training_loads_no_decoder_of_films() -> None:
     code = "import sys, colorize_media.training.commands; print('av' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "False"
     )
+
+
+def test_a_film_loads_no_code_of_photographs() -> None:
+    code = "import sys, colorize_media.video.pipeline; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    out = [name for name in loaded if name.startswith("colorize_media.")]
+    assert "colorize_media.video.pipeline" in out
+    assert {chapter_of(name) for name in out} & {"photo", "metadata", "archive", "immich", "cli", "report"} == set()
+    assert len(out) <= MOST_MODULES_OF_A_FILM, "\n".join(out)
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Callable[..., list[Module]]:
+    """A small sound tree, with files put into it; and its modules."""
+    sound = {
+        "colorize_media/__init__.py": "",
+        "colorize_media/errors.py": "",
+        "colorize_media/low/__init__.py": '"""The low one.\n\nground  it\n"""',
+        "colorize_media/low/ground.py": "from colorize_media import errors",
+        "colorize_media/high/__init__.py": '"""The high one.\n\nroof   above\ncellar  below\n"""',
+        "colorize_media/high/roof.py": "from colorize_media.high.cellar import a\nfrom colorize_media.low.ground import b",
+        "colorize_media/high/cellar.py": "import numpy",
+        "models/__init__.py": "",
+        "training/__init__.py": '"""T."""',
+    }
+
+    def plant(**files: str) -> list[Module]:
+        for name, text in (sound | {key.replace("__", "/") + ".py": text for key, text in files.items()}).items():
+            path = tmp_path / name.replace("/init", "/__init__") if "/init.py" in name else tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return modules_of(tmp_path)
+
+    return plant
+
+
+SMALL: dict[str, frozenset[str]] = {
+    "high": frozenset({"low"}),
+    "low": frozenset({"errors"}),
+    "errors": frozenset(),
+    "models": frozenset(),
+    "training": frozenset(),
+}
+
+
+def test_the_sound_tree_passes(planted: Callable[..., list[Module]]) -> None:
+    modules = planted()
+    assert homeless(modules, SMALL) == forbidden_imports(modules, SMALL) == circles_within(modules) == []
+    assert talkative_packages(modules) == missing_from_maps(modules) == circles_of_chapters(SMALL) == []
+    assert floors_of(modules) == {"errors": 1, "low": 2, "high": 3, "models": 1, "training": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from colorize_media.high.roof import a",
+        "import colorize_media.high.roof",
+        "def f():\n    from colorize_media.high import roof",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from colorize_media.high.roof import A",
+        "from ..high.roof import a",
+    ],
+)
+def test_an_arrow_upward_is_found(planted: Callable[..., list[Module]], text: str) -> None:
+    found = forbidden_imports(planted(colorize_media__low__ground=text), SMALL)
+    assert found
+    assert all(line.startswith("colorize_media.low.ground imports colorize_media.high") for line in found)
+
+
+def test_the_package_itself_is_no_way_round(planted: Callable[..., list[Module]]) -> None:
+    found = forbidden_imports(planted(colorize_media__low__ground="import colorize_media"), SMALL)
+    assert found == ["colorize_media.low.ground imports the package itself: name the module"]
+
+
+def test_circles_are_found(planted: Callable[..., list[Module]]) -> None:
+    modules = planted(colorize_media__high__cellar="from colorize_media.high import roof")
+    assert circles_within(modules) == [
+        "colorize_media.high.cellar → colorize_media.high.roof → colorize_media.high.cellar"
+    ]
+    assert circles_of_chapters(SMALL | {"errors": frozenset({"high"})}) == ["errors → high → low → errors"]
+
+
+def test_strangers_and_empty_chapters_are_found(planted: Callable[..., list[Module]]) -> None:
+    modules = planted(colorize_media__new__thing="", colorize_media__loose="")
+    assert homeless(modules, SMALL) == ["loose is in no chapter", "new is in no chapter"]
+    assert homeless(modules, SMALL | {"attic": frozenset(), "new": frozenset(), "loose": frozenset()}) == [
+        "the chapter attic has no module"
+    ]
+
+
+def test_a_chapter_that_imports_and_a_wrong_map_are_found(planted: Callable[..., list[Module]]) -> None:
+    modules = planted(
+        colorize_media__low__init='"""Low."""\nimport os',
+        colorize_media__high__init='"""High.\n\nroof   above\ntower  gone\n"""',
+    )
+    assert talkative_packages(modules) == ["colorize_media.low's __init__ is more or less than a docstring"]
+    assert missing_from_maps(modules) == [
+        "colorize_media.high's docstring does not name cellar",
+        "colorize_media.high's docstring names tower, which is not there",
+        "colorize_media.low's docstring does not name ground",
+    ]
+
+
+def test_packages_that_pyproject_forgot_are_found(planted: Callable[..., list[Module]], tmp_path: Path) -> None:
+    planted()
+    known = ["colorize_media", "colorize_media.low", "colorize_media.models", "colorize_media.training"]
+    assert unlisted_packages(tmp_path, [*known, "colorize_media.gone"]) == [
+        "pyproject.toml does not list colorize_media.high",
+        "pyproject.toml lists colorize_media.gone, which is no package",
+    ]
+
+
+def test_libraries_out_of_place_are_found(planted: Callable[..., list[Module]]) -> None:
+    modules = planted()
+    for homes, wrong in (({"low"}, True), ({"high"}, False), ({"high.cellar"}, False), ({"high.cell"}, True)):
+        found = libraries_out_of_place(modules, {"numpy": frozenset(homes)})
+        assert found == (["colorize_media.high.cellar imports numpy"] if wrong else [])
 
 
 def test_importing_the_package_costs_nothing() -> None:
@@ -154,8 +286,8 @@ def test_no_unsafe_calls() -> None:
             ):
                 if bad == "strict=False)" and folder == "colorize_media":
                     continue  # zip(..., strict=False) there; networks are loaded in models
-                if bad in ("urllib.request", "http.client") and file.name in ("places.py", "immich_api.py"):
-                    continue  # the only two that use the network, when a person asks for it and says where
+                if bad in ("urllib.request", "http.client") and "/".join(file.parts[-2:]) in NETWORK:
+                    continue  # they use the network when a person asks for it and says where
                 assert bad not in text, f"{bad} in {file}"
             tree = ast.parse(text)
             calls = {

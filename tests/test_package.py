@@ -19,8 +19,8 @@ from skimage import data
 ROOT = Path(__file__).resolve().parents[1]
 CARRIED = {
     "colorize_media/py.typed",
-    "colorize_media/report.css",
-    "colorize_media/report.js",
+    "colorize_media/report/report.css",
+    "colorize_media/report/report.js",
     "colorize_media/models/scenes.py",
     "colorize_media/models/weights/scenes.safetensors",
     "colorize_media/models/weights/regression.safetensors",

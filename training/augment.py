@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorize_media.color import lightness_of_luma, luma_of_rgb, rgb_to_lab
+from colorize_media.color.spaces import lightness_of_luma, luma_of_rgb, rgb_to_lab
 
 _RADIUS = 4  # px, of blurs: two and a half times the widest sigma
 

@@ -36,7 +36,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from colorize_media.device import mixed_precision
 from colorize_media.errors import TrainingProblem
 from colorize_media.machine import usable_cores
 from colorize_media.models import (
@@ -50,6 +49,7 @@ from colorize_media.models import (
     load_weights,
     save_weights,
 )
+from colorize_media.network.device import mixed_precision
 from colorize_media.options import ColorizeOptions
 from colorize_media.training.augment import make_pair
 from colorize_media.training.evaluation import SIZE, Decoding, measuring_device, predict_ab, squares

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorize_media.color import fit_to_gamut, lab_to_rgb, rgb_to_lab
-from colorize_media.device import mixed_precision
+from colorize_media.color.spaces import fit_to_gamut, lab_to_rgb, rgb_to_lab
 from colorize_media.models import ColorDistribution, Network, consensus
+from colorize_media.network.device import mixed_precision
+from colorize_media.network.refine import decide_colors
 from colorize_media.options import still_sizes
-from colorize_media.refine import decide_colors
 from colorize_media.training.metrics import ColorMetrics, Truth, measure, numbers_of_pictures
 from colorize_media.training.perceptual import PerceptualMetric
 from colorize_media.training.pictures import PictureStore, center_square

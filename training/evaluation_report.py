@@ -26,7 +26,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from colorize_media.color import fit_to_gamut, lab_to_rgb
+from colorize_media.color.spaces import fit_to_gamut, lab_to_rgb
 from colorize_media.errors import LibraryMissing, OutputExists, OutputUnwritable
 from colorize_media.models import Network, bin_centres, weights_digest
 from colorize_media.models.bins import STEP

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorize_media.color import colorfulness, fit_to_gamut, lab_to_rgb
+from colorize_media.color.spaces import colorfulness, fit_to_gamut, lab_to_rgb
 from colorize_media.models import bin_centres
 from colorize_media.models.bins import COUNT, STEP
 from colorize_media.training.video_metrics import js_divergence

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorize_media.color import fit_to_gamut, lab_to_rgb
+from colorize_media.color.spaces import fit_to_gamut, lab_to_rgb
 from colorize_media.errors import EnvironmentProblem
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from colorize_media.monochrome import decide
+from colorize_media.judge.monochrome import decide
 from colorize_media.training.duplicates import Fingerprint, fingerprint
 from colorize_media.training.pictures import LARGEST_PIXELS, SMALLEST_SIDE, shrink, upright_srgb
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from colorize_media.color import YCbCrSpec, colorfulness, ycbcr_to_rgb
-from colorize_media.table import chroma_table
+from colorize_media.color.spaces import YCbCrSpec, colorfulness, ycbcr_to_rgb
+from colorize_media.color.table import chroma_table
 from colorize_media.training.video_metrics import (
     DistributionConsistency,
     WarpError,

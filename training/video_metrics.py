@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.flow import consistent, optical_flow, warp
+from colorize_media.motion.flow import consistent, optical_flow, warp
 
 WARP_TOLERANCE = 0.5  # px²: forward-backward test
 BOUNDARY_RELATIVE, BOUNDARY_LEAST = 0.01, 0.002  # motion boundaries (Sundaram et al., ECCV 2010)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from colorize_media.errors import EnvironmentProblem, InputUnreadable, OutputUnwritable
-from colorize_media.files import unreadable
-from colorize_media.outputs import whole_or_absent
+from colorize_media.files.first_look import unreadable
+from colorize_media.files.whole import whole_or_absent
 from colorize_media.plugins.hosts import Folders, Host, Place
 from colorize_media.plugins.parts import Element, OwnFile, Part
 

@@ -1,0 +1,13 @@
+"""Many files in one run: found, planned, coloured side by side, remembered.
+
+discovery       which files a folder holds
+plan            from what the user named to a list of jobs
+manifest        what an output folder remembers of earlier runs
+run             does a plan
+photo_queue     photographs through decoding, network and encoding in parallel
+in_flight       which files crashed a run, so that the next one tries them apart
+trial           one file in a process of its own
+outcomes        what came of each file
+output_folders  made when needed, dressed at the end like the folders they mirror
+inspection      what would be coloured, and why
+"""

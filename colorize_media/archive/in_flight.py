@@ -1,0 +1,161 @@
+"""Which files are in a decoder or encoder at this moment: known on the disk, so that the next run knows what killed this one.
+
+A decoder that crashes ends the process, and nothing can be said any more. So the output folder holds, for each run, a file
+of JSON lines: begun, passed, ended. It is removed with the run; if it is there and its process is not, what had begun and
+not ended is under suspicion. It is tried in a process of its own first (`trial`), so a run that was merely killed, or whose
+machine went dark, costs an innocent file some seconds and no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from colorize_media.archive.output_folders import OutputFolders
+from colorize_media.archive.trial import try_apart
+from colorize_media.errors import DamagedMedia
+from colorize_media.events import Planned
+from colorize_media.files.whole import host_mark, was_left_by_dead_run
+from colorize_media.options import ColorizeOptions
+
+_NAME = re.compile(r"\.colorize-media-([0-9a-f]{8})-(\d+)\.begun")
+_LONGEST = 1 << 20  # bytes of the file before it is written anew
+
+
+class InFlight:
+    """What a run is working on, in all its output folders. Safe from several threads; `close` at the end.
+
+    Where nothing can be written, nothing is known; that is no error.
+    """
+
+    def __init__(self, plan: Sequence[Planned], folders: OutputFolders) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[Path, int] = {}  # handles
+        self._open: dict[Path, dict[str, bool]] = {}  # names that have begun → whether they passed a trial
+        self._suspects: set[tuple[Path, str]] = set()
+        self._passed_before: set[tuple[Path, str]] = set()
+        planned = {key for item in plan if item.action == "colorize" and (key := _key(item)) is not None}
+        for item in {item.root: item for item in plan if item.root is not None}.values():
+            assert item.root is not None
+            left, stale = _left_behind(item.root)
+            with contextlib.suppress(OSError):
+                folders.make_root(item)
+                self._begin_file(item.root)
+                for name, passed in left.items():
+                    if (item.root, name) in planned:
+                        self._suspects.add((item.root, name))
+                        self._write(item.root, name, "begun")
+                        if passed:
+                            self._passed_before.add((item.root, name))
+                for path in stale:
+                    path.unlink(missing_ok=True)
+
+    def is_suspect(self, item: Planned) -> bool:
+        """Whether an earlier run ended while it worked on the file."""
+        return _key(item) in self._suspects
+
+    def examine(self, item: Planned, options: ColorizeOptions) -> None:
+        """Try a suspect apart; nothing for any other file. Raises DamagedMedia for one that does not pass."""
+        key = _key(item)
+        if key is None or key not in self._suspects:
+            return
+        why = ""
+        if item.kind == "photo" and key in self._passed_before:
+            why = "two runs ended while they worked on it, though a process of its own gets through"
+        why = why or try_apart(item, options)
+        self._suspects.discard(key)
+        if why:
+            raise DamagedMedia(
+                "the file brings the program down",
+                path=item.source,
+                why=why,
+                hint="convert it with another program; --retry-failed tries again",
+            )
+        self._write(*key, "passed")
+
+    @contextmanager
+    def working_on(self, item: Planned) -> Iterator[None]:
+        """Around all that could bring the process down over a file."""
+        key = _key(item)
+        if key is None:
+            yield
+            return
+        self._write(*key, "begun")
+        try:
+            yield
+        finally:
+            self._write(*key, "ended")
+
+    def close(self) -> None:
+        """Forget all but what is still being worked on: in a decoder that hangs, or not yet looked at."""
+        with self._lock:
+            for root, handle in self._files.items():
+                with contextlib.suppress(OSError):
+                    os.close(handle)
+                    if not self._open[root]:
+                        _path(root).unlink(missing_ok=True)
+            self._files.clear()
+
+    def _begin_file(self, root: Path) -> None:
+        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._files[root] = os.open(_path(root), flags, 0o666)
+        self._open[root] = {}
+
+    def _write(self, root: Path, name: str, what: str) -> None:
+        with self._lock:
+            if (handle := self._files.get(root)) is None:
+                return
+            names = self._open[root]
+            if what == "ended":
+                names.pop(name, None)
+            else:
+                names[name] = what == "passed" or names.get(name, False)
+            with contextlib.suppress(OSError):  # a full disk: then nothing is known
+                if os.fstat(handle).st_size > _LONGEST:
+                    os.ftruncate(handle, 0)
+                    for other, passed in names.items():
+                        os.write(handle, _line(other, "passed" if passed else "begun"))
+                os.write(handle, _line(name, what))
+
+
+def _key(item: Planned) -> tuple[Path, str] | None:
+    if item.root is None or item.target is None:
+        return None
+    return item.root, item.target.relative_to(item.root).as_posix()
+
+
+def _path(root: Path) -> Path:
+    return root / f".colorize-media-{host_mark()}-{os.getpid()}.begun"
+
+
+def _line(name: str, what: str) -> bytes:
+    return json.dumps([what, name]).encode("ascii") + b"\n"
+
+
+def _left_behind(root: Path) -> tuple[dict[str, bool], list[Path]]:
+    """What dead runs had begun and not ended, with whether it had passed a trial; and the files that say so."""
+    names: dict[str, bool] = {}
+    stale: list[Path] = []
+    with contextlib.suppress(OSError):
+        for path in sorted(root.iterdir()):
+            match = _NAME.fullmatch(path.name)
+            if match is None or not (path == _path(root) or was_left_by_dead_run(path, *match.groups())):
+                continue
+            stale.append(path)
+            own: dict[str, bool] = {}
+            for line in path.read_bytes().splitlines():
+                with contextlib.suppress(ValueError, TypeError):
+                    what, name = json.loads(line)
+                    if what == "ended":
+                        own.pop(name, None)
+                    elif isinstance(name, str):
+                        own[name] = what == "passed" or own.get(name, False)
+            for name, passed in own.items():
+                names[name] = passed or names.get(name, False)
+    return names, stale

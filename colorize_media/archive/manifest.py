@@ -1,0 +1,164 @@
+"""What earlier runs did with every file of a destination: JSON lines in the output folder, one per finished file.
+
+A line names the output, the source's size and time, the options that change pixels, and what came of it. Lines are only
+appended, each batch with one write and one fsync, so several runs may share the file and a crash can tear the last line
+at most; unreadable lines are left out when reading, and the newest line about an output counts. A destination that
+cannot be written is no error: the run then remembers nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from colorize_media.files.first_look import Kind
+from colorize_media.files.whole import append_lines
+from colorize_media.options import ColorizeOptions
+
+MANIFEST_NAME = ".colorize-media.jsonl"
+VERSION = 1  # of the line format; lines of other versions are not understood and left out
+BATCH_LINES = 100  # written and synced together …
+BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a crash can cost
+
+Status = Literal["done", "left", "failed"]
+STATUSES: tuple[Status, ...] = ("done", "left", "failed")
+
+# Options that do not change an output's pixels, those that matter to one kind only, and those that decide what is left
+# uncoloured. An option in none of these counts for all.
+_NO_PIXELS = frozenset({"device", "engine", "batch_size", "max_pixels", "force", "skip_documents", "preview"})
+_PHOTO_ONLY = frozenset({"quality", "fast", "provenance", "strip_metadata"})
+_VIDEO_ONLY = frozenset({"smoothing", "encoder", "crf", "preset", "start", "duration", "every"})
+_DECISION = frozenset({"force", "skip_documents"})
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """By what a file is recognised as unchanged: size in bytes and modification time in nanoseconds."""
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Of the file that the path leads to. Raises OSError."""
+        found = path.stat()
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What came of one file.
+
+    target   the output's path below the destination, with slashes;  source  where the input was
+    stamp    the source's when it was read;  made  the output's when it was written, None if there is none
+    status   done, left (on purpose: in colour already, a document) or failed (the file's own fault)
+    options  `digest` of those that matter to the status;  reason  for people
+    """
+
+    target: str
+    source: str
+    stamp: Stamp
+    made: Stamp | None
+    status: Status
+    options: str
+    reason: str = ""
+
+
+def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, version: str) -> str:
+    """The options under which a result holds. ``weights`` identifies the network, ``version`` the program.
+
+    An output depends on all options that change pixels; what was left alone, on how that is decided; a failure may end
+    with another version or limit.
+    """
+    values: dict[str, Any] = dataclasses.asdict(options)
+    if status == "done":
+        left_out = _NO_PIXELS | (_VIDEO_ONLY if kind == "photo" else _PHOTO_ONLY) | {"model"}
+        values = {name: value for name, value in values.items() if name not in left_out} | {"weights": weights}
+    elif status == "left":
+        values = {name: values[name] for name in sorted(_DECISION)}
+    else:
+        values = {"version": version, "max_pixels": options.max_pixels}
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def read_manifest(folder: Path) -> dict[str, Entry]:
+    """The newest entry about each output of a destination; none where nothing is remembered or can be read."""
+    entries: dict[str, Entry] = {}
+    try:
+        with (folder / MANIFEST_NAME).open("rb") as file:
+            for line in file:
+                entry = _parse(line)
+                if entry is not None:
+                    entries[entry.target] = entry
+    except OSError:
+        return entries
+    return entries
+
+
+def _parse(line: bytes) -> Entry | None:
+    try:
+        row = json.loads(line)
+        if row["version"] != VERSION or row["status"] not in STATUSES:
+            return None
+        made = None if row["made"] is None else Stamp(*map(int, row["made"]))
+        words = (row["target"], row["source"], row["options"], row["reason"])
+        if not all(isinstance(word, str) for word in words):
+            return None
+        target, source, options, reason = words
+        return Entry(target, source, Stamp(*map(int, row["stamp"])), made, row["status"], options, reason)
+    except (ValueError, KeyError, TypeError, RecursionError):  # torn, from another version, or somebody's own file
+        return None
+
+
+class Manifest:
+    """Appends entries to a destination's manifest. Safe from several threads; a context manager that flushes at the end.
+
+    ``on_problem`` gets, once, why nothing can be remembered.
+    """
+
+    def __init__(self, folder: Path, on_problem: Callable[[str], None]) -> None:
+        self.path = folder / MANIFEST_NAME
+        self._on_problem = on_problem
+        self._waiting: list[bytes] = []
+        self._flushed = time.monotonic()
+        self._broken = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+    def add(self, entry: Entry) -> None:
+        """Remember an entry, on the disk with the next batch."""
+        row = {"version": VERSION, **dataclasses.asdict(entry)}
+        for name in ("stamp", "made"):
+            row[name] = None if row[name] is None else [row[name]["size"], row[name]["mtime_ns"]]
+        with self._lock:
+            self._waiting.append(json.dumps(row).encode("ascii") + b"\n")
+            late = time.monotonic() - self._flushed > BATCH_SECONDS
+            full = len(self._waiting) >= BATCH_LINES
+        if late or full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits and wait until it is on the disk."""
+        with self._lock:
+            lines, self._waiting = self._waiting, []
+            self._flushed = time.monotonic()
+            if not lines or self._broken:
+                return
+            try:
+                append_lines(self.path, b"".join(lines))
+            except OSError as error:
+                self._broken = True
+                why = error.strerror or str(error)
+                self._on_problem(f"what is done cannot be remembered for the next run: {why}")

@@ -1,0 +1,215 @@
+"""What people and programs see of the events: a progress bar, plain lines off a terminal, JSON lines.
+
+Human text goes to standard error, JSON to standard output, so both can be had at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from colorize_media.cli.progress import FilmPace, RunProgress
+from colorize_media.errors import ColorizeError
+from colorize_media.events import (
+    Advanced,
+    Done,
+    Event,
+    Failed,
+    Planned,
+    Resumed,
+    Skipped,
+    Started,
+    Summary,
+    Warned,
+    as_json,
+)
+from colorize_media.wording import duration_text, position_text, shown_name, shown_path
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+PLAIN_EVERY = 5.0  # seconds between a film's progress lines off a terminal
+PLAIN_RUN_EVERY = 60.0  # seconds between those of the run
+
+
+class Reporter(Protocol):
+    """Shows events. ``close`` restores the terminal."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    def close(self) -> None:
+        """End any progress display."""
+        ...
+
+
+def make_reporter(plan: Sequence[Planned], *, quiet: bool, verbose: int, json_lines: bool) -> Reporter:
+    """The reporter of a run over this plan, for these flags and this terminal."""
+    if json_lines:
+        return JsonLines(sys.stdout)
+    if sys.stderr.isatty() and not quiet:
+        return Bar(plan, verbose)
+    return PlainLines(sys.stderr, plan, quiet=quiet, verbose=verbose)
+
+
+class JsonLines:
+    """One JSON object per event."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Event) -> None:
+        self._stream.write(json.dumps(as_json(event)) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class PlainLines:
+    """One line per happening; progress every few seconds. ``quiet`` leaves only failures and warnings."""
+
+    def __init__(self, stream: TextIO, plan: Sequence[Planned], *, quiet: bool, verbose: int) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._verbose = verbose
+        self._progress = RunProgress(plan)
+        self._told = self._told_run = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        self._progress(event)
+        now = time.monotonic()
+        if isinstance(event, Started) and event.kind == "video":
+            self._told = now
+        if isinstance(event, Advanced):
+            if now - self._told >= PLAIN_EVERY and not self._quiet:
+                self._told = now
+                self._line(f"{shown_name(event.source)}: {film_text(self._progress.film)}")
+        else:
+            for line in lines_of(event, quiet=self._quiet, verbose=self._verbose):
+                self._line(line)
+        if self._progress.files > 1 and now - self._told_run >= PLAIN_RUN_EVERY and not self._quiet:
+            self._told_run = now
+            self._line(run_text(self._progress))
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def _line(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+class Bar:
+    """One rich progress bar over the run, n of N files with the time left; lines above it for everything else."""
+
+    def __init__(self, plan: Sequence[Planned], verbose: int, console: Console | None = None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._verbose = verbose
+        self._run = RunProgress(plan)
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[pace]}", markup=False),
+            console=console or Console(stderr=True),
+            transient=True,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("", total=self._run.files or None, pace="")
+        self._film = ""
+
+    def __call__(self, event: Event) -> None:
+        self._run(event)
+        if isinstance(event, Started):
+            self._film = shown_name(event.source) if event.kind == "video" else ""
+        elif isinstance(event, (Done, Skipped, Failed)):
+            self._film = ""
+        self._show()
+        for line in lines_of(event, quiet=False, verbose=self._verbose):
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+    def _show(self) -> None:
+        parts = [f"{self._run.film.fps():.1f} fps"] if self._film else []
+        if (left := self._run.left()) is not None and self._run.settled < self._run.files:
+            parts.append(f"{duration_text(left)} left")
+        many = f"{self._run.settled} of {self._run.files} files" if self._run.files > 1 else ""
+        self._progress.update(
+            self._task,
+            description=": ".join(part for part in (many, self._film) if part),
+            completed=self._run.done(),
+            pace=", ".join(parts),
+        )
+
+
+def film_text(pace: FilmPace) -> str:
+    """``120 of 480 frames, 24.0 fps, 15 s left``; without the unknown parts."""
+    if (left := pace.left()) is None:
+        return f"{pace.frames} frames, {pace.fps():.1f} fps"
+    return f"{pace.frames} of {pace.total} frames, {pace.fps():.1f} fps, {duration_text(left)} left"
+
+
+def run_text(progress: RunProgress) -> str:
+    """``12 of 240 files, 2 h 10 min left``; without the unknown part."""
+    text = f"{progress.settled} of {progress.files} files"
+    return text if (left := progress.left()) is None else f"{text}, {duration_text(left)} left"
+
+
+def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
+    """The lines that tell an event to people; none for what they need not see."""
+    if isinstance(event, Failed):
+        return error_lines(event.what, event.source, event.why, event.hint)
+    if isinstance(event, Warned):
+        return [f"warning: {shown_name(event.source)}: {event.message}"]
+    if quiet:
+        return []
+    if isinstance(event, Done):
+        frames = f"{event.frames} frames, " if event.frames > 1 else ""
+        if event.own_frames:
+            shots = "1 shot" if event.own_shots == 1 else f"{event.own_shots} shots"
+            frames += f"{event.own_frames} of them in {shots} left in their own colour, "
+        return [f"{shown_name(event.source)} → {shown_path(event.target)} ({frames}{duration_text(event.seconds)})"]
+    if isinstance(event, Resumed):
+        return [f"{shown_name(event.source)}: resuming at {position_text(event.time)}"]
+    if isinstance(event, Skipped):
+        return [f"{shown_name(event.source)}: skipped, {event.reason}"]
+    if isinstance(event, Summary) and event.done + event.skipped + event.failed > 1:
+        return [
+            f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed in {duration_text(event.seconds)}"
+        ]
+    if isinstance(event, Started) and verbose:
+        return [f"{shown_name(event.source)}: {event.note}"]
+    return []
+
+
+def plan_lines(plan: list[Planned]) -> list[str]:
+    """What ``--dry-run`` prints."""
+    words = {"colorize": "would colour", "skip": "would skip", "fail": "would fail on"}
+    lines = []
+    for item in plan:
+        line = f"{words[item.action]} {shown_path(item.source)}"
+        if item.action == "colorize" and item.target is not None:
+            line += f" → {shown_path(item.target)}"
+        lines.append(line + (f" ({item.reason})" if item.reason else ""))
+    return lines
+
+
+def error_lines(what: str, path: Path | str | None, why: str, hint: str) -> list[str]:
+    """The four parts: what, which file, why, what to do."""
+    lines = [f"error: {what}" + (f": {shown_path(Path(path))}" if path is not None else "")]
+    lines += [f"  why: {why}"] if why else []
+    return lines + ([f"  do:  {hint}"] if hint else [])
+
+
+def show_error(error: ColorizeError) -> None:
+    """An error that ended the command, on standard error."""
+    sys.stderr.write("\n".join(error_lines(error.what, error.path, error.why, error.hint)) + "\n")

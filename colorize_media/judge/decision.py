@@ -1,0 +1,78 @@
+"""The one answer to "is this coloured, and why": by its colours, by ``--skip-documents``, by ``--force``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_media.judge.documents import DocumentVerdict, judge_document
+from colorize_media.judge.monochrome import Verdict, decide
+from colorize_media.judge.survey import Survey
+from colorize_media.options import ColorizeOptions
+
+What = Literal["neutral", "toned", "mixed", "color", "document", "unknown"]
+_LEFT: dict[What, str] = {
+    "color": "already in colour",
+    "document": "a document",
+}  # how a person is told why nothing was done
+
+
+@dataclass(frozen=True)
+class Decision:
+    """About one picture or film.
+
+    what      what it is; mixed (a film with shots in colour) and unknown (no frame to judge by) are films only
+    colorize  whether it is to be coloured
+    reason    one clause for people
+    verdict   the numbers behind it, and of a picture that was asked whether it is one, those of a document
+    """
+
+    what: What
+    colorize: bool
+    reason: str
+    verdict: Verdict | None = None
+    document: DocumentVerdict | None = None
+
+    @property
+    def told(self) -> str:
+        """The reason with what it is in front: what notes, skips and manifests say."""
+        if not self.colorize:
+            return f"{_LEFT[self.what]}: {self.reason}"
+        known = self.what == "unknown" or self.reason.startswith(f"{self.what}: ")
+        return self.reason if known else f"{self.what}: {self.reason}"
+
+
+def decide_photo(
+    preview: NDArray[np.uint8], luma: NDArray[Any], options: ColorizeOptions, document: DocumentVerdict | None = None
+) -> Decision:
+    """About a photograph by its small ``preview (h, w, 3)`` R'G'B' and its whole ``luma (H, W)`` in codes.
+
+    ``document`` is judged here if it matters and is not given.
+    """
+    verdict = decide([preview])
+    if not verdict.is_monochrome and not options.force:
+        return Decision("color", False, verdict.reason, verdict, document)
+    if options.skip_documents:
+        document = document or judge_document(luma)
+        if document.is_document:
+            return Decision("document", False, document.reason, verdict, document)
+    return Decision(verdict.kind, True, verdict.reason, verdict, document)
+
+
+def decide_film(found: Survey | None, options: ColorizeOptions) -> Decision:
+    """``found`` is what the film's samples say, None if there were none."""
+    if found is None:
+        return Decision("unknown", True, "no frame to judge by")
+    if found.kind == "color":
+        return Decision("color", options.force, found.reason, found.verdict)
+    what: What = "mixed" if found.kind == "mixed" else found.verdict.kind
+    return Decision(what, True, found.reason, found.verdict)
+
+
+def what_was_told(told: str) -> What | None:
+    """What `Decision.told` said it is, from the text that a manifest holds; None for any other text."""
+    heads: dict[str, What] = {"neutral": "neutral", "toned": "toned", "mixed": "mixed", "color": "color"}
+    return (heads | {_LEFT[what]: what for what in _LEFT}).get(told.partition(": ")[0])

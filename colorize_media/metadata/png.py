@@ -1,0 +1,66 @@
+"""Where a PNG file keeps metadata: in chunks, and as text by ImageMagick's custom. Source: PNG, third edition."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from PIL import Image
+
+from colorize_media.metadata.carried import PhotoMetadata
+
+_XMP_KEY = "XML:com.adobe.xmp"
+
+
+def raw_profile(image: Image.Image, kind: str) -> bytes:
+    """What ImageMagick and exiftool store as hexadecimal text in PNG: a line break, the kind, the length, the digits."""
+    text = getattr(image, "text", {}).get(f"Raw profile type {kind}", "")
+    try:
+        return bytes.fromhex("".join(str(text).split("\n")[3:]))
+    except ValueError:
+        return b""
+
+
+def png_text(image: Image.Image) -> tuple[tuple[str, str], ...]:
+    text = getattr(image, "text", None) if image.format == "PNG" else None
+    if not isinstance(text, dict):
+        return ()
+    kept = ((str(key), str(value)) for key, value in text.items())
+    return tuple((key, value) for key, value in kept if key != _XMP_KEY and not key.startswith("Raw profile type"))
+
+
+def embed_in_png(encoded: bytes, metadata: PhotoMetadata) -> bytes:
+    """``encoded`` PNG with the metadata's chunks spliced in behind IHDR."""
+    chunks: list[tuple[bytes, bytes]] = []
+    if metadata.gamma is not None and not metadata.icc:
+        chunks.append((b"gAMA", struct.pack(">L", round(metadata.gamma * 100000))))
+    if metadata.icc:
+        chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.dpi:
+        chunks.append((b"pHYs", struct.pack(">LLB", *(min(round(d / 0.0254), 0x7FFFFFFF) for d in metadata.dpi), 1)))
+    if metadata.exif:
+        chunks.append((b"eXIf", metadata.exif))
+    if metadata.xmp:
+        chunks.append(_international_text(_XMP_KEY, metadata.xmp))
+    if metadata.photoshop:
+        digits = metadata.photoshop.hex()
+        lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+        body = f"\niptc\n{len(metadata.photoshop):8}\n{lines}\n".encode()
+        chunks.append((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(body)))
+    text = metadata.text
+    if metadata.comment:
+        text += (("Comment", metadata.comment.decode("utf-8", "replace")),)
+    for key, value in text:
+        try:
+            chunks.append((b"tEXt", key.encode("latin-1") + b"\0" + value.encode("latin-1")))
+        except UnicodeEncodeError:
+            chunks.append(_international_text(key, value.encode("utf-8", "replace")))
+    after_header = 8 + 12 + 13  # signature, and IHDR with its length, name and checksum
+    spliced = b"".join(
+        struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body)) for name, body in chunks
+    )
+    return encoded[:after_header] + spliced + encoded[after_header:]
+
+
+def _international_text(key: str, value: bytes) -> tuple[bytes, bytes]:
+    return b"iTXt", key.encode("latin-1", "replace") + b"\0\0\0\0\0" + value

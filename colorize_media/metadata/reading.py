@@ -1,0 +1,65 @@
+"""Reads all that a picture carries beside its pixels, with Pillow and a walk over the file's own segments."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from PIL import Image
+
+from colorize_media.metadata.carried import PhotoMetadata, as_bytes, metadata_of_blocks
+from colorize_media.metadata.exif import EXIF_HEAD
+from colorize_media.metadata.iptc import IPTC, pack_resource
+from colorize_media.metadata.jpeg import jpeg_blocks
+from colorize_media.metadata.png import png_text, raw_profile
+from colorize_media.metadata.tiff import tiff_blocks
+
+
+def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple[str, ...]]:
+    """Everything that is known about the picture, and warnings about what had to be left out.
+
+    ``image`` is open, and loaded where its format is PNG (chunks may follow the pixels); ``data`` is the whole file.
+    """
+    warnings: list[str] = []
+    info = image.info
+    exif, xmp = as_bytes(info.get("exif")).removeprefix(EXIF_HEAD), as_bytes(info.get("xmp"))
+    photoshop = b""
+    extended: tuple[bytes, ...] = ()
+    if image.format in ("JPEG", "MPO"):
+        photoshop, extended = jpeg_blocks(data, warnings)
+    elif image.format == "TIFF":
+        exif, xmp, photoshop = tiff_blocks(image, data)
+    elif image.format == "PNG":
+        exif, xmp = (
+            exif or raw_profile(image, "exif") or raw_profile(image, "APP1"),
+            xmp or raw_profile(image, "xmp"),
+        )
+        photoshop = raw_profile(image, "iptc")
+        if photoshop and not photoshop.startswith(b"8BIM"):
+            photoshop = pack_resource(IPTC, b"\0\0", photoshop)
+    elif image.format == "JPEG2000" and b"uuid" in data[:1_000_000]:
+        warnings.append("the JPEG 2000 file's own metadata boxes are not carried over")
+    given = as_bytes(info.get("icc_profile"))
+    blocks, more = metadata_of_blocks(exif=exif, xmp=xmp, extended_xmp=extended, icc=given)
+    return (
+        dataclasses.replace(
+            blocks,
+            photoshop=photoshop,
+            comment=as_bytes(info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
+            text=png_text(image),
+            dpi=_resolution(image),
+            gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not given else None,
+        ),
+        (*warnings, *more),
+    )
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    if image.format == "TIFF" and 282 not in getattr(image, "tag_v2", {}):
+        return None  # Pillow makes it (1, 1)
+    try:
+        x, y = (float(value) for value in image.info.get("dpi", ()))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    usable = all(math.isfinite(value) and 2.0 <= value <= 100_000.0 for value in (x, y))  # dots per inch; 1 is a ratio
+    return (x, y) if usable else None

@@ -1,0 +1,9 @@
+"""Lightness in, colours out: the network on a device.
+
+seen       what the network sees of a picture
+colorizer  batches of lightness to colours on a coarse grid
+engines    what computes the network
+device     CPU, CUDA, MPS and their precisions
+refine     neighbouring cells agree on a colour
+export     the network for other programs
+"""

@@ -1,0 +1,210 @@
+"""The way of one photograph, in three steps that may run in different threads: prepare, network, finish.
+
+The steps do not know each other's neighbours, so a picture comes out the same alone and in a batch of equal shapes (but
+for the last bits of the network's own arithmetic).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colorize_media.color.scaling import product
+from colorize_media.color.table import chroma_table
+from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
+from colorize_media.judge.decision import decide_photo
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.network.seen import lightness_batch, working_luma, working_shape
+from colorize_media.options import ColorizeOptions, still_sizes
+from colorize_media.photo.join import ChromaRows
+from colorize_media.photo.picture import Photo, read_pages
+from colorize_media.photo.write import write_pages, write_photo
+from colorize_media.version import __version__
+
+TOOL = f"colorize-media {__version__}"
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPhoto:
+    """A decoded photograph that is to be coloured.
+
+    ``views`` are its working lumas in codes, float32, one for each size at which the network looks at it, the largest
+    first; ``note`` says why it is coloured.
+    """
+
+    photo: Photo
+    views: tuple[NDArray[np.float32], ...]
+    note: str
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the views: pictures with equal ones can go through the network together."""
+        return tuple(view.shape for view in self.views)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be kept when reading."""
+        return self.photo.warnings
+
+
+@dataclass(frozen=True)
+class PreparedPages:
+    """A TIFF file with several pages of which some are to be coloured: they are decoded when they are written."""
+
+    source: Path
+    note: str
+
+    warnings: ClassVar[tuple[str, ...]] = ()  # told page by page
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Like nobody else's: it goes alone."""
+        return ((id(self),),)
+
+
+def colorize_photo(
+    source: Path, target: Path, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
+) -> Result:
+    """Colour one photograph; returns Done, or Skipped if it has colour already (unless ``options.force``).
+
+    The full-resolution luma is the source's own. Raises a FileProblem; then there is no output. ``on_event`` gets Started
+    and Warned; telling the result is the caller's.
+    """
+    begun = time.monotonic()
+    prepared = prepare_photo(source, options)
+    if isinstance(prepared, Skipped):
+        return prepared
+    on_event(Started(source, target, "photo", 1, prepared.note))
+    for message in prepared.warnings:
+        on_event(Warned(source, message))
+    if isinstance(prepared, PreparedPages):
+        for message in color_pages(prepared, colorizer, target, options):
+            on_event(Warned(source, message))
+        return Done(source, target, 1, time.monotonic() - begun)
+    (ab,) = photo_colors([prepared], colorizer, options)
+    for message in finish_photo(prepared, ab, target, options):
+        on_event(Warned(source, message))
+    return Done(source, target, 1, time.monotonic() - begun)
+
+
+def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | PreparedPages | Skipped:
+    """Decode, decide and make the network's input; Skipped for what is left alone. Raises a FileProblem."""
+    reasons = []
+    for number, photo in enumerate(read_pages(source, max_pixels=options.max_pixels), 1):
+        found = _prepare(photo, options)
+        if photo.pages == 1:
+            return found
+        if isinstance(found, PreparedPhoto):
+            return PreparedPages(source, f"page {number} of {photo.pages} is {found.note}")
+        reasons.append(found.reason)
+    return Skipped(source, f"each of its {len(reasons)} pages is left as it is, the first one for: {reasons[0]}")
+
+
+def _prepare(photo: Photo, options: ColorizeOptions) -> PreparedPhoto | Skipped:
+    decision = decide_photo(photo.preview, photo.luma, options)
+    if not decision.colorize:
+        return Skipped(photo.path, decision.told)
+    height, width = photo.luma.shape
+    sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
+    views = tuple(working_luma(photo.luma, working_shape(height, width, size)) for size in sizes)
+    return PreparedPhoto(photo, views, decision.told)
+
+
+def color_pages(
+    prepared: PreparedPages, colorizer: Colorizer, target: Path, options: ColorizeOptions
+) -> tuple[str, ...]:
+    """Colour a TIFF file's pages one after the other; those to be left alone are copied as they are. Returns warnings."""
+    kept = 0
+
+    def color_page(photo: Photo) -> ChromaRows | None:
+        nonlocal kept
+        page = _prepare(photo, options)
+        if isinstance(page, Skipped):
+            kept += 1
+            return None
+        (ab,) = photo_colors([page], colorizer, options)
+        return chroma_rows(photo, ab)
+
+    warnings = write_pages(
+        prepared.source,
+        target,
+        color_page,
+        max_pixels=options.max_pixels,
+        tool=TOOL,
+        provenance=options.provenance,
+        strip=options.strip_metadata,
+    )
+    return (
+        (*warnings, f"{kept} of its pages have colour already or are documents, and stay as they are")
+        if kept
+        else warnings
+    )
+
+
+def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: ColorizeOptions) -> NDArray[np.float32]:
+    """ab ``(B, h, w, 2)`` of photographs whose views have equal shapes; their bit depths may differ."""
+    views = [
+        torch.cat([lightness_batch([item.views[number]], item.photo.spec) for item in batch])
+        for number in range(len(batch[0].views))
+    ]
+    return colorizer.colors(*views, mirror=not options.fast, vividness=options.vividness, refine=options.refine)
+
+
+def finish_photo(
+    prepared: PreparedPhoto, ab: NDArray[np.float32], target: Path, options: ColorizeOptions
+) -> tuple[str, ...]:
+    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo_writer.write_photo`."""
+    photo = prepared.photo
+    return write_photo(
+        photo,
+        chroma_rows(photo, ab),
+        target,
+        quality=options.quality,
+        tool=TOOL,
+        provenance=options.provenance,
+        strip=options.strip_metadata,
+    )
+
+
+def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
+    """Chroma for `photo_writer.write_photo`, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, fitted to the luma."""
+    height, width = photo.luma.shape
+    table = chroma_table(photo.spec.matrix)
+    wide: list[NDArray[Any]] = [
+        cv2.resize(plane, (width, len(ab)), interpolation=cv2.INTER_CUBIC) for plane in cv2.split(ab)
+    ]
+    weights = _cubic_weights(len(ab), height)
+
+    def chroma(top: int, bottom: int) -> NDArray[Any]:
+        used = np.flatnonzero(weights[top:bottom].any(axis=0))
+        some = slice(int(used[0]), int(used[-1]) + 1)
+        a, b = (product(weights[top:bottom, some], plane[some]) for plane in wide)
+        return table.codes(photo.luma[top:bottom], a, b, photo.spec)
+
+    return chroma
+
+
+def _cubic_weights(rows: int, height: int) -> NDArray[np.float32]:
+    """``(height, rows)``: how each row of an enlarged picture is made of the small one's. OpenCV's bicubic (a = −0.75).
+
+    With it a picture is enlarged in strips, which bounds the memory of large photographs; the kernel is Keys' (1981) with
+    OpenCV's parameter, so the result equals cv2.resize of the whole. Four of a row's weights are not 0.
+    """
+    position = (np.arange(height) + 0.5) * (rows / height) - 0.5
+    base = np.floor(position).astype(int)
+    x = (position - base).astype(np.float32)
+    a = np.float32(-0.75)
+    near = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1  # noqa: E731 (the two pieces of one kernel, side by side)
+    far = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a  # noqa: E731
+    weights = np.zeros((height, rows), np.float32)
+    for offset, weight in ((-1, far(x + 1)), (0, near(x)), (1, near(1 - x)), (2, far(2 - x))):
+        weights[np.arange(height), np.clip(base + offset, 0, rows - 1)] += weight
+    return weights

@@ -1,0 +1,117 @@
+"""Decoded planes of a photograph, however it was decoded, and the ways to refuse one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_media.color.scaling import averaged_down
+from colorize_media.errors import DamagedMedia, UnsupportedMedia
+
+PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
+HDR_TRANSFERS = (16, 18)  # PQ and HLG, ISO/IEC 23091-2
+STRIP_PIXELS = 1 << 16  # pixels worked on at once: what is made of them on the way stays in the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Decoded planes as stored. ``grey``: one channel. ``upright``: the decoder has applied Orientation.
+
+    ``converted``: no longer in the file's own profile, but in sRGB.
+    """
+
+    luma: NDArray[Any]
+    preview: NDArray[np.uint8]
+    alpha: NDArray[Any] | None = None
+    grey: bool = False
+    upright: bool = False
+    converted: bool = False
+
+
+def damaged(path: Path, why: str) -> DamagedMedia:
+    return DamagedMedia(
+        "the picture is damaged", path=path, why=why, hint="copy it again from its source, or repair it"
+    )
+
+
+def unsupported(path: Path, why: str, hint: str) -> UnsupportedMedia:
+    return UnsupportedMedia("this kind of picture is not supported", path=path, why=why, hint=hint)
+
+
+def high_dynamic_range(path: Path) -> UnsupportedMedia:
+    return unsupported(path, "it is a high dynamic range picture (PQ or HLG)", "export it as a standard picture first")
+
+
+def out_of_memory(path: Path) -> UnsupportedMedia:
+    return unsupported(path, "there is not enough memory for it", "lower --max-pixels, or free memory")
+
+
+def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Refuse by the header's size, before memory is taken. Raises UnsupportedMedia, DamagedMedia."""
+    if width * height > max_pixels:
+        raise UnsupportedMedia(
+            "the picture is too large",
+            path=path,
+            why=f"{width} × {height} is more than {max_pixels} pixels",
+            hint="raise --max-pixels if the machine has the memory",
+        )
+    if width < 1 or height < 1:
+        raise damaged(path, f"its size is {width} × {height}")
+
+
+def planes_of_samples(samples: NDArray[Any], *, upright: bool = False, converted: bool = False) -> Pixels:
+    """Planes of full-range ``(H, W, 1…4)``: grey, grey and alpha, R′G′B′, R′G′B′ and alpha; 8 or 16 bits."""
+    alpha = np.ascontiguousarray(samples[..., -1]) if samples.shape[2] in (2, 4) else None
+    if samples.shape[2] <= 2:
+        luma = samples[..., 0].copy()
+        return Pixels(luma, grey_preview(luma), alpha, grey=True, upright=upright, converted=converted)
+    w, h = preview_size(samples.shape[1], samples.shape[0])
+    small = averaged_down(samples[..., :3], (w, h))
+    luma = np.empty(samples.shape[:2], samples.dtype)
+    for top, bottom in strips(*luma.shape):
+        luma[top:bottom] = luma_of(samples[top:bottom, :, :3])
+    return Pixels(luma, to_8_bits(np.asarray(small)), alpha, upright=upright, converted=converted)
+
+
+def luma_of(rgb: NDArray[Any]) -> NDArray[Any]:
+    """Rounded BT.601 luma of integer R′G′B′ ``(n, W, 3)``; the weights add up to 1, so grey stays itself.
+
+    Exactly (299 R′ + 587 G′ + 114 B′ + 500) // 1000: halves go up. All sums are thousandths, so a bias of less than one
+    decides the halves and nothing else, and is more than the arithmetic's own error.
+    """
+    wide = rgb.astype(np.float32 if rgb.dtype == np.uint8 else np.float64)
+    luma: NDArray[Any] = cv2.transform(wide, np.array([[0.299, 0.587, 0.114, 0.0003]]))
+    return np.rint(luma, out=luma).astype(rgb.dtype)
+
+
+def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
+
+
+def preview_size(width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, PREVIEW_SIDE / min(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def grey_preview(luma: NDArray[Any]) -> NDArray[np.uint8]:
+    small = averaged_down(luma, preview_size(luma.shape[1], luma.shape[0]))
+    return np.repeat(to_8_bits(small)[..., None], 3, axis=2)
+
+
+def scaled_to_16_bits(codes: NDArray[Any], largest: int) -> NDArray[np.uint16]:
+    """Codes of 0 … ``largest`` over the full range of 16 bits, rounded; larger ones are the largest."""
+    if largest == 65535:
+        return codes.astype(np.uint16)
+    return np.minimum((codes.astype(np.uint32) * 65535 + largest // 2) // largest, 65535).astype(np.uint16)
+
+
+def to_8_bits(codes: NDArray[Any]) -> NDArray[np.uint8]:
+    return (codes // 256 if codes.dtype == np.uint16 else codes).astype(np.uint8)

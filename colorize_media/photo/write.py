@@ -1,0 +1,238 @@
+"""Write photographs, whole or not at all, as far as the output's format can hold them; what it cannot is said."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, features
+
+from colorize_media.errors import InputIsOutput, OutputUnwritable, UnsupportedMedia
+from colorize_media.files.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE_PHOTO
+from colorize_media.files.whole import whole_or_absent
+from colorize_media.metadata.carried import PhotoMetadata, has_thumbnail
+from colorize_media.metadata.output import for_output
+from colorize_media.metadata.tiff import PLAIN_TAGS
+from colorize_media.photo.encode import ENCODERS, append_page, set_link
+from colorize_media.photo.join import ChromaRows, differences_of
+from colorize_media.photo.picture import LEFT_OUT, Photo, page_of, pages_in, read_file
+from colorize_media.photo.pixels import damaged, to_8_bits, unsupported
+
+_THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 80  # EXIF's own size: some 6 KB
+
+
+@dataclass(frozen=True)
+class _Container:
+    """What an output format can hold: bits per channel, pixels a side, and which fields of PhotoMetadata."""
+
+    name: str
+    bits: int
+    alpha: bool
+    max_side: int
+    holds: frozenset[str]
+
+
+_RICH = frozenset({"exif", "icc", "xmp"})
+_CONTAINERS = (
+    _Container("JPEG", 8, False, 65500, _RICH | {"extended_xmp", "photoshop", "comment"}),
+    _Container("PNG", 16, True, 1_000_000, _RICH | {"text", "gamma", "comment", "photoshop"}),  # libpng's default limit
+    _Container("TIFF", 16, True, 0x7FFFFFFF, _RICH | {"photoshop"}),
+    _Container("WEBP", 8, True, 16383, _RICH),
+    _Container("AVIF", 8, True, 65535, _RICH),
+    _Container("BMP", 8, False, 65535, frozenset()),
+    _Container("JPEG2000", 16, True, 0x7FFFFFFF, frozenset()),
+    _Container("PPM", 16, False, 0x7FFFFFFF, frozenset()),
+)
+
+
+def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
+    """Warnings about what the output format of ``suffix`` (like ``.jpg``) would lose of the pixels.
+
+    Raises UnsupportedMedia for an extension that is no writable picture format.
+    """
+    container = _container(Path(f"x{suffix}"))
+    lost = []
+    if bits > container.bits:
+        what = f"{container.name} holds {container.bits} bits per channel: the source's {bits} are rounded"
+        lost.append(f"{what} (.png and .tif keep them)")
+    if alpha and not container.alpha:
+        lost.append(f"{container.name} has no transparency: the picture becomes opaque (.png and .tif keep it)")
+    return tuple(lost)
+
+
+def _container(target: Path) -> _Container:
+    suffix = target.suffix.lower()
+    if suffix in WRITABLE_PHOTO:
+        container = next(known for known in _CONTAINERS if suffix in FORMAT_SUFFIXES[known.name])
+        if container.name != "AVIF" or features.check("avif"):
+            return container
+    why = "it has no extension"
+    if suffix:
+        why = NOT_WRITABLE.get(suffix, f"{suffix} is not an extension of a picture format that can be written")
+    hint = "use .jpg, .png, .tif or .webp"
+    raise UnsupportedMedia("the output's format cannot be written", path=target, why=why, hint=hint)
+
+
+def write_photo(
+    photo: Photo,
+    chroma: ChromaRows | NDArray[np.float32],
+    target: Path,
+    *,
+    quality: int,
+    tool: str,
+    provenance: bool = True,
+    strip: bool = False,
+) -> tuple[str, ...]:
+    """Join the photograph's own luma with colour and write it; returns warnings about what the format could not hold.
+
+    ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W,
+    2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``;
+    for ``provenance`` and ``strip`` see `metadata_out.for_output`.
+    JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′
+    exactly; colours outside the cube lose chroma. The file appears whole under its name or not at all.
+
+    Raises OutputUnwritable, UnsupportedMedia (extension, size), InputIsOutput; whatever ``chroma`` raises passes
+    through.
+    """
+    container = _container(target)
+    _refuse_original(photo.path, target)
+    if max(photo.size) > container.max_side:
+        raise UnsupportedMedia(
+            "the picture is too large for the output's format",
+            path=target,
+            why=f"{container.name} holds at most {container.max_side} pixels a side",
+            hint="use .png or .tif",
+        )
+    rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
+    metadata, lost = _metadata_out(photo, rows, container, tool, provenance=provenance, strip=strip)
+    with _whole_or_told(target) as file:
+        ENCODERS[container.name](photo, rows, metadata, quality, file)
+    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
+
+
+def write_pages(
+    source: Path,
+    target: Path,
+    color_page: Callable[[Photo], ChromaRows | None],
+    *,
+    max_pixels: int,
+    tool: str,
+    provenance: bool = True,
+    strip: bool = False,
+) -> tuple[str, ...]:
+    """Write all pages of a TIFF file into another one; returns warnings.
+
+    A page for which ``color_page`` gives chroma is coloured; where it gives None, the page is copied as it is. Only one
+    page is decoded at a time. Raises as `read_photo` and `write_photo`.
+    """
+    pages = pages_in(source, read_file(source, max_pixels))
+    if pages is None or len(pages.pages) < 2:
+        raise damaged(source, "it had several pages when it was looked at, and has them no more")
+    container = _container(target)
+    if container.name != "TIFF":
+        raise UnsupportedMedia(
+            "the source has several pages", path=target, why=f"{container.name} holds only one", hint="use .tif"
+        )
+    _refuse_original(source, target)
+    warnings: list[str] = []
+    if pages.left_out:
+        warnings.append(LEFT_OUT)
+    with _whole_or_told(target) as file:
+        file.write((b"II*\0" if pages.order == "<" else b"MM\0*") + bytes(4))
+        link = 4
+        for number in range(len(pages.pages)):
+            photo = page_of(source, pages, number, max_pixels)
+            chroma = color_page(photo)
+            if chroma is None:
+                try:
+                    start, next_link = pages.copy(number, file, (lambda tag: tag in PLAIN_TAGS) if strip else None)
+                except ValueError as problem:
+                    raise unsupported(source, f"page {number + 1}: {problem}", "save it as a plain TIFF") from problem
+            else:
+                metadata, lost = _metadata_out(photo, chroma, container, tool, provenance=provenance, strip=strip)
+                warnings += [*photo.warnings, *lost]
+                start, next_link = append_page(photo, chroma, metadata, file, "<" if pages.order == "<" else ">")
+            set_link(file, link, start, pages.order)
+            link = next_link
+    return tuple(warnings)
+
+
+def _metadata_out(
+    photo: Photo, chroma: ChromaRows, container: _Container, tool: str, *, provenance: bool, strip: bool
+) -> tuple[PhotoMetadata, tuple[str, ...]]:
+    wanted = not strip and has_thumbnail(photo.metadata)
+    return for_output(
+        photo.metadata,
+        container.holds,
+        container.name,
+        photo.size,
+        photo.path.name,
+        tool,
+        thumbnail=_thumbnail(photo, chroma) if wanted else b"",
+        provenance=provenance,
+        strip=strip,
+    )
+
+
+def _thumbnail(photo: Photo, chroma: ChromaRows) -> bytes:
+    """A small JPEG of the coloured picture, for which only some rows of colour are computed."""
+    scale = min(1.0, _THUMBNAIL_SIDE / max(photo.size))
+    width, height = (max(1, round(side * scale)) for side in photo.size)
+    planes = np.empty((height, width, 3), np.uint8)
+    planes[..., 0] = to_8_bits(cv2.resize(photo.luma, (width, height), interpolation=cv2.INTER_AREA))
+    for row in range(height):
+        top = int((row + 0.5) * photo.size[1] / height)
+        line = cv2.resize(differences_of(photo, chroma, top, top + 1), (width, 1), interpolation=cv2.INTER_AREA)
+        planes[row, :, 1:] = np.clip(np.rint(line[0] * np.float32(255.0) + np.float32(128.0)), 0, 255)
+    memory = io.BytesIO()
+    image = Image.frombuffer("YCbCr", (width, height), planes, "raw", "YCbCr", 0, 1)
+    image.save(memory, "JPEG", quality=_THUMBNAIL_QUALITY)
+    return memory.getvalue()
+
+
+@contextmanager
+def _whole_or_told(target: Path) -> Iterator[BinaryIO]:
+    """`whole_or_absent` with this room's errors."""
+    try:
+        with whole_or_absent(target) as file:
+            yield file
+    except OSError as problem:
+        raise _unwritable(target, problem) from problem
+    except MemoryError as problem:
+        raise UnsupportedMedia(
+            "the picture is too large for this machine", path=target, why="out of memory", hint="free some memory"
+        ) from problem
+
+
+def _refuse_original(source: Path, target: Path) -> None:
+    try:
+        same = os.path.samefile(source, target)
+    except (OSError, ValueError):
+        return
+    if same:
+        raise InputIsOutput(
+            "the output would replace the original", path=target, hint="give another name or folder with -o"
+        )
+
+
+def _unwritable(target: Path, problem: OSError) -> OutputUnwritable:
+    why = problem.strerror or str(problem)
+    hint = "check the folder's permissions"
+    if problem.errno in (errno.ENOENT, errno.ENOTDIR):
+        hint = "create the folder first"
+    elif problem.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG):
+        hint = "free some space on the disk"
+    elif problem.errno == errno.ENAMETOOLONG:
+        hint = "choose a shorter name"
+    elif problem.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
+        hint = "a folder has this name: choose another"
+    return OutputUnwritable("cannot write the output", path=target, why=why, hint=hint)

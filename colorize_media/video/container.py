@@ -1,0 +1,370 @@
+"""The finished film: one container with the coloured pictures, every other stream as it is, tags and chapters.
+
+Whether a container can hold a stream or a tag is found out by trying it on a scratch container in memory, never by tables.
+
+Times are exact where the container allows: MP4 and MOV take the source's time base as it is. Matroska, WebM, FLV and
+ASF store whole milliseconds, MPEG-TS 1/90000 s: finer source times are rounded to the nearest tick there. AVI has one
+fixed rate: steady film only, anything else ends in an error that names a better container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import math
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from colorize_media.errors import OutputUnwritable, UnsupportedMedia
+from colorize_media.video.encoder import Encoding
+from colorize_media.video.reader import Reader, rotation_of
+
+# Tags that describe the old file or its encoding and would be untrue of the new one. Compared in lower case.
+_STALE_TAGS = ("encoder", "duration", "bps", "number_of_frames", "number_of_bytes", "_statistics_")
+_CONTAINER_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "vendor_id", "numberofframes"})
+
+_NO_FILM = frozenset(
+    {"mxf", "gxf", "image2", "image2pipe", "gif", "apng", "webp", "avif", "hls", "dash", "segment", "tee"}
+)
+_COVERS = {"mjpeg": (".jpg", "image/jpeg"), "png": (".png", "image/png")}  # by codec, as Matroska wants them
+OTHER_CONTAINER = "try another container: .mkv holds nearly everything"
+_NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS: bare streams such as .h264
+# Sound from an MP4 starts a little before zero. FFmpeg would move the whole film for it, but these can do without.
+_BEFORE_ZERO = frozenset({"matroska", "webm", "asf", "avi"})
+_ROUNDING = Fraction(1, 1000)  # seconds; the coarsest tick of a container
+_MAX_TIMESCALE = 1_000_000_000  # ISO 14496-12 stores it in 32 bits
+
+
+class FilmFile:
+    """A container that is being written: `picture` and `copy` in order of decoding times, then `close`.
+
+    ``path`` is where it grows, ``target`` what it will be called; ``encoding`` how its pictures are encoded. Raises
+    FFmpeg's errors, OSError, CodecMissing, BadOption (settings that the encoder does not know).
+
+    ``warnings`` names what could not be carried over: streams at once, tags and the like after `close`.
+    """
+
+    def __init__(self, path: Path, target: Path, reader: Reader, encoding: Encoding) -> None:
+        self.warnings: list[str] = []
+        self.path, self._target = path, target
+        self._reader = reader
+        self._pictures = 0
+        self._stream_tags = {stream.index: dict(stream.metadata) for stream in reader.container.streams}
+        self._dropped: Counter[int] = Counter()
+        self._last_dts: dict[int, int] = {}  # of copied streams, in ticks of the output
+        self._attached: set[int] = set()  # covers that became attachments: they have no packets
+        self._start: Fraction | None = None
+        self._format = encoding.container
+        options = self._muxer_options()
+        self._container = av.open(
+            f"file:{path}", "w", format=self._format, container_options=options, metadata_errors="surrogateescape"
+        )
+        try:
+            self._container.metadata.update(_lasting_tags(reader.tags))
+            self._container.set_chapters(reader.chapters)
+            self._streams = self._add_streams(encoding)
+            self._container.start_encoding()
+        except BaseException:
+            self.abort()
+            raise
+
+    @property
+    def extradata(self) -> bytes:
+        """What the header tells decoders about the pictures."""
+        return self._stream.codec_context.extradata or b""
+
+    def picture(self, packet: av.Packet[Any]) -> None:
+        """Take the next picture; its times must all be set."""
+        assert packet.pts is not None
+        assert packet.time_base
+        start = packet.pts * packet.time_base
+        self._start = start if self._start is None else min(self._start, start)
+        packet.stream = self._stream
+        self._container.mux_one(packet)
+        self._pictures += 1
+
+    def copy(self, packet: av.Packet[Any]) -> None:
+        """Take a packet of another stream; one that the container cannot hold is left out (`warnings` has said so)."""
+        index = packet.stream_index
+        stream = self._streams.get(index)
+        if stream is None or index in self._attached:
+            return
+        packet.stream = stream
+        if packet.dts is None:
+            packet.dts = packet.pts
+        try:
+            self._container.mux_one(packet)
+        except (av.error.ArgumentError, av.error.InvalidDataError):  # a full disk is another error
+            self._mux_late(packet, index)
+        if packet.dts is not None:
+            self._last_dts[index] = packet.dts
+
+    def _mux_late(self, packet: av.Packet, index: int) -> None:
+        """Once more, one tick after its predecessor: broadcasts repeat times, and most containers refuse that."""
+        last = self._last_dts.get(index)
+        try:
+            if last is None or packet.dts is None or packet.dts > last:
+                raise av.error.InvalidDataError(0, "the packet itself is refused")
+            packet.dts = last + 1
+            packet.pts = max(packet.dts, packet.pts if packet.pts is not None else packet.dts)
+            self._container.mux_one(packet)
+        except (FFmpegError, OSError):
+            self._dropped[index] += 1
+
+    def close(self) -> None:
+        """Finish the file and compare its header with the source's. Raises OutputUnwritable if pictures are missing."""
+        self._container.close()
+        self._compare()
+
+    def abort(self) -> None:
+        """Leave no file."""
+        with contextlib.suppress(FFmpegError, OSError, ValueError):  # a trailer that cannot be written does not matter
+            self._container.close()
+        self.path.unlink(missing_ok=True)
+
+    # --- setting up -----------------------------------------------------------------------------------------------
+
+    def _muxer_options(self) -> dict[str, str]:
+        name = self._format
+        if name == "mpegts":
+            return {"mpegts_copyts": "1"}  # else every time moves by 1.4 s
+        if name in _BEFORE_ZERO:
+            return {"avoid_negative_ts": "disabled"}
+        if name not in ("mp4", "mov", "ipod", "3gp", "3g2"):
+            return {}
+        options = {"movie_timescale": str(self._movie_timescale())}
+        tags = _lasting_tags(self._reader.tags)
+        plain = _kept_tags(name, tags, options)
+        free = {**options, "movflags": "use_metadata_tags"}
+        # Free-form tags (a phone's GPS position) replace the iTunes list that most players read: only where they save
+        # something.
+        return free if len(_kept_tags(name, tags, free)) > len(plain) else options
+
+    def _movie_timescale(self) -> int:
+        """Edit lists, which hold a late start, count in this unit: the default 1/1000 s would round it."""
+        scale = _mov_timescale(self._reader.time_base)
+        for stream in self._reader.container.streams:
+            if stream.time_base and math.lcm(scale, stream.time_base.denominator) < _MAX_TIMESCALE:
+                scale = math.lcm(scale, stream.time_base.denominator)
+        return scale
+
+    def _add_streams(self, encoding: Encoding) -> dict[int, Stream]:
+        """All streams in the source's order. Returns the copied ones by the source's index."""
+        copied: dict[int, Stream] = {}
+        refused, extra = [], []
+        described = {other.index: str(other) for other in self._reader.streams}
+        for source in self._reader.container.streams:
+            if source.index == self._reader.picture_index:
+                self._stream = self._add_picture(source, encoding)
+            elif source.index not in described:
+                continue
+            elif not _can_hold(self._format, source):
+                if (attached := self._attach_cover(source)) is not None:
+                    copied[source.index] = attached
+                    self._attached.add(source.index)
+                elif not self._has_timecode(source):
+                    refused.append(described[source.index])
+            else:
+                copied[source.index] = _add_copy(self._container, source)
+                if source.type == "video" and not source.disposition & Disposition.attached_pic:
+                    extra.append(described[source.index])
+        if refused:
+            self.warnings.append(f"{self._target.suffix} cannot hold, left out: {'; '.join(refused)}")
+        if extra:
+            self.warnings.append(f"only the first picture is coloured, copied as it is: {'; '.join(extra)}")
+        return copied
+
+    def _attach_cover(self, source: Stream) -> Stream | None:
+        """Matroska has no pictures among its streams; FFmpeg shows an attached picture as one."""
+        kind = _COVERS.get(source.codec_context.name) if source.codec_context is not None else None
+        if self._format != "matroska" or kind is None or not source.disposition & Disposition.attached_pic:
+            return None
+        data = self._reader.first_packet(source.index)
+        if not data:
+            return None
+        suffix, mime = kind
+        name = source.metadata.get("filename") or f"cover{suffix}"
+        stream: Stream = self._container.add_attachment(name, mime, data)
+        return stream
+
+    def _has_timecode(self, source: Stream) -> bool:
+        """Whether the stream is a time code that the picture's own tag says too: from that the muxer makes it anew."""
+        code = source.metadata.get("timecode")
+        return code is not None and code == self._stream_tags[self._reader.picture_index].get("timecode")
+
+    def _add_picture(self, source: Stream, encoding: Encoding) -> VideoStream:
+        stream = encoding.add_to(self._container)
+        stream.metadata.update(_lasting_tags(source.metadata))
+        stream.disposition = source.disposition
+        geometry = self._reader.geometry
+        if geometry.display_matrix is not None:
+            stream.set_display_matrix(geometry.display_matrix)
+        elif geometry.rotation:
+            stream.set_display_rotation(-geometry.rotation)
+        return stream
+
+    # --- at the end -----------------------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        """Say what the finished file lacks of the source's header."""
+        lost: list[str] = []
+        with av.open(f"file:{self.path}", metadata_errors="surrogateescape") as written:
+            if len(written.chapters()) < len(self._reader.chapters):
+                lost.append("chapters")
+            lost += _lost_tags("tag", _lasting_tags(self._reader.tags), written.metadata)
+            lost += self._lost_of_streams(written)
+            first = next(written.decode(_film(written)), None) if self._start is not None else None
+        if first is not None and self._start is not None:
+            if rotation_of(first) != self._reader.geometry.rotation:
+                lost.append(f"rotation by {self._reader.geometry.rotation} degrees")
+            moved = (first.pts or 0) * (first.time_base or 0) - self._start
+            if abs(moved) > _ROUNDING:
+                self.warnings.append(f"{self._target.suffix} begins {float(moved):.3f} s later, all streams alike")
+        if lost:
+            self.warnings.append(f"{self._target.suffix} did not keep: {', '.join(lost)}")
+        if self._dropped:
+            self._count_pictures()
+        for index, count in sorted(self._dropped.items()):
+            self.warnings.append(f"{count} damaged or misplaced packets of stream {index} were left out")
+
+    def _count_pictures(self) -> None:
+        """A muxer's error can be about an earlier packet in its queue: make sure that it was no picture."""
+        with av.open(f"file:{self.path}", metadata_errors="surrogateescape") as written:
+            found = sum(packet.size > 0 for packet in written.demux(_film(written)))
+        if found != self._pictures:
+            raise OutputUnwritable(
+                "the container refused a part of the film",
+                path=self._target,
+                why=f"{self._pictures - found} of {self._pictures} pictures are not in it",
+                hint=OTHER_CONTAINER,
+            )
+
+    def _lost_of_streams(self, written: InputContainer) -> list[str]:
+        lost: list[str] = []
+        kept = sorted([*self._streams, self._reader.picture_index])
+        if len(written.streams) < len(kept):
+            lost.append(f"{len(kept) - len(written.streams)} empty streams")
+            return lost
+        for index, stream in zip(kept, written.streams, strict=False):
+            wanted = {name: value for name, value in self._stream_tags[index].items() if name != "creation_time"}
+            lost += _lost_tags(f"stream {index}'s", _lasting_tags(wanted), stream.metadata)
+        return lost
+
+
+def container_format(target: Path) -> str:
+    """FFmpeg's name of the format that a file name means. Raises UnsupportedMedia if that is none for film."""
+    try:
+        with av.open(f"file:{target.with_name('.name' + target.suffix)}", "w") as probe:  # no file yet
+            name = "" if probe.format.flags & _NO_TIMESTAMPS else probe.format.name
+    except ValueError:
+        name = ""
+    if not name or name in _NO_FILM:
+        raise UnsupportedMedia(
+            "no container for film",
+            path=target,
+            why=f"{target.suffix or 'a name without extension'} does not name one",
+            hint="name the output .mp4, .mkv, .mov or .webm",
+        )
+    return name
+
+
+def write_problem(error: BaseException, target: Path) -> OutputUnwritable:
+    """What it means that FFmpeg or the system failed while writing."""
+    code = getattr(error, "errno", None)
+    why = str(getattr(error, "strerror", "") or error)
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "make room on the disk, or choose another folder with -o"
+    elif code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = "check the folder's permissions, or choose another one with -o"
+    else:
+        hint = OTHER_CONTAINER
+    return OutputUnwritable("cannot write the film", path=target, why=why, hint=hint)
+
+
+def _can_hold(container: str, source: Stream) -> bool:
+    """Whether a scratch container of this format can be finished with a copy of the stream in it.
+
+    A data stream is given a packet: the MOV muxer finds out only in the end that it cannot write a time code track.
+    """
+    try:
+        with av.open(io.BytesIO(), "w", format=container, metadata_errors="surrogateescape") as scratch:
+            copy = _add_copy(scratch, source)
+            scratch.start_encoding()
+            if source.type == "data":
+                packet = av.Packet(bytes(4))
+                packet.stream, packet.pts, packet.dts, packet.duration, packet.is_keyframe = copy, 0, 0, 1, True
+                scratch.mux(packet)
+    except (FFmpegError, OSError, ValueError):
+        return False
+    return True
+
+
+def _add_copy(container: OutputContainer, source: Stream) -> Stream:
+    stream = container.add_stream_from_template(source, opaque=True)
+    stream.metadata.clear()
+    stream.metadata.update(_lasting_tags(source.metadata))
+    stream.disposition = source.disposition
+    return stream
+
+
+def _kept_tags(container: str, tags: dict[str, str], options: dict[str, str]) -> set[str]:
+    """The tags that come back from a scratch file of this format."""
+    if not tags:
+        return set()
+    memory = io.BytesIO()
+    try:
+        with av.open(
+            memory, "w", format=container, container_options=options, metadata_errors="surrogateescape"
+        ) as scratch:
+            scratch.metadata.update(tags)
+            stream: Any = scratch.add_stream("mpeg4", rate=25)
+            stream.width = stream.height = 16
+            scratch.mux([*stream.encode(av.VideoFrame(16, 16)), *stream.encode(None)])
+        memory.seek(0)
+        with av.open(memory, metadata_errors="surrogateescape") as written:
+            return set(tags) - {name for name in tags if name.lower() not in {key.lower() for key in written.metadata}}
+    except (FFmpegError, ValueError):
+        return set()
+
+
+def _lost_tags(owner: str, wanted: dict[str, str], written: dict[str, str]) -> list[str]:
+    have = {name.lower() for name in written}
+    return [
+        f"{owner} {name}".strip()
+        for name, value in wanted.items()
+        if name.lower() not in have and not _is_nothing(name, value)
+    ]
+
+
+def _is_nothing(name: str, value: str) -> bool:
+    """Whether nobody misses the tag: MP4's bookkeeping, and "undetermined", which MOV says by saying nothing."""
+    return name == "handler_name" or (name, value) == ("language", "und")
+
+
+def _lasting_tags(tags: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in tags.items()
+        if name.lower() not in _CONTAINER_OWN_TAGS and not name.lower().startswith(_STALE_TAGS)
+    }
+
+
+def _film(written: InputContainer) -> VideoStream:
+    return next(stream for stream in written.streams.video if not stream.disposition & Disposition.attached_pic)
+
+
+def _mov_timescale(time_base: Fraction) -> int:
+    """The tick rate that FFmpeg's MP4 muxer derives from a time base (it doubles small ones)."""
+    scale = time_base.denominator
+    while scale < 10_000:
+        scale *= 2
+    return scale

@@ -1,0 +1,312 @@
+"""The picture encoder: which one, how it is set up, and from frames with new chroma to packets.
+
+An `Encoding` is the plan, made once for a film. Each segment of the film is one `PictureEncoder` of that plan: its packets
+begin with a key frame and depend on nothing outside, so segments can be put together without encoding again.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.codec import Codec
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from colorize_media.color.planes import ONE_SLICE, planar_format, plane_rows
+from colorize_media.errors import BadOption, CodecMissing
+from colorize_media.video.reader import Frame, Reader, VideoGeometry
+
+PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
+"""Tried in this order; the first that the container takes and that holds the source's bit depth is used."""
+
+_WHOLE_CELLS = frozenset({"h264", "hevc"})  # their cropping counts in chroma cells: odd sides need a finer grid
+_CELLS = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}  # luma pixels of a chroma cell, across and down
+_OLD_CONTAINERS = {
+    # One time per packet: FFmpeg guesses the other one for H.264 and shifts the film by a frame.
+    "avi": ("mpeg4", "ffv1"),
+    "asf": ("mpeg4",),
+    # H.264 comes back from these without times.
+    "mpeg": ("mpeg2video",),
+    "vob": ("mpeg2video",),
+    "dvd": ("mpeg2video",),
+    "svcd": ("mpeg2video",),
+}
+
+DEFAULT_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
+"""Constant quality where none is asked for: about visually transparent, since a restored film is kept, not streamed."""
+
+_LAMBDA = 118  # FFmpeg's quality unit per step of the MPEG-4 quantiser; step 2 is the finest useful one
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """``encoder`` FFmpeg's name, empty chooses; ``crf`` None is `DEFAULT_CRF`; ``preset`` the encoder's own word for
+    speed; ``threads`` 0 is one per core."""
+
+    encoder: str = ""
+    crf: int | None = None
+    preset: str = ""
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a film's pictures are encoded.
+
+    ``encoder``       FFmpeg's name
+    ``pixel_format``  that the encoder is given; another than the geometry's where the encoder does not take that
+    ``container``     FFmpeg's name of the format that the packets are for
+    ``rate``          frames a second, for containers and encoders that want one
+    ``time_base``     seconds per tick of the packets' times
+    """
+
+    encoder: str
+    pixel_format: str
+    container: str
+    settings: EncoderSettings
+    geometry: VideoGeometry
+    rate: Fraction
+    time_base: Fraction
+    target: Path
+
+    def options(self) -> dict[str, str]:
+        """The encoder's own options."""
+        options: dict[str, str] = {}
+        crf = self.settings.crf if self.settings.crf is not None else DEFAULT_CRF.get(self.encoder)
+        if crf is not None:
+            options["crf"] = str(crf)
+        if self.settings.preset:
+            options["preset"] = self.settings.preset
+        if self.encoder == "libx265":
+            options["x265-params"] = "log-level=error"  # it writes to stderr by itself
+        if self.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only; there is no option for it
+        if self.encoder in ("mpeg4", "mpeg2video"):
+            options.update({"flags": "+qscale", "global_quality": str(2 * _LAMBDA)})
+        if self.encoder == "libvpx-vp9":
+            options.update({"row-mt": "1", "cpu-used": "4", "deadline": "good"})
+        return options
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that decides about the packets, as JSON types: packets of equal descriptions fit together."""
+        return {
+            "encoder": self.encoder,
+            "libavcodec": list(av.library_versions["libavcodec"]),
+            "container": self.container,
+            "pixel format": self.pixel_format,
+            "encoder options": self.options(),
+            "time base": str(self.time_base),
+        }
+
+    def add_to(self, container: OutputContainer) -> VideoStream:
+        """A stream of this encoding, its encoder open. Raises CodecMissing, BadOption."""
+        stream: VideoStream = container.add_stream(  # type: ignore[assignment]
+            self.encoder, rate=self.rate, options=self.options(), time_base=self.time_base
+        )
+        self._set_up(stream)
+        try:
+            stream.codec_context.open()
+        except (FFmpegError, ValueError) as error:
+            raise _codec_missing(
+                f"the encoder {self.encoder} does not start", self.target, str(error), self.container
+            ) from error
+        for name, asked in (("crf", self.settings.crf is not None), ("preset", bool(self.settings.preset))):
+            if asked and name in stream.codec_context.options:  # what the encoder did not take stays there
+                raise BadOption(
+                    f"{self.encoder} has no {name}",
+                    path=self.target,
+                    why="the encoder does not know this option",
+                    hint=f"leave {name} out, or choose another encoder",
+                )
+        return stream
+
+    def _set_up(self, stream: VideoStream) -> None:
+        geometry, context = self.geometry, stream.codec_context
+        context.width, context.height, context.pix_fmt = geometry.width, geometry.height, self.pixel_format
+        context.color_primaries = geometry.tags.primaries
+        context.color_trc = geometry.tags.transfer
+        context.colorspace = geometry.tags.matrix
+        context.color_range = geometry.tags.range
+        if geometry.sample_aspect_ratio:
+            context.sample_aspect_ratio = geometry.sample_aspect_ratio
+        context.thread_type = "AUTO"  # PyAV's default makes x264 cut each frame in slices, which costs quality
+        context.thread_count = self.settings.threads
+        context.flags |= Flags.frame_duration
+        if geometry.interlaced:
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+            context.field_order = geometry.field_order
+        if self.container in _OLD_CONTAINERS:
+            context.max_b_frames = 0
+
+
+def plan_encoding(
+    container: str, reader: Reader, settings: EncoderSettings, target: Path
+) -> tuple[Encoding, list[str]]:
+    """The encoding for this film in this container (FFmpeg's name), and warnings. Raises CodecMissing.
+
+    ``target`` is for messages.
+    """
+    encoder, pixel_format = _choose(container, reader.geometry, settings.encoder, target)
+    rate = reader.average_rate or Fraction(25)
+    steady = encoder == "mpeg2video" or container == "avi"  # they count frames of one fixed rate
+    time_base = 1 / rate if steady else reader.time_base
+    wanted, warnings = reader.geometry.output_format, []
+    if pixel_format != wanted:
+        warnings.append(f"{encoder} cannot hold {wanted}: written as {pixel_format}, luma unchanged")
+    return Encoding(encoder, pixel_format, container, settings, reader.geometry, rate, time_base, target), warnings
+
+
+class PictureEncoder:
+    """One encoder from its first frame, a key frame, to its last. Raises FFmpeg's errors.
+
+    It belongs to a scratch container of the film's format, which is never written: so it is set up exactly as the
+    stream in the film is, whose header the packets will stand under.
+    """
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
+        self._scratch = av.open(io.BytesIO(), "w", format=encoding.container)
+        self._stream = encoding.add_to(self._scratch)
+
+    @property
+    def extradata(self) -> bytes:
+        """What a decoder must be told before the packets."""
+        return self._stream.codec_context.extradata or b""
+
+    def encode(self, frame: Frame, chroma: NDArray[Any]) -> list[av.Packet[VideoStream]]:
+        """The packets that are ready after this frame; see `Writer.write`."""
+        return self._stream.encode(_picture(frame, chroma, self._encoding))
+
+    def finish(self) -> list[av.Packet[VideoStream]]:
+        """The last packets."""
+        return self._stream.encode(None)
+
+
+def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding) -> av.VideoFrame:
+    """What the encoder is given."""
+    duration = frame.source.duration
+    picture = colored_picture(frame, chroma, encoding.geometry)
+    if encoding.pixel_format != encoding.geometry.output_format:
+        picture = picture.reformat(format=encoding.pixel_format, threads=ONE_SLICE)
+    picture.pict_type = 0  # else the encoder repeats the source's I, P and B frames
+    picture.duration = duration
+    picture.time_base = frame.time_base
+    picture.pts = frame.pts
+    return picture
+
+
+def colored_picture(frame: Frame, chroma: NDArray[Any], geometry: VideoGeometry) -> av.VideoFrame:
+    """The frame with new chroma, in the geometry's output format; see `Writer.write`. ``frame.source`` is used up."""
+    source = frame.source
+    wanted = (geometry.chroma_height, geometry.chroma_width, 2)
+    if chroma.shape != wanted or frame.luma.shape != (geometry.height, geometry.width):
+        raise ValueError(f"luma {frame.luma.shape}, chroma {chroma.shape}: chroma must be {wanted}")
+    if source.format.name == geometry.output_format:
+        # Its own buffers keep the field order, captions and mastering data that a new frame would lack.
+        source.make_writable()
+        picture = source
+    elif source.interlaced_frame:
+        picture = source.reformat(format=geometry.output_format, threads=ONE_SLICE)
+    else:
+        picture = av.VideoFrame(geometry.width, geometry.height, geometry.output_format)
+    for plane, codes in zip(picture.planes, (frame.luma, chroma[..., 0], chroma[..., 1]), strict=True):
+        if picture is not source or codes is not frame.luma:  # its own buffers hold its luma already
+            _fill(plane, codes, geometry.spec.bits)
+    picture.color_range = geometry.tags.range
+    picture.colorspace = geometry.tags.matrix
+    picture.color_primaries = geometry.tags.primaries
+    picture.color_trc = geometry.tags.transfer
+    return picture
+
+
+def _fill(plane: av.video.plane.VideoPlane, codes: NDArray[Any], bits: int) -> None:
+    plane_rows(plane, "<u2" if bits > 8 else "u1")[:, : plane.width] = codes
+
+
+def _choose(container: str, geometry: VideoGeometry, asked: str, target: Path) -> tuple[str, str]:
+    """The encoder, and the pixel format that it is given."""
+    for name in (asked,) if asked else _OLD_CONTAINERS.get(container, PREFERRED_ENCODERS):
+        try:
+            codec = Codec(name, "w")
+        except ValueError as error:
+            if asked:
+                raise _codec_missing(f"no encoder {name}", target, str(error), container) from error
+            continue
+        if not _takes(container, name):
+            if asked:
+                what = f"{target.suffix} cannot hold {name}"
+                raise _codec_missing(what, target, "the container refuses it", container)
+            continue
+        offered = [form.name for form in codec.video_formats or ()]
+        whole = codec.canonical_name in _WHOLE_CELLS
+        found = _closest_format(geometry, offered, any_depth=bool(asked), whole_cells=whole)
+        if found is not None:
+            return name, found
+    what = f"{asked} cannot hold" if asked else f"{target.suffix} has no encoder here for"
+    raise _codec_missing(
+        f"{what} {geometry.spec.bits}-bit video",
+        target,
+        f"the source is {geometry.pixel_format}, and its depth is never lowered",
+        container,
+    )
+
+
+def _closest_format(geometry: VideoGeometry, offered: list[str], *, any_depth: bool, whole_cells: bool) -> str | None:
+    """The wanted format, else another chroma grid of the same depth, else more depth. Never less depth.
+
+    More depth in limited range only: there a code of more bits is the same code shifted. ``whole_cells``: a chroma cell must
+    not stand out over the picture's edge.
+    """
+
+    def fits(subsampling: str) -> bool:
+        across, down = _CELLS[subsampling]
+        return not whole_cells or (geometry.width % across == 0 and geometry.height % down == 0)
+
+    bits = geometry.spec.bits
+    own = geometry.output_format[3:6]
+    if fits(own) and (not offered or geometry.output_format in offered):
+        return geometry.output_format
+    depths = [bits]
+    if any_depth and not geometry.spec.full_range:
+        depths += range(bits + 1, 17)
+    for depth in depths:
+        for subsampling in (own, "422", "444", "420"):
+            if fits(subsampling) and planar_format(subsampling, depth) in offered:
+                return planar_format(subsampling, depth)
+    return None
+
+
+def _takes(container: str, encoder: str) -> bool:
+    """Whether this format accepts the encoder's codec. It is not opened: x265 and SVT-AV1 would write to stderr."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container) as scratch:
+            return isinstance(scratch.add_stream(encoder, rate=25), VideoStream)
+    except (FFmpegError, ValueError):
+        return False
+
+
+def _codec_missing(what: str, path: Path, why: str, container: str) -> CodecMissing:
+    there = [name for name in PREFERRED_ENCODERS if _is_encoder(name) and _takes(container, name)]
+    return CodecMissing(
+        what,
+        path=path,
+        why=why,
+        hint=f"for this container there are {', '.join(there)}; .mkv holds all depths" if there else "use .mkv or .mp4",
+    )
+
+
+def _is_encoder(name: str) -> bool:
+    try:
+        Codec(name, "w")
+    except ValueError:
+        return False
+    return True

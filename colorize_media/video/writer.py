@@ -1,0 +1,242 @@
+"""Write the coloured film: frames with new chroma in, the finished file out, in parts that survive a killed process.
+
+Pictures are encoded into segments in a work folder beside the output. At the end they are joined, without encoding
+again, with the packets of all other streams, read from the source a second time: so a film that was interrupted becomes
+the same file as one that was not. The output gets its name when it is whole.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, UnsupportedMedia
+from colorize_media.files.whole import close_durably, sync_folder
+from colorize_media.video.container import FilmFile, container_format, write_problem
+from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding
+from colorize_media.video.reader import Frame, Reader
+from colorize_media.video.segments import SegmentWriter, decoding_times
+from colorize_media.video.work_folder import State, WorkFolder
+
+
+class Writer:
+    """Encodes frames into ``target``; copies all other streams of the reader's file.
+
+    Use as a context manager: leaving the block joins the segments, and the file appears under its name. After an
+    exception no file does; finished segments stay in the work folder unless the film itself is to blame, and then
+    ``kept`` names that folder. ``write``, ``end_segment`` and leaving may happen in different threads, not at once.
+
+    ``job`` says what the frames' colours depend on, as JSON types by names for people; a later Writer with the same
+    target, source, settings and job goes on where this one was stopped: ``frames`` have been written, up to ``position``
+    (seconds), and `state` is what `end_segment` was given. Without a job it begins anew.
+
+    Raises CodecMissing, BadOption (settings that the encoder does not know), OutputUnwritable, UnsupportedMedia (a
+    container that cannot hold film), InputIsOutput.
+
+    ``warnings`` names what could not be carried over or gone on with: tags and the like only after `close`.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        reader: Reader,
+        settings: EncoderSettings | None = None,
+        job: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.target = Path(target)
+        self.kept: Path | None = None
+        self._reader = reader
+        self._finished = False
+        self._encoder: PictureEncoder | None = None
+        self._segment: SegmentWriter | None = None
+        _check_target(self.target, reader.path)
+        self._encoding, self.warnings = plan_encoding(
+            container_format(self.target), reader, settings or EncoderSettings(), self.target
+        )
+        if job is not None:
+            job = {**job, **_source(reader.path), **self._encoding.describe()}
+        try:
+            self._work = WorkFolder(self.target, job)
+        except OSError as error:
+            raise write_problem(error, self.target) from error
+        self.warnings += self._work.warnings
+        try:
+            film = self._begin_film()  # what cannot be written is told now, not after hours
+            film.abort()
+        except BaseException as error:
+            self.abort(error)
+            if isinstance(error, (FFmpegError, OSError, ValueError)):
+                raise write_problem(error, self.target) from error
+            raise
+        self.frames = sum(segment.pictures for segment in self._work.segments)
+        last = max((segment.last for segment in self._work.segments), default=0)
+        self.position: Fraction = last * self._encoding.time_base
+
+    @property
+    def encoder(self) -> str:
+        """The encoder in use, FFmpeg's name."""
+        return self._encoding.encoder
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What the last `end_segment` was given, by an earlier Writer; empty when there was none."""
+        return self._work.state()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort(error)
+
+    def write(self, frame: Frame, chroma: NDArray[Any]) -> None:
+        """Encode one frame. Frames come in the order of their times; ``frame.source`` is used up.
+
+        ``chroma`` ``(chroma_height, chroma_width, 2)``: Cb and Cr codes of the geometry's depth, whole-valued, any
+        numeric type. Raises ValueError for another shape, OutputUnwritable.
+        """
+        try:
+            if self._encoder is None or self._segment is None:
+                self._encoder, self._segment = PictureEncoder(self._encoding), self._work.begin()
+            self._segment.add(self._encoder.encode(frame, chroma))
+        except (FFmpegError, OSError) as error:
+            raise write_problem(error, self.target) from error
+
+    def end_segment(self, state: State) -> None:
+        """Finish what was written since the last segment's end; a killed job goes on from here. Raises OutputUnwritable.
+
+        ``state``: arrays by name. Where no frame was written since, it does nothing.
+        """
+        if self._encoder is None or self._segment is None:
+            return
+        try:
+            self._segment.add(self._encoder.finish())
+            self._work.finish(self._segment, self._encoder.extradata, state)
+        except (FFmpegError, OSError) as error:
+            raise write_problem(error, self.target) from error
+        self._encoder = self._segment = None
+        # PyAV's containers and streams hold each other. Left to itself Python looks for such rings so seldom, once PyTorch's
+        # objects are there, that a long film would keep every segment's encoder, with its threads and its pictures.
+        gc.collect()
+
+    def close(self) -> None:
+        """Join everything and give the file its name. Again: does nothing."""
+        if self._finished:
+            return
+        try:
+            self.end_segment({})
+            film = self._begin_film()
+            try:
+                self._join(film)
+                film.close()
+                close_durably(film.path.open("rb+"))
+                os.replace(film.path, self.target)
+                sync_folder(self.target.parent)
+            except BaseException:
+                film.abort()
+                raise
+            self.warnings += film.warnings
+        except (FFmpegError, OSError) as error:
+            problem = write_problem(error, self.target)
+            self.abort(problem)
+            raise problem from error
+        except BaseException as error:
+            self.abort(error)
+            raise
+        self._finished = True
+        self._work.close(keep=False)
+
+    def abort(self, error: BaseException | None = None) -> None:
+        """Leave nothing behind but, unless ``error`` is the film's own fault, finished segments. After `close` nothing."""
+        if self._finished:
+            return
+        self._finished = True
+        if self._segment is not None:
+            self._segment.abort()
+        of_the_film = isinstance(error, FileProblem) and not isinstance(error, OutputUnwritable)
+        keep = bool(self._work.segments) and error is not None and not of_the_film
+        self.kept = self._work.path if keep else None
+        self._work.close(keep=keep)
+
+    def _begin_film(self) -> FilmFile:
+        path = self._work.path / f"film{self.target.suffix}"
+        return FilmFile(path, self.target, self._reader, self._encoding)
+
+    def _join(self, film: FilmFile) -> None:
+        """All packets in the order of their decoding times."""
+        pictures = self._pictures(film)
+        picture = next(pictures, None)
+        for packet in self._reader.copies():
+            time = _decoding_time(packet)
+            while picture is not None and time is not None and (_decoding_time(picture) or 0) <= time:
+                film.picture(picture)
+                picture = next(pictures, None)
+            film.copy(packet)
+        while picture is not None:
+            film.picture(picture)
+            picture = next(pictures, None)
+
+    def _pictures(self, film: FilmFile) -> Iterator[av.Packet[Any]]:
+        segments = self._work.segments
+        delay = max((segment.delay for segment in segments), default=0)
+        times = decoding_times((segment.times() for segment in segments), delay)
+        for segment in segments:
+            if segment.extradata != film.extradata.hex():
+                raise UnsupportedMedia(
+                    "the encoder describes its parts differently",
+                    path=self.target,
+                    why=f"{self.encoder} gave another header for {segment.path.name}",
+                    hint="choose another encoder with --encoder",
+                )
+            for packet in segment.packets(self._encoding.time_base):
+                packet.dts = next(times)
+                yield packet
+
+
+def _decoding_time(packet: av.Packet[Any]) -> Fraction | None:
+    """In seconds."""
+    ticks = packet.pts if packet.dts is None else packet.dts
+    return None if ticks is None or not packet.time_base else ticks * packet.time_base
+
+
+def _source(path: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {"source": str(path.resolve()), "source's size": status.st_size, "source's date": status.st_mtime_ns}
+
+
+def _check_target(target: Path, source: Path) -> None:
+    if target.exists() and os.path.samefile(target, source):
+        raise InputIsOutput(
+            "the output is the input",
+            path=target,
+            why="originals are never changed",
+            hint="give another name or folder with -o",
+        )
+    if target.is_dir():
+        raise OutputUnwritable(
+            "cannot write the film", path=target, why="a folder has this name", hint="give another name with -o"
+        )
+    folder = target.parent
+    if not folder.is_dir():
+        raise OutputUnwritable(
+            "cannot write the film", path=target, why=f"there is no folder {folder}", hint="make the folder first"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputUnwritable(
+            "cannot write the film",
+            path=target,
+            why=f"no permission to write in {folder}",
+            hint="check the folder's permissions, or choose another one with -o",
+        )

@@ -1,0 +1,62 @@
+"""`colorize-media inspect`: the decision and its numbers, for photographs, films and folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from skimage import data
+
+from colorize_media.cli.main import run
+from tests.made.films import grey_frames, make_video
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(data.camera()).save(folder / "a grey.png")
+    Image.fromarray(data.coffee()).save(folder / "b colour.jpg")
+    (folder / "c broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    make_video(folder / "d film.mp4", frames=grey_frames(6))
+    Image.fromarray(data.text()).save(folder / "e text.png")
+    return folder
+
+
+def rows(text: str) -> dict[str, dict[str, object]]:
+    found = [json.loads(line) for line in text.splitlines()]
+    return {Path(row["source"]).name: row for row in found}
+
+
+def test_json_has_the_decision_and_its_numbers(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", "--json", "--skip-documents", str(archive)]) == 1  # one is broken
+    found = rows(capsys.readouterr().out)
+    assert [(row["decision"], row["kind"]) for row in found.values()] == [
+        ("color", "photo"), ("leave", "photo"), ("fail", "photo"), ("color", "video"), ("leave", "photo"),
+    ]  # fmt: skip
+    numbers = found["b colour.jpg"]["verdict"]
+    assert isinstance(numbers, dict)
+    assert numbers["kind"] == "color"
+    assert numbers["residual"] > 3.7
+    assert found["c broken.jpg"]["verdict"] is None
+    assert "damaged" in str(found["c broken.jpg"]["reason"])
+    assert sorted(path.name for path in archive.parent.iterdir()) == ["in"]  # nothing is written
+
+
+def test_the_table_has_a_line_for_each_file_and_force_changes_the_decision(
+    archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["inspect", "--exclude", "c*", str(archive), "--force"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert "residual" in head
+    assert len(lines) == 4
+    assert all(line.startswith("color") for line in lines)
+    assert "document" in lines[3]
+
+
+def test_a_missing_file_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["inspect", str(tmp_path / "none.jpg")]) == 1
+    assert "no such file" in capsys.readouterr().out
+    assert run(["inspect"]) == 2

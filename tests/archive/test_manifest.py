@@ -1,0 +1,149 @@
+"""What a destination remembers: through torn lines, several writers, and disks that refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from colorize_media.archive import manifest as manifest_room
+from colorize_media.archive.manifest import MANIFEST_NAME, Entry, Manifest, Stamp, Status, digest, read_manifest
+from colorize_media.options import ColorizeOptions
+
+
+def entry(target: str = "x/a.jpg", status: Status = "done", size: int = 7) -> Entry:
+    made = Stamp(9, 2_000_000_000_123_456_789) if status == "done" else None
+    return Entry(target, f"/in/{target}", Stamp(size, 1_000_000_000_987_654_321), made, status, "0123", "a reason")
+
+
+def refuse(why: str) -> None:
+    raise AssertionError(why)
+
+
+def test_what_is_added_is_read_again(tmp_path: Path) -> None:
+    entries = [entry("a.jpg"), entry("new\nline \u2028.jpg", "left"), entry(os.fsdecode(b"latin-\xe9.jpg"), "failed")]
+    with Manifest(tmp_path / "out", refuse) as manifest:
+        for one in entries:
+            manifest.add(one)
+    assert read_manifest(tmp_path / "out") == {one.target: one for one in entries}
+    assert len((tmp_path / "out" / MANIFEST_NAME).read_bytes().splitlines()) == 3
+
+
+def test_each_batch_is_waited_for_until_it_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred lines are one batch, and so is what waits at the end; what was synced is all that was written then."""
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def spy(handle: int) -> None:
+        fsync(handle)
+        synced.append((tmp_path / MANIFEST_NAME).read_bytes().count(b"\n"))
+
+    monkeypatch.setattr(os, "fsync", spy)
+    monkeypatch.setattr(manifest_room, "BATCH_SECONDS", 1000.0)
+    with Manifest(tmp_path, refuse) as manifest:
+        for number in range(250):
+            manifest.add(entry(f"{number}.jpg"))
+    assert synced == [100, 200, 250]
+
+
+def test_the_newest_line_about_an_output_counts(tmp_path: Path) -> None:
+    for size in (1, 2):
+        with Manifest(tmp_path, refuse) as manifest:
+            manifest.add(entry(size=size))
+    assert read_manifest(tmp_path)["x/a.jpg"].stamp.size == 2
+
+
+def test_nothing_is_remembered_where_nothing_was_written(tmp_path: Path) -> None:
+    assert read_manifest(tmp_path) == {}
+    with Manifest(tmp_path / "out", refuse):
+        pass
+    assert not (tmp_path / "out").exists()
+
+
+def test_cut_anywhere_every_whole_line_is_read_and_the_next_run_begins_a_line_of_its_own(tmp_path: Path) -> None:
+    with Manifest(tmp_path, refuse) as manifest:
+        for name in ("a.jpg", "b.jpg", "c.jpg"):
+            manifest.add(entry(name))
+    path = tmp_path / MANIFEST_NAME
+    whole = path.read_bytes()
+    ends = [index for index, byte in enumerate(whole) if byte == 0x0A]
+    for cut in range(0, len(whole), 7):
+        path.write_bytes(whole[:cut])
+        complete = sum(end <= cut for end in ends)  # a line without its line feed is whole, too
+        assert len(read_manifest(tmp_path)) == complete
+        with Manifest(tmp_path, refuse) as manifest:
+            manifest.add(entry("d.jpg"))
+        assert len(read_manifest(tmp_path)) == complete + 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"\0\0\0\0", b"[]", b"3", b'{"version": 1}', b"\xff\xfe", b'{"version": 2, "target": "x/a.jpg"}', b"null",
+     b'{"version": 1, "target": 3, "source": "", "options": "", "reason": "", "status": "done", "made": null, "stamp": [1, 2]}',
+     b'{"version": 1, "target": "x", "source": "", "options": "", "reason": "", "status": "done", "made": 5, "stamp": [1]}',
+     b"[" * 100_000],
+)  # fmt: skip
+def test_strange_lines_are_left_out(tmp_path: Path, line: bytes) -> None:
+    with Manifest(tmp_path, refuse) as manifest:
+        manifest.add(entry())
+    with (tmp_path / MANIFEST_NAME).open("ab") as file:
+        file.write(line + b"\n")
+    assert list(read_manifest(tmp_path)) == ["x/a.jpg"]
+
+
+def test_several_runs_at_once_lose_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[3]);"
+        "from tests.archive.test_manifest import entry, refuse; from colorize_media.archive.manifest import Manifest\n"
+        "for batch in range(40):\n"
+        "    with Manifest(Path(sys.argv[1]), refuse) as manifest:\n"
+        "        for number in range(5): manifest.add(entry(f'{sys.argv[2]}/{batch}/{number}.jpg'))"
+    )
+    here = str(Path(__file__).parents[2])
+    jobs = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(job), here]) for job in range(3)]
+    assert [job.wait(120) for job in jobs] == [0, 0, 0]
+    assert len(read_manifest(tmp_path)) == 3 * 40 * 5
+
+
+def test_a_destination_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file in the way")
+    told: list[str] = []
+    with Manifest(tmp_path / "out", told.append) as manifest:
+        manifest.add(entry())
+        manifest.flush()
+        manifest.add(entry())
+    assert len(told) == 1
+    assert "cannot be remembered" in told[0]
+    assert (tmp_path / "out").read_text() == "a file in the way"
+
+
+OTHER = {
+    "model": "regression", "device": "cpu", "engine": "torch", "vividness": 0.5, "refine": 2.0, "smoothing": "off",
+    "batch_size": 3, "working_size": 256, "force": True, "skip_documents": True, "quality": 50, "encoder": "libx265",
+    "crf": 30, "fast": True, "preset": "slow", "max_pixels": 1000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_options_that_change_pixels_and_no_others_make_work_anew(name: str) -> None:
+    plain, other = ColorizeOptions(), dataclasses.replace(ColorizeOptions(), **{name: OTHER[name]})
+
+    def changes(kind: str, status: str) -> bool:
+        return digest(plain, kind, status, "w", "1") != digest(other, kind, status, "w", "1")  # type: ignore[arg-type]
+
+    both = {"vividness", "refine", "working_size"}
+    assert changes("photo", "done") == (name in both | {"quality", "fast"})
+    assert changes("video", "done") == (name in both | {"smoothing", "encoder", "crf", "preset"})
+    assert changes("photo", "left") == (name in {"force", "skip_documents"})
+    assert changes("photo", "failed") == (name == "max_pixels")
+
+
+def test_other_weights_make_work_anew_and_another_version_tries_failures_again() -> None:
+    options = ColorizeOptions()
+    assert digest(options, "photo", "done", "w", "1") != digest(options, "photo", "done", "v", "1")
+    assert digest(options, "photo", "done", "w", "1") == digest(options, "photo", "done", "w", "2")
+    assert digest(options, "photo", "failed", "", "1") != digest(options, "photo", "failed", "", "2")

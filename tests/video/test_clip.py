@@ -1,0 +1,209 @@
+"""--start, --duration and --preview: the frames, the sound, the texts and the chapters of a part, from zero on."""
+
+from __future__ import annotations
+
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorize_media.archive.plan import make_plan
+from colorize_media.cli.main import run
+from colorize_media.errors import BadOption, NoPicture
+from colorize_media.events import Done
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.options import ColorizeOptions
+from colorize_media.video.encoder import EncoderSettings
+from colorize_media.video.pipeline import colorize_video
+from colorize_media.video.preview import MOMENTS, preview_video
+from colorize_media.video.reader import Reader
+from colorize_media.video.writer import Writer
+from tests.made.films import decode, grey_frames, make_video, packets
+
+LOSSLESS = EncoderSettings("ffv1")
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds at 25 frames a second, a key frame in ten; a text from 1.0 to 3.0 s."""
+    folder = tmp_path_factory.mktemp("film")
+    path = make_video(
+        folder / "plain.mkv", frames=100, options={"g": "10"}, audio=1, tags={"title": "T"},
+        chapters=[(0, 1500, "one"), (1500, 3500, "two"), (3500, 4000, "three")],
+    )  # fmt: skip
+    with av.open(str(path)) as source, av.open(str(folder / "in.mkv"), "w") as target:
+        streams = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        text: Any = target.add_mux_stream("subrip", time_base=Fraction(1, 1000))
+        target.metadata.update(source.metadata)
+        target.set_chapters(source.chapters())
+        for packet in source.demux():
+            if not packet.size:
+                continue
+            if packet.stream_index == 0 and packet.pts == 1000:
+                line = av.Packet(b"hello")
+                line.stream, line.pts, line.dts, line.duration, line.time_base = (
+                    text,
+                    1000,
+                    1000,
+                    2000,
+                    Fraction(1, 1000),
+                )
+                target.mux(line)
+            packet.stream = streams[packet.stream_index]
+            target.mux(packet)
+    return folder / "in.mkv"
+
+
+@pytest.fixture
+def film(tmp_path: Path, encoded: Path) -> Path:
+    """The same in the test's own folder, alone."""
+    return Path(shutil.copy(encoded, tmp_path / "in.mkv"))
+
+
+def cut(source: Path, target: Path, start: str, duration: str | None) -> list[str]:
+    with Reader(source, start=Fraction(start), duration=None if duration is None else Fraction(duration)) as reader:
+        neutral = np.full((reader.geometry.chroma_height, reader.geometry.chroma_width, 2), 128, np.uint8)
+        with Writer(target, reader, LOSSLESS) as writer:
+            for number, frame in enumerate(reader):
+                assert frame.index == number
+                writer.write(frame, neutral)
+        return reader.warnings + writer.warnings
+
+
+@pytest.mark.parametrize(("start", "duration", "first", "count"),
+                         [("1.6", "1", 40, 25), ("0", "0.5", 0, 13), ("1.61", "0.2", 41, 5), ("3", None, 75, 25),
+                          ("3.5", "60", 88, 12), ("0.04", None, 1, 99)])  # fmt: skip
+def test_the_frames_of_a_part(
+    tmp_path: Path, film: Path, start: str, duration: str | None, first: int, count: int
+) -> None:
+    assert cut(film, tmp_path / "out.mkv", start, duration) == []
+    whole, part = decode(film), decode(tmp_path / "out.mkv")
+    assert len(part) == count
+    for number, frame in enumerate(part):
+        assert frame.time == whole[first + number].time - whole[first].time
+        assert np.array_equal(frame.planes[0], whole[first + number].planes[0])
+
+
+def test_sound_texts_chapters_and_tags_of_a_part(tmp_path: Path, film: Path) -> None:
+    cut(film, tmp_path / "out.mkv", "1.6", "1")
+    own, part = packets(film, 1), packets(tmp_path / "out.mkv", 1)
+    wanted = [(time - Fraction(8, 5), content) for time, content in own if Fraction(8, 5) <= time < Fraction(13, 5)]
+    assert part == wanted
+    assert len(part) > 40
+    with av.open(str(tmp_path / "out.mkv")) as written:
+        texts = [(p.pts, p.duration, bytes(p)) for p in written.demux(written.streams.subtitles[0]) if p.size]
+        assert texts == [(0, 1000, b"hello")]
+        chapters = [(one["start"] * one["time_base"], one["end"] * one["time_base"]) for one in written.chapters()]
+        assert chapters == [(0, 1)]
+        assert written.chapters()[0]["metadata"] == {"title": "two"}
+        assert written.metadata["title"] == "T"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts", ".avi"])
+def test_parts_of_other_containers_begin_at_zero(tmp_path: Path, suffix: str) -> None:
+    codec = "mpeg4" if suffix == ".avi" else "libx264"
+    source = make_video(tmp_path / f"in{suffix}", frames=60, codec=codec, options={"g": "12"})
+    cut(source, tmp_path / "out.mkv", "1", "0.6")
+    whole, part = decode(source), decode(tmp_path / "out.mkv")
+    assert len(part) == 15
+    assert part[0].time == 0
+    start = whole[0].time + 1
+    first = next(number for number, frame in enumerate(whole) if frame.time >= start - Fraction(1, 1000))
+    assert np.array_equal(part[0].planes[0], whole[first].planes[0])
+    assert np.array_equal(part[-1].planes[0], whole[first + 14].planes[0])
+
+
+def test_a_start_behind_the_end_is_an_error_and_leaves_nothing(tmp_path: Path, film: Path) -> None:
+    with pytest.raises(NoPicture, match="no picture from that start on") as caught:
+        cut(film, tmp_path / "out.mkv", "4.5", None)
+    assert "4.0 s" in caught.value.why
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
+@pytest.mark.parametrize("values", [{"start": -1}, {"duration": 0}, {"duration": -2}])
+def test_parts_that_cannot_be(values: dict[str, Any]) -> None:
+    with pytest.raises(BadOption):
+        ColorizeOptions(**values)
+
+
+def test_times_on_the_command_line(
+    tmp_path: Path, film: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(film), "--force", "--model", str(fresh_weights), "--encoder", "ffv1", "--smoothing", "off", "-y"]
+    for start, duration in (("1.6", "0.2"), ("0:01.6", "00:00:00.2")):
+        assert run([*command, "--start", start, "--duration", duration, "--working-size", "64"]) == 0
+        assert len(decode(tmp_path / "in.color.mkv")) == 5
+    for wrong in ("soon", "1:2:3:4", "-1", "1e3", ""):
+        assert run([*command, f"--start={wrong}"]) == 2
+    config = tmp_path / "settings.toml"
+    config.write_text('start = 1.6\nduration = "0:00.2"\nworking-size = 64\n')
+    assert run([*command, "--config", str(config)]) == 0
+    assert len(decode(tmp_path / "in.color.mkv")) == 5
+
+
+def test_a_part_is_coloured(tmp_path: Path, film: Path, fresh_weights: Path) -> None:
+    colorizer = Colorizer(str(fresh_weights), "cpu", batch_size=4)
+    options = ColorizeOptions(start=Fraction(2), duration=Fraction(1, 5), encoder="ffv1", force=True, working_size=64)
+    done = colorize_video(film, tmp_path / "out.mkv", colorizer, options)
+    assert isinstance(done, Done)
+    assert done.frames == 5
+    assert any(np.ptp(plane) for frame in decode(tmp_path / "out.mkv") for plane in frame.planes[1:])
+
+
+# --- previews
+
+
+def test_a_preview_shows_the_film_before_and_after(tmp_path: Path, fresh_weights: Path) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=grey_frames(60, (96, 64)), size=(96, 64), rate=5)
+    colorizer = Colorizer(str(fresh_weights), "cpu", batch_size=4)
+    options = ColorizeOptions(working_size=64, smoothing="fast")
+    done = preview_video(source, tmp_path / "strip.png", colorizer, options)
+    assert isinstance(done, Done)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "strip.png"]
+    with Image.open(tmp_path / "strip.png") as image:
+        strip = np.asarray(image).astype(int)
+    width = (strip.shape[1] + 4) // MOMENTS - 4
+    before, after = strip[:240], strip[244:484]
+    assert np.ptp(before, axis=2).max() <= 4  # grey
+    assert np.ptp(after, axis=2).max() > 10
+    grey = after @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(grey - before[..., 0])[:, :width].mean() < 4  # the same picture
+    columns = [before[:, number * (width + 4) :][:, :width] for number in range(MOMENTS)]
+    assert len({column.tobytes() for column in columns}) == MOMENTS
+    truth = decode(source)[5].frame.reformat(width, 240, "gray").to_ndarray()  # on screen at a twelfth of 12 s
+    assert np.abs(columns[0][..., 0] - truth).mean() < np.abs(columns[3][..., 0] - truth).mean() / 3
+
+
+def test_previews_are_planned_for_films_only(tmp_path: Path, film: Path) -> None:
+    photo = tmp_path / "a.png"
+    Image.new("L", (64, 64)).save(photo)
+    plan = make_plan([film, photo], None, overwrite=False, preview=True)
+    assert [(item.action, item.target.name if item.target else "") for item in plan] == [
+        ("colorize", "in.mkv.preview.png"),
+        ("skip", "a.color.png"),
+    ]
+    assert make_plan([film], tmp_path / "x.png", overwrite=False, preview=True)[0].target == tmp_path / "x.png"
+    with pytest.raises(BadOption, match="not for a preview"):
+        make_plan([film], tmp_path / "x.mp4", overwrite=False, preview=True)
+
+
+def test_a_preview_by_the_command_line(tmp_path: Path, film: Path, fresh_weights: Path) -> None:
+    command = [
+        str(film),
+        "--preview",
+        "--start",
+        "1",
+        "--duration",
+        "0.4",
+        "--smoothing",
+        "off",
+        "--working-size",
+        "64",
+    ]
+    assert run([*command, "--force", "--model", str(fresh_weights)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "in.mkv.preview.png"]

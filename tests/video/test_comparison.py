@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from colorize_media.cli.main import run
+from colorize_media.errors import InputMissing, NoPicture
+from colorize_media.motion.smoothing import LOOK_AHEAD
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.options import SMOOTHING, ColorizeOptions
+from colorize_media.training.video_evaluation import BASELINE, TRUTH, FilmScore, format_films, score_film, summary
+from colorize_media.video.comparison import FilmInAllWays, find_films
+from colorize_media.video.pipeline import colorize_video
+from tests.made.films import decode, grey_frames, make_video
+
+
+def color_picture(index: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
+    """R'G'B' of frame ``index`` of a pan over a colourful world."""
+    width, height = size
+    small = np.random.default_rng(3).integers(40, 216, (5, 9, 3)).astype(np.float32)
+    world = cv2.resize(small, (width + 80, height), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(world[:, 2 * index : 2 * index + width]).astype(np.uint8)
+
+
+def color_frames(count: int) -> list[av.VideoFrame]:
+    return [
+        av.VideoFrame.from_ndarray(color_picture(index), format="rgb24").reformat(
+            format="yuv444p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG"
+        )
+        for index in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def colorizer(fresh_weights: Path) -> Colorizer:
+    return Colorizer(str(fresh_weights), "cpu", batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a colour film longer than the look-ahead, a grey one and a text file."""
+    folder = tmp_path_factory.mktemp("films")
+    options = {"codec": "ffv1", "pix_fmt": "yuv444p", "color": {"colorspace": 1, "color_range": 1}}
+    make_video(folder / "color.mkv", frames=color_frames(26), size=(96, 64), **options)
+    make_video(folder / "grey.mkv", codec="ffv1", frames=grey_frames(5))
+    (folder / "notes.txt").write_text("no film")
+    return folder
+
+
+def in_all_ways(path: Path, colorizer: Colorizer, limit: int = 0) -> FilmInAllWays:
+    return FilmInAllWays(path, colorizer, working_size=64, limit=limit)
+
+
+def test_every_frame_comes_once_in_all_ways_and_aligned(films: Path, colorizer: Colorizer) -> None:
+    film = in_all_ways(films / "color.mkv", colorizer)
+    frames = list(film)
+    assert len(frames) == 26 > LOOK_AHEAD
+    for frame in frames:
+        assert tuple(frame.shown) == SMOOTHING
+        assert frame.luma.shape == (64, 96)
+        assert all(ab.shape == (16, 24, 2) for ab in frame.shown.values())
+    for one, other in pairwise(frames):  # frames of a pan: each has its own
+        assert not np.array_equal(one.luma, other.luma)
+        assert not np.array_equal(one.shown["off"], other.shown["off"])
+    begun = list(in_all_ways(films / "color.mkv", colorizer, limit=5))
+    for short, whole in zip(begun, frames, strict=False):
+        np.testing.assert_array_equal(short.luma, whole.luma)
+        np.testing.assert_allclose(short.shown["off"], whole.shown["off"], atol=0.2)
+        np.testing.assert_allclose(short.shown["fast"], whole.shown["fast"], atol=0.2)
+    assert set(film.seconds) == {"network", *SMOOTHING}
+    assert film.seconds["network"] > 0.0
+
+
+def test_the_truth_is_the_films_own_colour(films: Path, colorizer: Colorizer) -> None:
+    frames = list(in_all_ways(films / "color.mkv", colorizer, limit=3))
+    wanted = color_picture(1).astype(np.float32) / 255.0
+    small = cv2.resize(wanted, (24, 16), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    assert frames[1].truth is not None
+    assert np.abs(frames[1].truth - lab[..., 1:]).mean() < 3.0
+    assert np.abs(frames[1].truth).mean() > 15.0
+
+
+def test_black_and_white_film_has_no_truth(films: Path, colorizer: Colorizer) -> None:
+    assert all(frame.truth is None for frame in in_all_ways(films / "grey.mkv", colorizer))
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4, 26, 99])
+def test_limit_is_a_number_of_frames(films: Path, colorizer: Colorizer, limit: int) -> None:
+    assert len(list(in_all_ways(films / "color.mkv", colorizer, limit))) == min(limit, 26)
+
+
+def test_films_of_a_folder(films: Path, tmp_path: Path) -> None:
+    assert [file.name for file in find_films(films)] == ["color.mkv", "grey.mkv"]
+    assert find_films(films / "grey.mkv") == [films / "grey.mkv"]
+    with pytest.raises(NoPicture, match="no film in this folder"):
+        find_films(tmp_path)
+    with pytest.raises(InputMissing, match="no such folder"):
+        find_films(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("frames", [2, 31])
+def test_the_film_loop_holds_what_best_looks_ahead(tmp_path: Path, colorizer: Colorizer, frames: int) -> None:
+    """Every frame leaves with its own luma, in order, also the first and the last ones of the window."""
+    source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(frames))
+    options = ColorizeOptions(smoothing="best", encoder="ffv1", working_size=64)
+    colorize_video(source, tmp_path / "out.mkv", colorizer, options)
+    before, after = decode(source), decode(tmp_path / "out.mkv")
+    assert len(after) == frames
+    for a, b in zip(before, after, strict=True):
+        assert a.time == b.time
+        np.testing.assert_array_equal(a.planes[0], b.planes[0])
+
+
+# --- scores
+
+
+def made_film(seed: int = 1) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Luma, steady ab and flickering ab of five frames of a still picture."""
+    random = np.random.default_rng(seed)
+    luma = cv2.GaussianBlur(random.integers(0, 256, (64, 96)).astype(np.float32), (0, 0), 2.0)
+    lumas = [np.clip((luma - 128) * 6 + 128, 0, 255).astype(np.uint8)] * 5
+    steady = [random.normal(0, 10, (16, 24, 2)).astype(np.float32)] * 5
+    return lumas, steady, [ab + random.normal(0, 6, ab.shape).astype(np.float32) for ab in steady]
+
+
+def test_shares_are_of_per_frame_output() -> None:
+    lumas, steady, flickering = made_film()
+    score = FilmScore("film")
+    for luma, calm, wild in zip(lumas, steady, flickering, strict=True):
+        score.add(luma, {"off": wild, "fast": calm, "best": (calm + wild) / 2}, calm)
+    rows = {row["smoothing"]: row for row in score.rows()}
+    assert list(rows) == ["off", "fast", "best", TRUTH]
+    assert {rows[BASELINE][key] for key in ("warp_share", "colorfulness_share", "error_share")} == {1.0}
+    assert rows["fast"]["warp_error"] == rows["fast"]["cdc"] == rows["fast"]["ab_cdc"] == 0.0
+    assert rows["fast"]["ab_error"] == 0.0
+    assert rows["off"]["ab_error"] == pytest.approx(6.0, rel=0.05)
+    # Half of the flicker is a quarter of its square.
+    assert rows["best"]["warp_share"] == pytest.approx(0.25, rel=0.02)
+    assert rows["best"]["error_share"] == pytest.approx(0.5, rel=0.02)
+    assert rows["best"]["colorfulness_share"] < 1.0
+    assert rows[TRUTH]["ab_error"] is rows[TRUTH]["error_share"] is None
+    assert rows[TRUTH]["warp_share"] == 0.0
+
+
+def test_without_truth_and_with_one_frame_there_is_less_to_say() -> None:
+    lumas, steady, _ = made_film()
+    score = FilmScore("film")
+    score.add(lumas[0], {"off": steady[0]}, None)
+    (row,) = score.rows()
+    assert row["ab_error"] is row["warp_error"] is row["cdc"] is row["error_share"] is None
+    assert row["colorfulness"] > 0.0
+
+
+def test_pairs_across_cuts_do_not_count() -> None:
+    lumas, steady, _ = made_film()
+    score = FilmScore("film")
+    for index, luma in enumerate(lumas):
+        score.add(luma, {"off": steady[0] + 30 * (index >= 2)}, None, cut=index == 2)
+    assert score.rows()[0]["warp_error"] == 0.0
+
+
+def test_means_and_worst_films() -> None:
+    one = {"film": "a", "smoothing": "best", "warp_share": 0.1, "colorfulness_share": 1.0, "error_share": 0.9}
+    two = {"film": "b", "smoothing": "best", "warp_share": 0.3, "colorfulness_share": 0.98, "error_share": None}
+    mean, worst = summary([one, two, {**one, "smoothing": TRUTH}])
+    assert mean["film"] == "mean"
+    assert mean["warp_share"] == pytest.approx(0.2)
+    assert mean["error_share"] == 0.9
+    assert (worst["warp_share"], worst["colorfulness_share"], worst["error_share"]) == (0.3, 0.98, 0.9)
+
+
+def test_the_table_has_a_line_for_each_row_and_dashes_for_what_is_not_there(films: Path, colorizer: Colorizer) -> None:
+    films_in_all_ways = (in_all_ways(films / name, colorizer, limit=4) for name in ("color.mkv", "grey.mkv"))
+    rows = [row for film in films_in_all_ways for row in score_film(film)]
+    assert all(row["milliseconds"] is None or row["milliseconds"] > 0 for row in rows)
+    table = format_films(rows).splitlines()
+    assert len(table) == 2 + 4 + 3 + 2 * 3
+    assert all(line.count("|") == table[0].count("|") for line in table)
+    grey = next(line for line in table if line.startswith("| grey.mkv | best"))
+    assert " – | – |" in grey
+    assert not any("nan" in line for line in table)
+
+
+# --- the command
+
+
+def test_the_command_prints_the_table_or_json(
+    films: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", "--video", str(films), "--model", str(fresh_weights), "--working-size", "64", "--limit", "4"]
+    assert run(command) == 0
+    assert "| color.mkv | best |" in capsys.readouterr().out
+    assert run([*command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["film"], row["smoothing"]) for row in rows} == {
+        *(("color.mkv", way) for way in (*SMOOTHING, TRUTH)),
+        *(("grey.mkv", way) for way in SMOOTHING),
+    }
+    assert all(row["frames"] == 4 for row in rows)
+    assert all(
+        value is None or isinstance(value, str) or math.isfinite(value) for row in rows for value in row.values()
+    )
+
+
+def test_a_damaged_film_is_told_and_the_others_are_measured(
+    tmp_path: Path, films: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(64))
+    (tmp_path / "whole.mkv").write_bytes((films / "grey.mkv").read_bytes())
+    command = ["evaluate", "--video", str(tmp_path), "--model", str(fresh_weights), "--working-size", "64"]
+    assert run(command) == 1
+    told = capsys.readouterr()
+    assert "| whole.mkv | fast |" in told.out
+    assert "broken.mp4" in told.err
+
+
+def test_wrong_uses_of_the_command(films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "--video", str(films), "--model", "scenes", "--model", "regression"]) == 2
+    assert "too many models" in capsys.readouterr().err
+    assert run(["evaluate", "--video", str(tmp_path)]) == 1
+    assert "no film in this folder" in capsys.readouterr().err

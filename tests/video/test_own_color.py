@@ -1,0 +1,395 @@
+"""Films partly in colour: colour shots keep their own chroma bit for bit, the others are coloured."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data
+
+from colorize_media.cli.console import lines_of
+from colorize_media.color.planes import chroma_planes, has_chroma, luma_plane, small_rgb
+from colorize_media.color.spaces import YCbCrSpec
+from colorize_media.events import Advanced, Done, Event, Resumed, Skipped, Started, as_json
+from colorize_media.judge.monochrome import evidence
+from colorize_media.judge.survey import samples_for, survey
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.options import ColorizeOptions
+from colorize_media.video.own_color import LOOK_AHEAD, PATROL, ColorShots, ShotFrame
+from colorize_media.video.pipeline import colorize_video
+from tests.made.films import decode, make_video
+from tests.video.killed_jobs import shorten
+
+Picture = NDArray[np.uint8]
+SIZE = (192, 128)
+OPTIONS = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="fast")
+
+
+@pytest.fixture(scope="module")
+def colorizer(fresh_weights: Path) -> Colorizer:
+    return Colorizer(str(fresh_weights), "cpu", batch_size=4)
+
+
+def pan(picture: Picture, count: int) -> list[Picture]:
+    """``count`` frames of 128 × 192 drifting over a picture."""
+    height, width = SIZE[1], SIZE[0] + 2 * count
+    wide = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return [np.ascontiguousarray(wide[:, 2 * n : 2 * n + SIZE[0]]) for n in range(count)]
+
+
+def people(count: int) -> list[Picture]:
+    return pan(data.astronaut(), count)
+
+
+def cup(count: int) -> list[Picture]:
+    return pan(data.coffee(), count)
+
+
+def grey(count: int) -> list[Picture]:
+    return [np.repeat(frame[..., None], 3, axis=2) for frame in pan(data.camera(), count)]
+
+
+def sepia(count: int) -> list[Picture]:
+    return [
+        np.clip(frame * [1.0, 0.88, 0.7] + [8, 4, 0], 0, 255).astype(np.uint8)
+        for frame in pan(np.repeat(data.camera()[::-1, :, None], 3, axis=2), count)
+    ]
+
+
+def mixed(one: list[Picture], other: list[Picture]) -> list[Picture]:
+    """Two shots of equal length, one dissolving into the other."""
+    share = np.linspace(0, 1, len(one))
+    return [((1 - s) * a + s * b).astype(np.uint8) for s, a, b in zip(share, one, other, strict=True)]
+
+
+def faded(frames: list[Picture], first: float, last: float) -> list[Picture]:
+    """The frames' brightness goes from ``first`` to ``last``."""
+    return [
+        (frame * s).astype(np.uint8) for s, frame in zip(np.linspace(first, last, len(frames)), frames, strict=True)
+    ]
+
+
+def film(path: Path, frames: list[Picture], pix_fmt: str = "yuv420p") -> Path:
+    """Lossless."""
+    stored = [av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format=pix_fmt) for frame in frames]
+    return make_video(path, codec="ffv1", pix_fmt=pix_fmt, frames=stored, size=SIZE)
+
+
+def kept(source: Path, target: Path) -> list[bool]:
+    """For each frame whether its chroma is the source's own; its luma must be."""
+    before, after = decode(source), decode(target)
+    assert len(before) == len(after)
+    for a, b in zip(before, after, strict=True):
+        assert np.array_equal(a.planes[0], b.planes[0])
+        assert a.time == b.time
+    return [
+        all(np.array_equal(x, y) for x, y in zip(a.planes[1:], b.planes[1:], strict=True))
+        for a, b in zip(before, after, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv422p10le"])
+def test_colour_shots_keep_their_chroma_and_the_others_are_coloured(
+    tmp_path: Path, colorizer: Colorizer, pix_fmt: str
+) -> None:
+    source = film(tmp_path / "in.mkv", people(11) + grey(12) + cup(10), pix_fmt)
+    told: list[Event] = []
+    done = colorize_video(source, tmp_path / "out.mkv", colorizer, OPTIONS, told.append)
+    assert kept(source, tmp_path / "out.mkv") == [True] * 11 + [False] * 12 + [True] * 10
+    assert isinstance(done, Done)
+    assert (done.frames, done.own_frames, done.own_shots) == (33, 21, 2)
+    assert isinstance(told[0], Started)
+    assert told[0].note.startswith("mixed")
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_stages_that_hold_frames_back_keep_their_order(tmp_path: Path, colorizer: Colorizer, every: int) -> None:
+    source = film(tmp_path / "in.mkv", grey(5) + people(8) + sepia(8))
+    options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="best", every=every)
+    colorize_video(source, tmp_path / "best.mkv", colorizer, options)
+    assert kept(source, tmp_path / "best.mkv") == [False] * 5 + [True] * 8 + [False] * 8
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_an_interrupted_mixed_film_goes_on_as_it_would_have_been(
+    tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    shorten(monkeypatch)
+    source = film(tmp_path / "in.mkv", people(9) + grey(23) + cup(14) + sepia(20))
+    options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="best", every=every)
+    wanted = colorize_video(source, tmp_path / "whole.mkv", colorizer, options)
+    resumed = set[int]()
+    for stop in (12, 25, 40, 55):  # in each shot but the first, and in no order with segments
+
+        def listen(event: Event, stop: int = stop) -> None:
+            if isinstance(event, Resumed):
+                resumed.add(event.frames)
+            if isinstance(event, Advanced) and event.frames >= stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            colorize_video(source, tmp_path / "out.mkv", colorizer, options, listen)
+    done = colorize_video(source, tmp_path / "out.mkv", colorizer, options)
+    assert len(resumed) >= 2
+    assert isinstance(done, Done)
+    assert isinstance(wanted, Done)
+    assert (done.frames, done.own_frames, done.own_shots) == (wanted.frames, wanted.own_frames, wanted.own_shots)
+    before, after = decode(tmp_path / "whole.mkv"), decode(tmp_path / "out.mkv")
+    for a, b in zip(before, after, strict=True):
+        assert a.time == b.time
+        assert all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
+
+
+def test_force_colours_everything(tmp_path: Path, colorizer: Colorizer) -> None:
+    source = film(tmp_path / "in.mkv", people(8) + grey(8))
+    options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="fast", force=True)
+    done = colorize_video(source, tmp_path / "out.mkv", colorizer, options)
+    assert isinstance(done, Done)
+    assert done.own_frames == done.own_shots == 0
+    assert kept(source, tmp_path / "out.mkv") == [False] * 16
+
+
+def test_a_toned_shot_is_coloured(tmp_path: Path, colorizer: Colorizer) -> None:
+    source = film(tmp_path / "in.mkv", people(10) + sepia(10))
+    colorize_video(source, tmp_path / "out.mkv", colorizer, OPTIONS)
+    assert kept(source, tmp_path / "out.mkv") == [True] * 10 + [False] * 10
+
+
+@pytest.mark.parametrize("smoothing", ["fast", "best"])
+def test_no_colour_crosses_the_border(tmp_path: Path, colorizer: Colorizer, smoothing: Any) -> None:
+    """The grey shot is coloured as it is without its neighbours; numbers of a pass differ by what bfloat16 rounds."""
+    options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing=smoothing)
+    together = film(tmp_path / "in.mkv", people(9) + grey(13) + cup(9))
+    alone = film(tmp_path / "alone.mkv", grey(13))
+    colorize_video(together, tmp_path / "a.mkv", colorizer, options)
+    colorize_video(alone, tmp_path / "b.mkv", colorizer, options)
+    for a, b in zip(decode(tmp_path / "a.mkv")[9:22], decode(tmp_path / "b.mkv"), strict=True):
+        for one, other in zip(a.planes, b.planes, strict=True):
+            assert np.abs(one.astype(int) - other.astype(int)).max() <= 2
+
+
+def test_a_film_without_colour_is_coloured_as_if_nothing_was_judged(tmp_path: Path, colorizer: Colorizer) -> None:
+    for name, frames in (("grey", grey(14)), ("sepia", sepia(14))):
+        source, results = film(tmp_path / f"{name}.mkv", frames), []
+        for force in (False, True):  # forced, nothing is judged
+            options = ColorizeOptions(encoder="ffv1", working_size=64, force=force)
+            colorize_video(source, tmp_path / f"{name}{force}.mkv", colorizer, options)
+            results.append([frame.planes for frame in decode(tmp_path / f"{name}{force}.mkv")])
+        for one, other in zip(*results, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_colour_film_with_titles_and_fades_is_left_alone(tmp_path: Path, colorizer: Colorizer) -> None:
+    title = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    cv2.putText(title, "THE END", (20, 80), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 255))
+    frames = people(12) + faded(cup(12), 1, 0) + [title] * 12
+    result = colorize_video(film(tmp_path / "in.mkv", frames), tmp_path / "out.mkv", colorizer, OPTIONS)
+    assert isinstance(result, Skipped)
+    assert "in colour" in result.reason
+
+
+# --- the stage
+
+
+def owned(frames: list[Picture], among_color: bool | None = True, **settings: Any) -> list[bool]:
+    """The decision on each frame; on the way that they come in order and never later than promised."""
+    stage: ColorShots[int] = ColorShots(among_color, **settings)
+    out: list[ShotFrame[int]] = []
+    for index, frame in enumerate(frames):
+        out += stage.push(index, cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), frame)
+        assert index + 1 - stage.look_ahead <= len(out) <= index + 1
+    out += stage.flush()
+    assert [frame.item for frame in out] == list(range(len(frames)))
+    for before, now in pairwise(out):
+        assert now.cut or now.own == before.own, "a change without a cut"
+    return [frame.own for frame in out]
+
+
+def test_borders_are_exact_in_any_order_and_length() -> None:
+    frames = grey(3) + people(2) + sepia(9) + cup(8) + grey(1) + people(20)
+    assert owned(frames) == [False] * 3 + [True] * 2 + [False] * 9 + [True] * 8 + [False] + [True] * 20
+
+
+def test_fades_keep_what_they_belong_to() -> None:
+    there_and_back = people(8) + faded(people(20), 1, 0) + faded(people(20), 0, 1)
+    assert owned(there_and_back) == [True] * 48
+    assert owned(grey(8) + faded(grey(20), 1, 0) + faded(grey(20), 0, 1)) == [False] * 48
+    into_colour = grey(10) + faded(grey(12), 1, 0) + faded(people(20), 0, 1) + people(10)
+    found = owned(into_colour)
+    assert found[:20] == [False] * 20
+    assert found[30:] == [True] * 22
+    out_of_colour = people(10) + faded(people(12), 1, 0) + faded(grey(20), 0, 1) + grey(10)
+    found = owned(out_of_colour)
+    assert found[:18] == [True] * 18
+    assert found[34:] == [False] * 18
+
+
+@pytest.mark.parametrize("length", [12, 24])
+def test_a_dissolve_changes_the_decision_once_and_on_its_way(length: int) -> None:
+    for first, second in ((grey, people), (people, grey), (sepia, cup), (cup, sepia)):
+        still_first, still_second = [first(1)[0]] * 40, [second(1)[0]] * 40
+        frames = still_first + mixed([first(1)[0]] * length, [second(1)[0]] * length) + still_second
+        found = owned(frames)
+        starts_own = first in (people, cup)
+        changes = [index for index in range(1, len(found)) if found[index] != found[index - 1]]
+        assert found[0] == starts_own
+        assert len(changes) == 1
+        assert 40 <= changes[0] <= 40 + length + 2
+
+
+def test_a_colour_shot_that_looks_grey_for_a_while_stays_one() -> None:
+    wall = cv2.GaussianBlur(grey(1)[0], (0, 0), 3)
+    turning = mixed([people(1)[0]] * 2, [people(1)[0]] * 2) * 10
+    frames = [*turning, *[cv2.addWeighted(people(1)[0], 0.1, wall, 0.9, 0)] * 30, *turning]
+    changes = sum(a != b for a, b in zip(owned(frames), owned(frames)[1:], strict=False))
+    assert changes <= 2  # at most as a shot of its own, never to and fro
+
+
+def test_colour_that_comes_up_in_a_shot_is_kept_from_then_on() -> None:
+    start = grey(1)[0]
+    painted = start.copy()
+    painted[40:100, 40:140] = (200, 40, 30)
+    frames = [start] * (2 * PATROL) + [painted] * (4 * PATROL) + [start] * PATROL
+    found = owned(frames)
+    changes = [index for index in range(1, len(found)) if found[index] != found[index - 1]]
+    assert len(changes) == 1
+    assert 2 * PATROL - LOOK_AHEAD <= changes[0] <= 3 * PATROL + LOOK_AHEAD
+
+
+def test_what_says_nothing_keeps_the_decision_before_it() -> None:
+    title = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    cv2.putText(title, "1951", (20, 80), cv2.FONT_HERSHEY_SIMPLEX, 1.2, (255, 255, 255))
+    dark = [(frame * 0.12).astype(np.uint8) for frame in grey(5)]
+    assert owned(people(8) + [title] * 10 + dark) == [True] * 23
+    assert owned(grey(8) + [title] * 10 + dark) == [False] * 23
+    assert owned([title] * 5, own=False) == [False] * 5
+    assert owned([title] * 5) == [True] * 5
+
+
+def test_a_film_that_seems_to_have_none_shows_strong_colour_only() -> None:
+    pale = [
+        cv2.addWeighted(a, 0.12, np.repeat(cv2.cvtColor(a, cv2.COLOR_RGB2GRAY)[..., None], 3, 2), 0.88, 0)
+        for a in people(9)
+    ]
+    assert all(evidence(frame, among_color=True) == "color" for frame in pale)
+    assert owned(grey(9) + pale, among_color=False) == [False] * 18
+    assert owned(grey(9) + people(9), among_color=False) == [False] * 9 + [True] * 9
+
+
+def test_a_run_broken_off_anywhere_goes_on_with_the_same_decisions() -> None:
+    frames = grey(9) + people(8) + faded(people(8), 1, 0) + faded(sepia(10), 0, 1)
+    lumas = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+
+    def push(stage: ColorShots[int], numbers: range) -> list[ShotFrame[int]]:
+        return [shown for n in numbers for shown in stage.push(n, lumas[n], frames[n])]
+
+    def flags(shown: list[ShotFrame[int]]) -> list[tuple[int, bool, bool, bool]]:
+        return [(frame.item, frame.cut, frame.mixing, frame.own) for frame in shown]
+
+    stage: ColorShots[int] = ColorShots(True)
+    whole = flags(push(stage, range(len(frames))) + stage.flush())
+    for broken in range(0, len(frames), 3):
+        first: ColorShots[int] = ColorShots(True)
+        done = push(first, range(broken))
+        second: ColorShots[int] = ColorShots(True)
+        second.restore(first.state())
+        third: ColorShots[int] = ColorShots(True)
+        third.restore(second.state())  # killed again before anything new came out
+        rest = push(third, range(len(done), len(frames))) + third.flush()
+        assert flags(done + rest) == whole
+
+
+def test_judging_nothing_costs_no_look_ahead() -> None:
+    stage: ColorShots[str] = ColorShots(None)
+    assert stage.look_ahead == 0
+    assert [frame.own for frame in stage.push("a", people(1)[0][..., 0], None)] == [False]
+    with pytest.raises(ValueError, match="needs its picture"):
+        ColorShots[str](True, look_ahead=0).push("a", people(1)[0][..., 0], None)
+
+
+def test_survey_and_number_of_samples() -> None:
+    assert survey(grey(5) + sepia(3)).kind == "monochrome"
+    assert survey(people(5) + cup(3)).kind == "color"
+    assert survey(people(7) + grey(1)).kind == "mixed"
+    assert survey(people(7) + sepia(1)).kind == "mixed"
+    assert survey([*people(7), np.zeros((9, 9, 3), np.uint8)]).kind == "color"
+    assert survey(people(23) + grey(1)).kind == "color"
+    assert [samples_for(Fraction(s)) for s in (0, 60, 36000)] == [8, 15, 24]
+    assert samples_for(None) == 8
+    with pytest.raises(ValueError, match="no picture"):
+        survey([])
+
+
+def test_people_and_programs_are_told(tmp_path: Path) -> None:
+    done = Done(tmp_path / "a.mp4", tmp_path / "b.mp4", 120, 4.0, own_frames=50, own_shots=2)
+    assert "50 of them in 2 shots left in their own colour" in lines_of(done, quiet=False, verbose=0)[0]
+    assert "own colour" not in lines_of(Done(done.source, done.target, 120, 4.0), quiet=False, verbose=0)[0]
+    assert as_json(done)["own_frames"] == 50
+    assert as_json(done)["own_shots"] == 2
+
+
+# --- planes
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "output"),
+    [("yuv420p", "yuv420p"), ("yuvj422p", "yuv422p"), ("nv12", "yuv420p"), ("nv21", "yuv420p"), ("yuyv422", "yuv422p"),
+     ("p010le", "yuv420p10le"), ("yuv444p12le", "yuv444p12le"), ("yuv422p10be", "yuv422p10le"), ("yuva420p", "yuv420p")],
+)  # fmt: skip
+def test_own_chroma_is_taken_code_by_code(pix_fmt: str, output: str) -> None:
+    form = av.VideoFormat(pix_fmt, 34, 18)
+    bits = form.components[0].bits
+    out = av.VideoFormat(output, 34, 18)
+    codes = np.random.default_rng(3).integers(0, 1 << bits, (out.chroma_height(), out.chroma_width(), 2))
+    kind = np.uint8 if bits == 8 else np.uint16
+    plain = av.VideoFrame(34, 18, output)
+    for number, plane in enumerate(plain.planes):
+        rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
+        rows[:] = 100 << (bits - 8)
+        if number:
+            rows[:, : plane.width] = codes[..., number - 1]
+    full = pix_fmt.startswith("yuvj")
+    frame = plain
+    if pix_fmt != output:  # swscale only rearranges here
+        ranges = {"src_color_range": "JPEG", "dst_color_range": "JPEG"} if full else {}
+        frame = plain.reformat(format=pix_fmt, threads=1, **ranges)  # threads may spoil a row's end
+    spec = YCbCrSpec("bt601", full, bits)
+    assert np.array_equal(chroma_planes(frame, spec, output), codes)
+
+
+def test_own_chroma_of_rgb_and_of_palettes_is_converted() -> None:
+    rgb = av.VideoFrame.from_ndarray(data.astronaut()[:64, :96], format="rgb24")
+    spec = YCbCrSpec("bt601", True, 8)
+    wanted = rgb.reformat(format="yuvj420p")
+    for name in ("rgb24", "gbrp", "bgra"):
+        frame = rgb.reformat(format=name)
+        found = chroma_planes(frame, spec, "yuv420p")
+        for number in (1, 2):
+            plane = np.frombuffer(wanted.planes[number], np.uint8).reshape(32, -1)[:, :48]
+            assert np.abs(found[..., number - 1].astype(int) - plane).max() <= 2
+    assert has_chroma("pal8")
+    assert not has_chroma("gray10le")
+    assert not has_chroma("ya8")
+    with pytest.raises(ValueError, match="no chroma"):
+        chroma_planes(rgb.reformat(format="gray"), spec, "yuv420p")
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p10le", "nv12", "rgb24", "yuyv422"])
+def test_small_pictures_show_the_frames_colours(pix_fmt: str) -> None:
+    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(data.astronaut()[:256, :384]), format="rgb24")
+    frame = rgb.reformat(format=pix_fmt)
+    bits = 10 if "10" in pix_fmt else 8
+    spec = YCbCrSpec("bt601", pix_fmt == "rgb24", bits)
+    found = small_rgb(frame, luma_plane(frame, spec), spec, 64)
+    wanted = cv2.resize(rgb.to_ndarray(), (96, 64), interpolation=cv2.INTER_AREA)
+    assert found.shape == wanted.shape
+    assert np.abs(found.astype(int) - wanted).mean() < 3.5
+    grey_frame = rgb.reformat(format="gray")
+    assert np.ptp(small_rgb(grey_frame, luma_plane(grey_frame, spec), spec, 64).astype(int), axis=2).max() == 0
