@@ -99,6 +99,8 @@ def colorize(arguments: argparse.Namespace, target: Path, stages: Stages) -> int
     """The tool's own job."""
     from colorize_media import ColorizeOptions, Colorizer, colorize_video
     from colorize_media.video import pipeline
+    from colorize_media.video.reader import Reader
+    from colorize_media.video.writer import Writer
 
     colorizer = Colorizer(arguments.model)
     colorizer.colors = stages.timed("network", colorizer.colors)  # type: ignore[method-assign]
@@ -112,8 +114,8 @@ def colorize(arguments: argparse.Namespace, target: Path, stages: Stages) -> int
 
     pipeline.make_smoother = timed_smoother
     pipeline.working_luma = stages.timed("shrink", pipeline.working_luma)
-    pipeline.Writer.write = stages.timed("encode", pipeline.Writer.write)  # type: ignore[method-assign]
-    pipeline.Reader.__iter__ = _timed_iteration(stages, pipeline.Reader.__iter__)  # type: ignore[method-assign]
+    Writer.write = stages.timed("encode", Writer.write)  # type: ignore[method-assign]
+    Reader.__iter__ = _timed_iteration(stages, Reader.__iter__)  # type: ignore[method-assign]
     options = ColorizeOptions(
         force=True,
         smoothing=arguments.smoothing,

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from colorize_media.network.colorizer import Colorizer
     from colorize_media.options import ColorizeOptions
     from colorize_media.photo.colorize import colorize_photo
-    from colorize_media.video.pipeline import colorize_video
+    from colorize_media.video.colorize import colorize_video
 
 _HOMES = {
     "ColorizeError": "errors",
     "ColorizeOptions": "options",
     "Colorizer": "network.colorizer",
     "colorize_photo": "photo.colorize",
-    "colorize_video": "video.pipeline",
+    "colorize_video": "video.colorize",
 }
 
 __all__ = ["ColorizeError", "ColorizeOptions", "Colorizer", "__version__", "colorize_photo", "colorize_video"]

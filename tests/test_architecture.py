@@ -72,7 +72,7 @@ CHAPTERS: dict[str, frozenset[str]] = {
 }
 MOST_FLOORS = 8
 NETWORK = {"training/places.py", "immich/api.py"}
-MOST_MODULES_OF_A_FILM = 60  # of this package, that `import colorize_media.video.pipeline` brings
+MOST_MODULES_OF_A_FILM = 60  # of this package, that `import colorize_media.video.colorize` brings
 
 # Who may import which library: a chapter with all that is in it, or one module.
 LIBRARIES: dict[str, frozenset[str]] = {
@@ -129,10 +129,10 @@ def test_training_loads_no_decoder_of_films() -> None:
 
 
 def test_a_film_loads_no_code_of_photographs() -> None:
-    code = "import sys, colorize_media.video.pipeline; print(*sys.modules)"
+    code = "import sys, colorize_media.video.colorize; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     out = [name for name in loaded if name.startswith("colorize_media.")]
-    assert "colorize_media.video.pipeline" in out
+    assert "colorize_media.video.colorize" in out
     assert {chapter_of(name) for name in out} & {"photo", "metadata", "archive", "immich", "cli", "report"} == set()
     assert len(out) <= MOST_MODULES_OF_A_FILM, "\n".join(out)
 

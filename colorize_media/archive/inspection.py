@@ -18,7 +18,7 @@ from colorize_media.judge.documents import DocumentVerdict, judge_document
 from colorize_media.judge.monochrome import Verdict
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.picture import read_pages
-from colorize_media.video.pipeline import open_film, survey_of
+from colorize_media.video.opening import open_video, survey_of
 
 NUMBERS = ("chroma", "hue", "residual", "across", "stray")
 
@@ -88,7 +88,7 @@ def _inspect_photo(path: Path, options: ColorizeOptions) -> Inspection:
 
 
 def _inspect_film(path: Path, options: ColorizeOptions) -> Inspection:
-    with open_film(path, options) as reader:
+    with open_video(path, options) as reader:
         return _of(path, "video", decide_film(survey_of(reader), options))
 
 

@@ -130,7 +130,7 @@ class _Run:
         return self._colorizer
 
     def _color_film(self, item: Planned) -> Outcome:
-        from colorize_media.video.pipeline import colorize_video
+        from colorize_media.video.colorize import colorize_video
         from colorize_media.video.preview import preview_video
 
         assert item.target is not None

@@ -93,14 +93,14 @@ def _main() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core file of some gigabytes
     source, target = Path(job["source"]), Path(job["target"])
     from colorize_media.photo import colorize as stills
-    from colorize_media.video import pipeline
+    from colorize_media.video import opening
 
     _line()
     with contextlib.suppress(Exception):
         if job["kind"] == "photo":
             _photo(stills, source, target, options)
         else:
-            _film(pipeline, source, options)
+            _film(opening, source, options)
 
 
 def _photo(stills: Any, source: Path, target: Path, options: ColorizeOptions) -> None:
@@ -117,9 +117,9 @@ def _photo(stills: Any, source: Path, target: Path, options: ColorizeOptions) ->
             _line()
 
 
-def _film(pipeline: Any, source: Path, options: ColorizeOptions) -> None:
-    with pipeline.open_film(source, options) as reader:
-        pipeline.survey_of(reader)
+def _film(opening: Any, source: Path, options: ColorizeOptions) -> None:
+    with opening.open_video(source, options) as reader:
+        opening.survey_of(reader)
         told = time.monotonic()
         for _ in reader:
             if time.monotonic() - told > _EVERY:

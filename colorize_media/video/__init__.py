@@ -1,6 +1,8 @@
 """The way of one film.
 
-pipeline     colorize_video and the one frame loop
+colorize     colorize_video, and what a film's colours depend on
+pipeline     the one frame loop
+opening      the film opened as the options ask for it, and whether it has colour
 reader       frames with their exact time
 clip         a part of a film
 own_color    shots that are in colour already

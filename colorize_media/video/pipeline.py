@@ -1,4 +1,4 @@
-"""The one frame loop: colorize_video(). A photograph's way is in stills.py.
+"""The one frame loop: a reader's frames, coloured, into a sink.
 
 A film runs through three threads joined by bounded queues: decoding (and shrinking the luma), network and smoothing (the
 caller's thread), chroma planes and encoding. Each hands on frames in order; an exception in any of them stops the others
@@ -12,7 +12,6 @@ times or key frames lie, other frames would come.)
 
 from __future__ import annotations
 
-import dataclasses
 import queue
 import threading
 import time
@@ -20,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -29,20 +27,16 @@ from numpy.typing import NDArray
 
 from colorize_media.color.planes import chroma_planes, has_chroma, small_rgb
 from colorize_media.color.table import chroma_table
-from colorize_media.errors import DamagedMedia, UnsupportedMedia
-from colorize_media.events import Advanced, Done, OnEvent, Result, Resumed, Skipped, Started, Warned, ignore
-from colorize_media.judge.decision import decide_film
-from colorize_media.judge.survey import Survey, samples_for, survey
+from colorize_media.errors import DamagedMedia
+from colorize_media.events import Advanced, OnEvent, Resumed, ignore
+from colorize_media.judge.survey import Survey
 from colorize_media.motion.keyframes import Colored, Coloring, EveryFrame, Keyframes
 from colorize_media.motion.smoothing import SmoothingInput, make_smoother
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch, luma_bytes, working_luma, working_shape
 from colorize_media.options import ColorizeOptions
-from colorize_media.version import __version__
-from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.own_color import SIDE, ColorShots, ShotFrame
 from colorize_media.video.reader import Frame, Reader, VideoGeometry
-from colorize_media.video.writer import Writer
 
 QUEUE_BYTES = 192 * 2**20  # decoded frames waiting in one queue; 4K 4:2:0 8 bit takes 12 MB a frame
 HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahead; it shrinks for 4K and more
@@ -52,61 +46,6 @@ MOST_QUEUED = 64  # frames; more only delays an interrupt
 LEAST_SEGMENT = 250  # frames; then it ends with the next cut
 MOST_SEGMENT = 500  # frames; then without one
 ADVANCE_EVERY = 0.2  # seconds between progress events
-
-
-def colorize_video(
-    source: Path, target: Path, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
-) -> Result:
-    """Colour one film; returns Done, or Skipped if its frames have colour already (unless ``options.force``).
-
-    In a film that is partly in colour the shots that are keep their own chroma (unless ``options.force``). Every frame
-    keeps its Y plane and its time; other streams are copied. What a run that was stopped has finished is gone on with.
-    Raises a FileProblem or EnvironmentProblem; then there is no output. ``on_event`` gets Started, Resumed, Advanced and
-    Warned; telling the result is the caller's.
-    """
-    begun = time.monotonic()
-    with open_film(source, options) as reader:
-        found = survey_of(reader)
-        decision = decide_film(found, options)
-        if not decision.colorize:
-            return Skipped(source, decision.told)
-        settings = EncoderSettings(options.encoder, options.crf, options.preset)
-        writer = Writer(target, reader, settings, _job(colorizer, options))
-        try:
-            with writer:
-                on_event(Started(source, target, "video", reader.frames_estimate, decision.told))
-                count = color_frames(reader, writer, colorizer, options, found, on_event)
-        except BaseException:
-            if writer.kept is not None:
-                on_event(Warned(source, f"the same command goes on from what is finished, which is in {writer.kept}"))
-            raise
-        for message in (*reader.warnings, *writer.warnings):
-            on_event(Warned(source, message))
-        if reader.damaged:
-            on_event(Warned(source, f"{reader.damaged} damaged frames or packets"))
-        seconds = time.monotonic() - begun
-        return Done(source, target, count.frames, seconds, reader.damaged, count.own_frames, count.own_shots)
-
-
-def open_film(source: Path, options: ColorizeOptions) -> Reader:
-    """The part of the film that the options name. Raises FileProblems."""
-    reader = Reader(source, start=options.start, duration=options.duration)
-    geometry = reader.geometry
-    if geometry.width * geometry.height > options.max_pixels:
-        reader.close()
-        raise UnsupportedMedia(
-            "the picture is too large",
-            path=source,
-            why=f"{geometry.width}×{geometry.height} is more than {options.max_pixels:,} pixels",
-            hint="raise --max-pixels if you trust the file",
-        )
-    return reader
-
-
-def survey_of(reader: Reader) -> Survey | None:
-    """Whether the film has colour; None if it is damaged in all places that were looked at."""
-    samples = reader.sample(samples_for(reader.duration))
-    return survey(samples) if samples else None
 
 
 class Sink(Protocol):
@@ -394,28 +333,6 @@ class _FilmLoop:
         if now - self._told >= ADVANCE_EVERY:
             self._told = now
             self._on_event(Advanced(self._reader.path, self.count.frames, position))
-
-
-def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
-    """What a film's colours depend on besides the film itself, as JSON types by names for people."""
-    job = {
-        name.replace("_", " "): value for name, value in dataclasses.asdict(options).items() if name not in _NO_COLOR
-    }
-    return {
-        **job,
-        "start": str(options.start),
-        "duration": str(options.duration),
-        "model": colorizer.weights_digest,
-        "device": f"{colorizer.device} {colorizer.dtype}",
-        "engine": colorizer.engine.name,
-        "batch size": colorizer.batch_size,
-        "version": __version__,
-    }
-
-
-_NO_COLOR = frozenset(
-    {"quality", "fast", "max_pixels", "encoder", "crf", "preset", "preview", "provenance", "strip_metadata"}
-)  # options that change no colour of a film
 
 
 def _named(state: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:

@@ -28,7 +28,8 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import working_shape
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.encoder import colored_picture
-from colorize_media.video.pipeline import color_frames, open_film, survey_of
+from colorize_media.video.opening import open_video, survey_of
+from colorize_media.video.pipeline import color_frames
 from colorize_media.video.reader import Frame, Reader, VideoGeometry
 
 MOMENTS = 6
@@ -44,7 +45,7 @@ def preview_video(
 ) -> Done | Skipped:
     """Write the strip of a film as a PNG; returns and raises as `colorize_video` does."""
     begun = time.monotonic()
-    with open_film(source, options) as reader:
+    with open_video(source, options) as reader:
         found = survey_of(reader)
         decision = decide_film(found, options)
         if not decision.colorize:
@@ -106,10 +107,10 @@ class _LastShown:
         # Said, because FFmpeg takes BT.601 for what says nothing, whatever its size.
         matrix = None if picture.format.is_rgb else COLORSPACE[self._geometry.spec.matrix]
         full = self._geometry.spec.full_range and not picture.format.is_rgb
-        rgb = picture.reformat(
+        rgb: NDArray[Any] = picture.reformat(
             *lying, "rgb24", interpolation="AREA", src_colorspace=matrix, src_color_range="JPEG" if full else None
-        )
-        return self._geometry.upright(rgb.to_ndarray())
+        ).to_ndarray()
+        return self._geometry.upright(rgb)
 
 
 def _moment(

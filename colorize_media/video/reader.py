@@ -616,7 +616,7 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
 def _thumbnail(frame: av.VideoFrame, geometry: VideoGeometry) -> NDArray[np.uint8]:
     scale = min(1.0, SAMPLE_SHORT_SIDE / min(frame.width, frame.height))
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-    rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
+    rgb: NDArray[Any] = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
     return geometry.upright(rgb)
 
 

@@ -51,12 +51,12 @@ def open_picture(file, *rest, **more):
         trap(file.getvalue())
     return plain_picture(file, *rest, **more)
 
-def open_film(file, *rest, **more):
+def open_video(file, *rest, **more):
     trap(str(file).encode())
     return plain_film(file, *rest, **more)
 
 plain_picture, Image.open = Image.open, open_picture
-plain_film, av.open = av.open, open_film
+plain_film, av.open = av.open, open_video
 """
 
 

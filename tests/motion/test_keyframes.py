@@ -14,7 +14,7 @@ from colorize_media.motion.keyframes import Colored, EveryFrame, Keyframes
 from colorize_media.motion.smoothing import Best, Fast, SmoothingInput
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.video.pipeline import colorize_video
+from colorize_media.video.colorize import colorize_video
 from tests.made.films import decode, grey_frames, make_video
 
 HEIGHT, WIDTH = 32, 56

@@ -41,7 +41,7 @@ from colorize_media.network.refine import (
 )
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.colorize import colorize_photo
-from colorize_media.video.pipeline import colorize_video
+from colorize_media.video.colorize import colorize_video
 from tests.made.films import decode, grey_frames, make_video
 
 TEMPERATURE, STRENGTH = 0.8, 2.0

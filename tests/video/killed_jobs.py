@@ -25,6 +25,7 @@ from colorize_media.events import Advanced, Event, Resumed
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.video import pipeline
+from colorize_media.video.colorize import colorize_video
 
 
 def shorten(monkeypatch: Any = None) -> None:
@@ -95,7 +96,7 @@ def run_one(job: dict[str, Any], colorizer: Colorizer, kind: str, count: int, re
     values = {
         name: Fraction(value) if name in ("start", "duration") else value for name, value in job["options"].items()
     }
-    pipeline.colorize_video(Path(job["source"]), Path(job["target"]), colorizer, ColorizeOptions(**values), on_event)
+    colorize_video(Path(job["source"]), Path(job["target"]), colorizer, ColorizeOptions(**values), on_event)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from colorize_media.errors import BadOption, NoPicture
 from colorize_media.events import Done
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
+from colorize_media.video.colorize import colorize_video
 from colorize_media.video.encoder import EncoderSettings
-from colorize_media.video.pipeline import colorize_video
 from colorize_media.video.preview import MOMENTS, preview_video
 from colorize_media.video.reader import Reader
 from colorize_media.video.writer import Writer

@@ -16,8 +16,8 @@ from colorize_media.motion.smoothing import LOOK_AHEAD
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import SMOOTHING, ColorizeOptions
 from colorize_media.training.video_evaluation import BASELINE, TRUTH, FilmScore, format_films, score_film, summary
+from colorize_media.video.colorize import colorize_video
 from colorize_media.video.comparison import FilmInAllWays, find_films
-from colorize_media.video.pipeline import colorize_video
 from tests.made.films import decode, grey_frames, make_video
 
 

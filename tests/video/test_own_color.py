@@ -22,8 +22,8 @@ from colorize_media.judge.monochrome import evidence
 from colorize_media.judge.survey import samples_for, survey
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
+from colorize_media.video.colorize import colorize_video
 from colorize_media.video.own_color import LOOK_AHEAD, PATROL, ColorShots, ShotFrame
-from colorize_media.video.pipeline import colorize_video
 from tests.made.films import decode, make_video
 from tests.video.killed_jobs import shorten
 

@@ -23,7 +23,7 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.colorize import _cubic_weights, colorize_photo
 from colorize_media.photo.picture import read_photo
-from colorize_media.video.pipeline import colorize_video
+from colorize_media.video.colorize import colorize_video
 from tests.made.films import decode, grey_frames, make_video, packets
 
 LOSSLESS = ColorizeOptions(encoder="ffv1")

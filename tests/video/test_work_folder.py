@@ -27,8 +27,8 @@ from colorize_media.events import Advanced, Event, Planned, Resumed, Warned, ign
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.video import reader as video
+from colorize_media.video.colorize import colorize_video
 from colorize_media.video.encoder import EncoderSettings
-from colorize_media.video.pipeline import colorize_video
 from colorize_media.video.reader import Reader
 from colorize_media.video.segments import SegmentWriter, decoding_times, read_segment, reorder_delay
 from colorize_media.video.work_folder import work_path

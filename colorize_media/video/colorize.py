@@ -1,0 +1,74 @@
+"""colorize_video(): open a film, decide, colour its frames into the output, tell the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
+from colorize_media.judge.decision import decide_film
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.options import ColorizeOptions
+from colorize_media.version import __version__
+from colorize_media.video.encoder import EncoderSettings
+from colorize_media.video.opening import open_video, survey_of
+from colorize_media.video.pipeline import color_frames
+from colorize_media.video.writer import Writer
+
+
+def colorize_video(
+    source: Path, target: Path, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
+) -> Result:
+    """Colour one film; returns Done, or Skipped if its frames have colour already (unless ``options.force``).
+
+    In a film that is partly in colour the shots that are keep their own chroma (unless ``options.force``). Every frame
+    keeps its Y plane and its time; other streams are copied. What a run that was stopped has finished is gone on with.
+    Raises a FileProblem or EnvironmentProblem; then there is no output. ``on_event`` gets Started, Resumed, Advanced and
+    Warned; telling the result is the caller's.
+    """
+    begun = time.monotonic()
+    with open_video(source, options) as reader:
+        found = survey_of(reader)
+        decision = decide_film(found, options)
+        if not decision.colorize:
+            return Skipped(source, decision.told)
+        settings = EncoderSettings(options.encoder, options.crf, options.preset)
+        writer = Writer(target, reader, settings, _job(colorizer, options))
+        try:
+            with writer:
+                on_event(Started(source, target, "video", reader.frames_estimate, decision.told))
+                count = color_frames(reader, writer, colorizer, options, found, on_event)
+        except BaseException:
+            if writer.kept is not None:
+                on_event(Warned(source, f"the same command goes on from what is finished, which is in {writer.kept}"))
+            raise
+        for message in (*reader.warnings, *writer.warnings):
+            on_event(Warned(source, message))
+        if reader.damaged:
+            on_event(Warned(source, f"{reader.damaged} damaged frames or packets"))
+        seconds = time.monotonic() - begun
+        return Done(source, target, count.frames, seconds, reader.damaged, count.own_frames, count.own_shots)
+
+
+def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
+    """What a film's colours depend on besides the film itself, as JSON types by names for people."""
+    job = {
+        name.replace("_", " "): value for name, value in dataclasses.asdict(options).items() if name not in _NO_COLOR
+    }
+    return {
+        **job,
+        "start": str(options.start),
+        "duration": str(options.duration),
+        "model": colorizer.weights_digest,
+        "device": f"{colorizer.device} {colorizer.dtype}",
+        "engine": colorizer.engine.name,
+        "batch size": colorizer.batch_size,
+        "version": __version__,
+    }
+
+
+_NO_COLOR = frozenset(
+    {"quality", "fast", "max_pixels", "encoder", "crf", "preset", "preview", "provenance", "strip_metadata"}
+)  # options that change no colour of a film
