@@ -161,7 +161,7 @@ def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: 
 def finish_photo(
     prepared: PreparedPhoto, ab: NDArray[np.float32], target: Path, options: ColorizeOptions
 ) -> tuple[str, ...]:
-    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `photo_writer.write_photo`."""
+    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `write_photo`."""
     photo = prepared.photo
     return write_photo(
         photo,
@@ -175,13 +175,13 @@ def finish_photo(
 
 
 def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
-    """Chroma for `photo_writer.write_photo`, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, fitted to the luma."""
+    """Chroma for `write_photo`, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, fitted to the luma."""
     height, width = photo.luma.shape
     table = chroma_table(photo.spec.matrix)
     wide: list[NDArray[Any]] = [
         cv2.resize(plane, (width, len(ab)), interpolation=cv2.INTER_CUBIC) for plane in cv2.split(ab)
     ]
-    weights = _cubic_weights(len(ab), height)
+    weights = cubic_weights(len(ab), height)
 
     def chroma(top: int, bottom: int) -> NDArray[Any]:
         used = np.flatnonzero(weights[top:bottom].any(axis=0))
@@ -192,7 +192,7 @@ def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
     return chroma
 
 
-def _cubic_weights(rows: int, height: int) -> NDArray[np.float32]:
+def cubic_weights(rows: int, height: int) -> NDArray[np.float32]:
     """``(height, rows)``: how each row of an enlarged picture is made of the small one's. OpenCV's bicubic (a = −0.75).
 
     With it a picture is enlarged in strips, which bounds the memory of large photographs; the kernel is Keys' (1981) with

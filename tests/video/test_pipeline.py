@@ -8,21 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from PIL import Image
 from skimage import data
 
-from colorize_media.color.spaces import luma_of_rgb
 from colorize_media.errors import ColorizeError, DamagedMedia
 from colorize_media.events import Advanced, Done, Event, Skipped, Started
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.colorize import _cubic_weights, colorize_photo
-from colorize_media.photo.picture import read_photo
 from colorize_media.video.colorize import colorize_video
 from tests.made.films import decode, grey_frames, make_video, packets
 
@@ -198,61 +192,6 @@ def test_too_large_a_frame_is_refused(tmp_path: Path, colorizer: Colorizer) -> N
     source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(1))
     with pytest.raises(ColorizeError, match="too large"):
         colorize_video(source, tmp_path / "out.mkv", colorizer, ColorizeOptions(max_pixels=1000))
-
-
-# --- photographs
-
-
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jpg"])
-@pytest.mark.parametrize("toned", [False, True])
-def test_a_photograph_keeps_its_lightness(tmp_path: Path, colorizer: Colorizer, suffix: str, toned: bool) -> None:
-    grey = data.camera()[:200, :301].astype(np.float32)
-    tone = np.array([1.0, 0.93, 0.8] if toned else [1.0, 1.0, 1.0])
-    rgb = np.rint(grey[..., None] * tone).astype(np.uint8)
-    source, target = tmp_path / "in.png", tmp_path / f"out{suffix}"
-    Image.fromarray(rgb).save(source)
-    told: list[Event] = []
-    assert isinstance(colorize_photo(source, target, colorizer, ColorizeOptions(), told.append), Done)
-    assert isinstance(told[0], Started)
-    assert told[0].note.startswith("toned" if toned else "neutral")
-    before = read_photo(source, max_pixels=10**6).luma.astype(int)
-    with Image.open(target) as image:
-        result = np.asarray(image.convert("YCbCr" if suffix == ".jpg" else "RGB"))
-    if suffix in (".jpg", ".webp"):  # lossy: only the mean can be asked for
-        after = result[..., 0] if suffix == ".jpg" else read_photo(target, max_pixels=10**6).luma
-        assert np.abs(after.astype(int) - before).mean() < 2
-    else:
-        luma = luma_of_rgb(torch.from_numpy(result.astype(np.float64)).permute(2, 0, 1), "bt601")[0].numpy()
-        assert np.abs(luma - before).max() <= 1
-        assert np.ptp(result.astype(int), axis=2).max() > 2
-
-
-def test_a_16_bit_photograph_stays_16_bit(tmp_path: Path, colorizer: Colorizer) -> None:
-    ramp = np.add.outer(np.arange(200) * 150, np.arange(180) * 160).astype(np.uint16)
-    source, target = tmp_path / "in.png", tmp_path / "out.png"
-    assert cv2.imwrite(str(source), ramp)
-    colorize_photo(source, target, colorizer, ColorizeOptions())
-    result = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
-    assert result is not None
-    assert result.dtype == np.uint16
-    luma = luma_of_rgb(torch.from_numpy(result[..., ::-1].astype(np.float64)).permute(2, 0, 1), "bt601")[0].numpy()
-    assert np.abs(luma - ramp).max() <= 1
-    assert len(np.unique(luma.round())) > 5000
-
-
-def test_a_colour_photograph_is_left_alone_unless_forced(tmp_path: Path, colorizer: Colorizer) -> None:
-    source, target = tmp_path / "in.png", tmp_path / "out.png"
-    Image.fromarray(data.coffee()).save(source)
-    assert isinstance(colorize_photo(source, target, colorizer, ColorizeOptions()), Skipped)
-    assert not target.exists()
-    assert isinstance(colorize_photo(source, target, colorizer, ColorizeOptions(force=True)), Done)
-
-
-def test_rows_enlarged_by_weights_equal_opencvs_bicubic() -> None:
-    grid = np.random.default_rng(0).normal(0, 30, (16, 40, 2)).astype(np.float32)
-    whole = cv2.resize(grid, (40, 333), interpolation=cv2.INTER_CUBIC)
-    enlarged = np.einsum("or,rwc->owc", _cubic_weights(16, 333), grid)
-    np.testing.assert_allclose(enlarged, whole, atol=2e-3)
 
 
 # --- real files
