@@ -1,6 +1,8 @@
 """Many files in one run: found, planned, coloured side by side, remembered.
 
 discovery       which files a folder holds
+naming          which output an input gets
+collisions      outputs that would replace an input or each other, refused
 plan            from what the user named to a list of jobs
 manifest        what an output folder remembers of earlier runs
 run             does a plan

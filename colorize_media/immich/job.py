@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+from colorize_media.archive.naming import with_writable_suffix
 from colorize_media.archive.outcomes import unexpected
-from colorize_media.archive.plan import with_writable_suffix
 from colorize_media.errors import (
     ColorizeError,
     DamagedMedia,

@@ -14,7 +14,7 @@ from skimage import data
 from colorize_media.archive.manifest import MANIFEST_NAME
 from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
-from colorize_media.errors import BadOption, InputIsOutput, OutputCollision, WeightsDamaged
+from colorize_media.errors import BadOption, WeightsDamaged
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Summary
 from colorize_media.files.first_look import kind_of
 from colorize_media.network.colorizer import Colorizer
@@ -113,31 +113,6 @@ def test_one_input_with_a_file_name_as_output(tmp_path: Path) -> None:
     assert make_plan([source], tmp_path / "folder.v1", overwrite=False)[0].target == tmp_path / "folder.v1" / "a.jpg"
     with pytest.raises(BadOption, match="cannot be written"):
         make_plan([source], tmp_path / "b.mp3", overwrite=False)
-
-
-def test_replacing_an_input_is_refused_before_any_work(tmp_path: Path) -> None:
-    source = grey_photo(tmp_path / "a.jpg")
-    (tmp_path / "link.jpg").symlink_to(source)
-    os.link(source, tmp_path / "hard.jpg")
-    for output in (source, tmp_path / "link.jpg", tmp_path / "hard.jpg", tmp_path / "x" / ".." / "a.jpg"):
-        (tmp_path / "x").mkdir(exist_ok=True)
-        with pytest.raises(InputIsOutput) as caught:
-            make_plan([source], output, overwrite=True)
-        assert caught.value.exit_code == 2
-    with pytest.raises(InputIsOutput):  # an input that another input's output would replace
-        make_plan([source, grey_photo(tmp_path / "a.color.jpg")], None, overwrite=True)
-    with pytest.raises(InputIsOutput):
-        make_plan([tmp_path], tmp_path, overwrite=True)
-
-
-def test_two_inputs_with_one_output_are_refused_before_any_work(tmp_path: Path) -> None:
-    one, other = grey_photo(tmp_path / "1" / "a.jpg"), grey_photo(tmp_path / "2" / "a.jpg")
-    with pytest.raises(OutputCollision) as caught:
-        make_plan([one, other], tmp_path / "out", overwrite=False)
-    assert str(one) in caught.value.why
-    assert str(other) in caught.value.why
-    assert caught.value.exit_code == 2
-    assert not (tmp_path / "out").exists()
 
 
 # --- runs

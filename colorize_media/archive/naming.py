@@ -1,0 +1,112 @@
+"""Which output an input gets: beside it or below the output folder, with an extension that can be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colorize_media.archive.discovery import Selection, search
+from colorize_media.errors import BadOption
+from colorize_media.files.first_look import Kind, kind_of, nearest_suffix
+from colorize_media.files.formats import (
+    FORMAT_SUFFIXES,
+    NOT_WRITABLE,
+    PHOTO_FALLBACK,
+    RAW_FALLBACK,
+    RAW_SUFFIXES,
+    VIDEO_FALLBACK,
+    WRITABLE_PHOTO,
+    WRITABLE_VIDEO,
+)
+
+MARK = ".color"  # film.mp4 → film.color.mp4
+PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An input file and where its output would be; without a kind, there is nothing at the source but a problem."""
+
+    source: Path
+    target: Path | None = None
+    kind: Kind | None = None
+    root: Path | None = None
+    tree: Path | None = None
+    problem: str = ""
+
+
+def pairs_of(inputs: Sequence[Path], output: Path | None, selection: Selection, preview: bool) -> Iterator[Pair]:
+    """Every file of the inputs with its output. That of a preview belongs to no remembered run. Raises BadOption."""
+    single = len(inputs) == 1
+    for source in inputs:
+        if source.is_dir():
+            named = source if source.name not in ("", "..") else source.resolve()  # "." and ".." have no name to extend
+            root = named.with_name(f"{named.name}-color") if output is None else output
+            for found in search(source, selection, root):
+                path = source / found.relative
+                if found.problem:
+                    yield Pair(path, problem=f"cannot read the folder: {found.problem}")
+                    continue
+                kind = kind_of(path)
+                target = root / _output_name(found.relative, kind, preview, path)
+                yield Pair(path, target, kind, None if preview else root, source)
+        elif not source.exists():
+            yield Pair(source, problem="no such file or folder")
+        else:
+            kind = kind_of(source)
+            target, named_root = _target_of_file(source, output, kind, single, preview)
+            yield Pair(source, target, kind, None if preview else named_root)
+
+
+def _target_of_file(
+    source: Path, output: Path | None, kind: Kind, single: bool, preview: bool
+) -> tuple[Path, Path | None]:
+    """The output, and the output folder that the user named."""
+    if output is None and preview and kind == "video":
+        return _output_name(source, kind, preview, source), None
+    if output is None:
+        named = source.with_name(f"{source.stem}{MARK}{source.suffix}")
+        return with_writable_suffix(named, kind, source), None
+    if single and not output.is_dir() and output.suffix and not str(output).endswith(os.sep):
+        writable = WRITABLE_PHOTO if kind == "photo" else {".png"} if preview else WRITABLE_VIDEO
+        if output.suffix.lower() not in writable:
+            raise BadOption(
+                "the output's format cannot be written",
+                path=output,
+                why=f"{output.suffix} is not for {'a preview' if preview and kind == 'video' else f'a {kind}'}",
+                hint=f"use one of {' '.join(sorted(writable))}",
+            )
+        return output, None
+    return output / _output_name(Path(source.name), kind, preview, source), output
+
+
+def _output_name(path: Path, kind: Kind, preview: bool, source: Path) -> Path:
+    if preview and kind == "video":
+        return path.with_name(path.name + PREVIEW)
+    return with_writable_suffix(path, kind, source)
+
+
+def with_writable_suffix(path: Path, kind: Kind, source: Path) -> Path:
+    """The same name if its format can be written and holds what ``source`` has, else with the nearest one's extension."""
+    if kind == "photo":
+        suffix = path.suffix.lower()
+        if suffix in RAW_SUFFIXES:
+            return path.with_name(path.name + RAW_FALLBACK)
+        if suffix in (*FORMAT_SUFFIXES["HEIC"], ".avif") and (nearest := nearest_suffix(source)):
+            return path.with_name(path.name + nearest)
+        return path if path.suffix.lower() in WRITABLE_PHOTO else path.with_name(path.name + PHOTO_FALLBACK)
+    return path if path.suffix.lower() in WRITABLE_VIDEO else path.with_name(path.name + VIDEO_FALLBACK)
+
+
+def why_another_format(source: Path, target: Path, kind: Kind) -> str:
+    """Why `with_writable_suffix` gave the output another extension than its source's; nothing where it did not."""
+    suffix = source.suffix.lower()
+    if not suffix or target.suffix.lower() == suffix or not target.stem.lower().endswith(suffix):
+        return ""  # the same, or the user's own choice
+    if kind == "video":
+        why = f"films are not written as {suffix}"
+    else:
+        why = NOT_WRITABLE.get(suffix, f"{suffix} is written with 8 bits per channel, and this has more")
+    return f"{why}; the nearest format is {target.suffix.lower()}"
