@@ -44,6 +44,7 @@ import torch
 from colorize_media.archive.photo_queue import default_workers
 from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
+from colorize_media.archive.running import Running
 from colorize_media.errors import TrainingProblem
 from colorize_media.events import Event, Failed
 from colorize_media.judge.decision import decide_photo
@@ -271,9 +272,8 @@ def end_to_end(folder: Path, colorizer: Colorizer, options: ColorizeOptions, wor
     out = folder / "color"
     plan = make_plan([folder / "photos"], out, overwrite=False)
     begun = time.perf_counter()
-    run_plan(
-        plan, lambda: colorizer, options, lambda e: failed.append(e) if isinstance(e, Failed) else None, workers=workers
-    )
+    hear = lambda event: failed.append(event) if isinstance(event, Failed) else None  # noqa: E731
+    run_plan(plan, Running(lambda: colorizer, options, hear, workers))
     taken = time.perf_counter() - begun
     if failed or len(list(out.glob("*.jpg"))) != len(plan):
         raise SystemExit(f"not all were coloured: {failed[:3]}")

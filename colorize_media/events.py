@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -94,12 +94,13 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Failed:
-    """One file could not be coloured. No output was left."""
+    """One file could not be coloured. No output was left. ``trace`` is the text of the error's traceback, not in JSON."""
 
     source: Path
     what: str
     why: str
     hint: str
+    trace: str = field(default="", repr=False, metadata={"json": False})
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,13 @@ def as_json(event: Event) -> dict[str, Any]:
     A file name that is not valid UTF-8 keeps its bytes as surrogate escapes, which ``json.dumps`` writes as ``\\udcXX``.
     """
     out: dict[str, Any] = {"event": type(event).__name__.lower()}
-    for field in dataclasses.fields(event):
-        value = getattr(event, field.name)
+    for item in dataclasses.fields(event):
+        if not item.metadata.get("json", True):
+            continue
+        value = getattr(event, item.name)
         if isinstance(value, Path):
             value = str(value)
         elif isinstance(value, Fraction):
             value = float(value)
-        out[field.name] = value
+        out[item.name] = value
     return out

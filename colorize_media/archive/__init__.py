@@ -5,6 +5,7 @@ naming          which output an input gets
 collisions      outputs that would replace an input or each other, refused
 plan            from what the user named to a list of jobs
 manifest        what an output folder remembers of earlier runs
+running         how a run goes: network, options, who is told, threads
 run             does a plan
 photo_queue     photographs through decoding, network and encoding in parallel
 in_flight       which files crashed a run, so that the next one tries them apart

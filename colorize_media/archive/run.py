@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from colorize_media.archive.manifest import Entry, Manifest, Stamp, Status
 from colorize_media.archive.outcomes import Outcome, settled, unexpected
 from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.plan import options_digest
+from colorize_media.archive.running import Running
 from colorize_media.errors import (
     ColorizeError,
     DamagedMedia,
@@ -25,58 +26,36 @@ from colorize_media.errors import (
     NoPicture,
     UnsupportedMedia,
 )
-from colorize_media.events import Done, Event, Failed, OnEvent, Planned, Skipped, Started, Summary, Warned
+from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned
 from colorize_media.files.whole import keep_mode_and_times
-from colorize_media.options import ColorizeOptions
 
 if TYPE_CHECKING:
     from colorize_media.archive.in_flight import InFlight
-    from colorize_media.network.colorizer import Colorizer
 
 # The file's own fault, so trying again is in vain; a full disk or a missing codec is not.
 _LASTING = (DamagedMedia, EmptyFile, Encrypted, NoPicture, UnsupportedMedia)
 
 
-def run_plan(
-    plan: Sequence[Planned],
-    make_colorizer: Callable[[], Colorizer],
-    options: ColorizeOptions,
-    on_event: OnEvent,
-    on_traceback: Callable[[str], None] = lambda text: None,
-    *,
-    workers: int = 0,
-) -> int:
+def run_plan(plan: Sequence[Planned], running: Running) -> int:
     """Do the plan; returns the exit code: 0, 1 if a file failed, 3 if the machine lacked something for one.
 
-    The network is loaded on the first file that needs it. ``on_traceback`` gets the text of each failure's traceback.
-    ``workers`` threads decode and encode photographs; 0 is one per core. Results are told in the order of the plan. When
-    interrupted, what is finished is told and remembered before KeyboardInterrupt goes on.
+    Results are told in the order of the plan. When interrupted, what is finished is told and remembered before
+    KeyboardInterrupt goes on.
     """
     started = time.monotonic()
-    with _Run(make_colorizer, options, on_event, on_traceback, workers) as run:
+    with _Run(running) as run:
         run.do(plan)
-    on_event(Summary(run.done, run.skipped, run.failed, time.monotonic() - started))
+    running.on_event(Summary(run.done, run.skipped, run.failed, time.monotonic() - started))
     return run.code
 
 
 class _Run:
-    """One run's state: the network once it is loaded, the counts, the manifests."""
+    """One run's state: the counts, the manifests."""
 
-    def __init__(
-        self,
-        make_colorizer: Callable[[], Colorizer],
-        options: ColorizeOptions,
-        on_event: OnEvent,
-        on_traceback: Callable[[str], None],
-        workers: int,
-    ) -> None:
+    def __init__(self, running: Running) -> None:
         self.done = self.skipped = self.failed = self.code = 0
-        self._make_colorizer = make_colorizer
-        self._colorizer: Colorizer | None = None
-        self._options = options
-        self._tell = on_event
-        self._on_traceback = on_traceback
-        self._workers = workers
+        self._running = running
+        self._options = running.options
         self._folders = OutputFolders()
         self._in_flight: InFlight | None = None
         self._manifests: dict[Path, Manifest] = {}
@@ -85,7 +64,7 @@ class _Run:
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Started):
             self._notes[event.source] = event.note
-        self._tell(event)
+        self._running.on_event(event)
 
     def __enter__(self) -> _Run:
         return self
@@ -110,7 +89,12 @@ class _Run:
 
         self._in_flight = InFlight(plan, self._folders)
         photos = PhotoQueue(
-            self._get_colorizer, self._options, self._folders, self._on_event, self._in_flight, workers=self._workers
+            self._running.get_colorizer,
+            self._options,
+            self._folders,
+            self._on_event,
+            self._in_flight,
+            workers=self._running.workers,
         )
         try:
             start = 0
@@ -123,19 +107,13 @@ class _Run:
         finally:
             photos.close()
 
-    def _get_colorizer(self) -> Colorizer:
-        # A device or weights problem is every file's, so it is not caught.
-        if self._colorizer is None:
-            self._colorizer = self._make_colorizer()
-        return self._colorizer
-
     def _color_film(self, item: Planned) -> Outcome:
         from colorize_media.video.colorize import colorize_video
         from colorize_media.video.preview import preview_video
 
         assert item.target is not None
         assert self._in_flight is not None
-        colorizer = self._get_colorizer()
+        colorizer = self._running.get_colorizer()
         source: os.stat_result | None = None
         warnings: tuple[str, ...] = ()
         try:
@@ -160,11 +138,9 @@ class _Run:
             self._on_event(Warned(item.source, message))
         self._remember(outcome)
         if isinstance(result, ColorizeError):
-            if outcome.trace:
-                self._on_traceback(outcome.trace)
             self.failed += 1
             self.code = max(self.code, result.exit_code if result.exit_code == 3 else 1)
-            self._on_event(Failed(item.source, result.what, _why(result, item.source), result.hint))
+            self._on_event(Failed(item.source, result.what, _why(result, item.source), result.hint, outcome.trace))
             return
         if item.action == "skip" and item.kind == "video" and item.target is not None:
             from colorize_media.video.work_folder import remove_finished

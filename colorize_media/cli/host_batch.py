@@ -19,18 +19,16 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from colorize_media.archive.outcomes import unexpected
 from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
+from colorize_media.archive.running import Running
 from colorize_media.errors import BadOption, ColorizeError, UsageProblem
 from colorize_media.events import Done, Event, Failed, Skipped, Warned
 from colorize_media.options import ColorizeOptions
 from colorize_media.version import __version__
-
-if TYPE_CHECKING:
-    from colorize_media.network.colorizer import Colorizer
 
 PROTOCOL = 1  # of the lines; a larger one may add names but not change the meaning of these
 LONGEST_REQUEST = 1 << 20  # bytes; the longest path that an operating system takes is 1/32 of it
@@ -54,25 +52,16 @@ class Request:
 def serve(
     requests: BinaryIO,
     answers: TextIO,
-    make_colorizer: Callable[[], Colorizer],
-    defaults: ColorizeOptions,
+    running: Running,
     *,
     overwrite: bool = False,
-    on_traceback: Callable[[str], None] = lambda text: None,
-    workers: int = 0,
 ) -> int:
     """Answer all requests in their order; returns the exit code as `archive.run_plan` does.
 
-    ``defaults`` and ``overwrite`` hold where a request says nothing. Ends at the end of the requests. Raises
+    ``running.options`` and ``overwrite`` hold where a request says nothing. Ends at the end of the requests. Raises
     BrokenPipeError when nobody reads the answers, and KeyboardInterrupt when interrupted or when the host is gone; what was
     finished is answered before.
     """
-    loaded: list[Colorizer] = []
-
-    def get_colorizer() -> Colorizer:
-        if not loaded:
-            loaded.append(make_colorizer())
-        return loaded[0]
 
     def tell(answer: Mapping[str, Any]) -> None:
         answers.write(json.dumps(answer) + "\n")
@@ -86,8 +75,8 @@ def serve(
             try:
                 with contextlib.ExitStack() as finished:
                     finished.callback(answer.tell, tell)
-                    request = answer.read(line, defaults, overwrite)
-                    code = max(code, answer.color(request, get_colorizer, on_traceback, workers))
+                    request = answer.read(line, running.options, overwrite)
+                    code = max(code, answer.color(request, running))
             except ColorizeError as error:
                 code = max(code, error.exit_code if error.exit_code == 3 else 1)
     return code
@@ -109,13 +98,7 @@ class _Answer:
             self._fail(error)
             raise
 
-    def color(
-        self,
-        request: Request,
-        get_colorizer: Callable[[], Colorizer],
-        on_traceback: Callable[[str], None],
-        workers: int,
-    ) -> int:
+    def color(self, request: Request, running: Running) -> int:
         """Do it; returns the exit code for it alone. Raises what stops it before it begins; then the answer says so."""
         try:
             if request.source.is_dir():
@@ -129,7 +112,12 @@ class _Answer:
                 [request.source], request.output, overwrite=request.overwrite, preview=request.options.preview
             )
             self._known["out"] = None if plan[0].target is None else str(plan[0].target)
-            return run_plan(plan, get_colorizer, request.options, self._hear, on_traceback, workers=workers)
+
+            def on_event(event: Event) -> None:
+                running.on_event(event)
+                self._hear(event)
+
+            return run_plan(plan, dataclasses.replace(running, options=request.options, on_event=on_event))
         except Exception as error:  # of the network, or a bug of ours: the next line is answered all the same
             wrapped = error if isinstance(error, ColorizeError) else _unexpected(request.source, error)
             self._fail(wrapped)

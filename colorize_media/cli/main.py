@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import click
 
 from colorize_media.errors import BadOption, ColorizeError, FileProblem
-from colorize_media.events import Event
+from colorize_media.events import Event, Failed, OnEvent
 from colorize_media.machine import let_cores_go
 from colorize_media.options import ENGINES, SMOOTHING, ColorizeOptions
 from colorize_media.version import __version__
@@ -196,6 +196,7 @@ def colorize(
     from colorize_media.archive.discovery import Selection
     from colorize_media.archive.plan import Memory, make_plan
     from colorize_media.archive.run import run_plan
+    from colorize_media.archive.running import Running
     from colorize_media.cli.console import make_reporter, plan_lines
     from colorize_media.wording import shown_path
 
@@ -224,7 +225,10 @@ def colorize(
         _use_threads(threads)
     reporter = make_reporter(plan, quiet=quiet, verbose=verbose, json_lines=json_lines)
 
+    show_traceback = _traceback_teller(verbose)
+
     def on_event(event: Event) -> None:
+        show_traceback(event)
         reporter(event)
         if page is not None:
             page(event)
@@ -243,7 +247,7 @@ def colorize(
                 reporter(item)
         if dry_run:
             return 0
-        code = run_plan(plan, make_colorizer, options, on_event, _traceback_teller(verbose), workers=threads)
+        code = run_plan(plan, Running(make_colorizer, options, on_event, threads))
     finally:
         reporter.close()
     if page is not None:
@@ -254,16 +258,15 @@ def colorize(
 
 
 def _serve_host(options: ColorizeOptions, *, overwrite: bool, verbose: int, threads: int) -> int:
+    from colorize_media.archive.running import Running
     from colorize_media.cli.host_batch import serve
 
     def make_colorizer() -> Any:
         _use_threads(threads)
         return _colorizer(options)
 
-    return serve(
-        sys.stdin.buffer, sys.stdout, make_colorizer, options,
-        overwrite=overwrite, on_traceback=_traceback_teller(verbose), workers=threads,
-    )  # fmt: skip
+    running = Running(make_colorizer, options, _traceback_teller(verbose), threads)
+    return serve(sys.stdin.buffer, sys.stdout, running, overwrite=overwrite)
 
 
 def _colorizer(options: ColorizeOptions) -> Any:
@@ -272,9 +275,14 @@ def _colorizer(options: ColorizeOptions) -> Any:
     return Colorizer(options.model, options.device, batch_size=options.batch_size, engine=options.engine)
 
 
-def _traceback_teller(verbose: int) -> Callable[[str], None]:
+def _traceback_teller(verbose: int) -> OnEvent:
     """What shows failures' tracebacks, which only -vv wants to see."""
-    return (lambda text: click.echo(text, err=True)) if verbose > 1 else (lambda text: None)
+
+    def tell(event: Event) -> None:
+        if verbose > 1 and isinstance(event, Failed) and event.trace:
+            click.echo(event.trace, err=True)
+
+    return tell
 
 
 @cli.command()
@@ -358,6 +366,7 @@ def immich(
     """
     if all_monochrome == bool(albums or tags):
         raise BadOption("which pictures?", why="", hint="give --album or --tag, or else --all-monochrome")
+    from colorize_media.archive.running import Running
     from colorize_media.cli.console import make_reporter
     from colorize_media.immich import job as job
     from colorize_media.immich.api import ImmichServer
@@ -377,15 +386,18 @@ def immich(
             click.echo(f"{server.url}: Immich {version}, {len(plan)} pictures to look at", err=True)
         _use_threads(threads)
         reporter = make_reporter([item for _, item in plan], quiet=quiet, verbose=verbose, json_lines=json_lines)
+        show_traceback = _traceback_teller(verbose)
+
+        def on_event(event: Event) -> None:
+            show_traceback(event)
+            reporter(event)
 
         try:
             if json_lines:
                 for _, item in plan:
                     reporter(item)
-            return job.run_immich(
-                server, plan, remembered, lambda: _colorizer(options), options, reporter, _traceback_teller(verbose),
-                dry_run=dry_run,
-            )  # fmt: skip
+            running = Running(lambda: _colorizer(options), options, on_event)
+            return job.run_immich(server, plan, remembered, running, dry_run=dry_run)
         finally:
             reporter.close()
     finally:

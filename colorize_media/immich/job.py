@@ -18,10 +18,11 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from colorize_media.archive.naming import with_writable_suffix
 from colorize_media.archive.outcomes import unexpected
+from colorize_media.archive.running import Running
 from colorize_media.errors import (
     ColorizeError,
     DamagedMedia,
@@ -39,9 +40,6 @@ from colorize_media.options import ColorizeOptions
 from colorize_media.photo.colorize import colorize_photo
 from colorize_media.photo.picture import read_photo
 from colorize_media.version import __version__
-
-if TYPE_CHECKING:
-    from colorize_media.network.colorizer import Colorizer
 
 TAG = "colorized"
 KEY = "COLORIZE_MEDIA_IMMICH_KEY"  # in the environment
@@ -125,10 +123,7 @@ def run_immich(
     server: ImmichServer,
     plan: Sequence[tuple[Asset, Planned]],
     state: State,
-    make_colorizer: Callable[[], Colorizer],
-    options: ColorizeOptions,
-    on_event: OnEvent,
-    on_traceback: Callable[[str], None] = lambda text: None,
+    running: Running,
     *,
     dry_run: bool = False,
 ) -> int:
@@ -136,7 +131,7 @@ def run_immich(
 
     Raises EnvironmentProblems: without server or network nothing can go on.
     """
-    return _Run(server, state, make_colorizer, options, on_event, on_traceback, dry_run).do(plan)
+    return _Run(server, state, running, dry_run).do(plan)
 
 
 class State:
@@ -163,19 +158,9 @@ def state_path(folder: Path, url: str) -> Path:
 
 
 class _Run:
-    def __init__(
-        self,
-        server: ImmichServer,
-        state: State,
-        make_colorizer: Callable[[], Colorizer],
-        options: ColorizeOptions,
-        on_event: OnEvent,
-        on_traceback: Callable[[str], None],
-        dry_run: bool,
-    ) -> None:
-        self._server, self._state, self._options, self._dry_run = server, state, options, dry_run
-        self._make_colorizer, self._on_event, self._on_traceback = make_colorizer, on_event, on_traceback
-        self._colorizer: Colorizer | None = None
+    def __init__(self, server: ImmichServer, state: State, running: Running, dry_run: bool) -> None:
+        self._server, self._state, self._dry_run = server, state, dry_run
+        self._get_colorizer, self._options, self._on_event = running.get_colorizer, running.options, running.on_event
         self._tag = ""
 
     def do(self, plan: Sequence[tuple[Asset, Planned]]) -> int:
@@ -204,11 +189,10 @@ class _Run:
             why = error.strerror or str(error)
             return Failed(item.source, "the disk gives out", why, "make room, or name another folder in TMPDIR")
         told = unexpected(item, error)
-        if told is not error:
-            self._on_traceback(traceback.format_exc())
+        trace = "" if told is error else traceback.format_exc()
         if isinstance(error, _LASTING):
             self._remember(asset, "failed", reason=f"{told.what}: {told.why}")
-        return Failed(item.source, told.what, told.why, told.hint)
+        return Failed(item.source, told.what, told.why, told.hint, trace)
 
     def _do(self, asset: Asset, item: Planned) -> Done | Skipped:
         begun = time.monotonic()
@@ -231,9 +215,7 @@ class _Run:
             original.parent.mkdir()
             self._server.download(asset, original)
             target = folder / _new_name(original)
-            if self._colorizer is None:
-                self._colorizer = self._make_colorizer()
-            result = colorize_photo(original, target, self._colorizer, self._options, self._renamed(item))
+            result = colorize_photo(original, target, self._get_colorizer(), self._options, self._renamed(item))
             if isinstance(result, Skipped):
                 return self._leave(asset, item, result.reason)
             made = self._server.upload(target, asset)

@@ -14,8 +14,9 @@ from skimage import data
 from colorize_media.archive.manifest import MANIFEST_NAME
 from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
+from colorize_media.archive.running import Running
 from colorize_media.errors import BadOption, WeightsDamaged
-from colorize_media.events import Done, Event, Failed, Planned, Skipped, Summary
+from colorize_media.events import Done, Event, Failed, Planned, Skipped, Summary, as_json
 from colorize_media.files.first_look import kind_of
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
@@ -39,7 +40,7 @@ def outputs(folder: Path) -> list[str]:
 
 
 def do(plan: list[Planned], fresh_weights: Path, events: list[Event]) -> int:
-    return run_plan(plan, lambda: Colorizer(str(fresh_weights), "cpu"), ColorizeOptions(), events.append)
+    return run_plan(plan, Running(lambda: Colorizer(str(fresh_weights), "cpu"), ColorizeOptions(), events.append))
 
 
 # --- plans
@@ -176,7 +177,10 @@ def test_a_problem_of_the_machine_ends_the_run_at_once(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(b"nothing")
     plan = make_plan([grey_photo(tmp_path / "a.jpg")], None, overwrite=False)
     with pytest.raises(WeightsDamaged):
-        run_plan(plan, lambda: Colorizer(str(tmp_path / "w.safetensors"), "cpu"), ColorizeOptions(), lambda event: None)
+        run_plan(
+            plan,
+            Running(lambda: Colorizer(str(tmp_path / "w.safetensors"), "cpu"), ColorizeOptions(), lambda event: None),
+        )
     assert not (tmp_path / "a.color.jpg").exists()
 
 
@@ -186,7 +190,7 @@ def test_an_unknown_encoder_is_exit_code_3_and_photographs_go_on(tmp_path: Path,
     events: list[Event] = []
     options = ColorizeOptions(encoder="libx999")
     plan = make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False)
-    assert run_plan(plan, lambda: Colorizer(str(fresh_weights), "cpu"), options, events.append) == 3
+    assert run_plan(plan, Running(lambda: Colorizer(str(fresh_weights), "cpu"), options, events.append)) == 3
     assert outputs(tmp_path / "out") == ["b.jpg"]
 
 
@@ -195,7 +199,6 @@ def test_a_bug_in_one_file_costs_only_that_file(tmp_path: Path, fresh_weights: P
     for name in ("a.jpg", "b.jpg"):
         grey_photo(tmp_path / "in" / name)
     events: list[Event] = []
-    traces: list[str] = []
 
     def tell(event: Event) -> None:
         events.append(event)
@@ -203,6 +206,8 @@ def test_a_bug_in_one_file_costs_only_that_file(tmp_path: Path, fresh_weights: P
             raise ZeroDivisionError("a bug")
 
     plan = make_plan([tmp_path / "in"], None, overwrite=False)
-    assert run_plan(plan, lambda: Colorizer(str(fresh_weights), "cpu"), ColorizeOptions(), tell, traces.append) == 1
+    assert run_plan(plan, Running(lambda: Colorizer(str(fresh_weights), "cpu"), ColorizeOptions(), tell)) == 1
     assert outputs(tmp_path / "in-color") == ["b.jpg"]
-    assert "ZeroDivisionError" in traces[0]
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert "ZeroDivisionError" in failed.trace
+    assert "trace" not in as_json(failed)

@@ -30,6 +30,7 @@ from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.photo_queue import PhotoQueue, memory_needed
 from colorize_media.archive.plan import Memory, make_plan
 from colorize_media.archive.run import run_plan
+from colorize_media.archive.running import Running
 from colorize_media.cli.main import run
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary
 from colorize_media.files.whole import remove_stale_parts
@@ -67,7 +68,7 @@ def do(
             tell(event)
 
     plan = make_plan(inputs, output, overwrite=False, memory=Memory(options, retry_failed=retry))
-    return run_plan(plan, lambda: Colorizer(str(weights), "cpu"), options, on_event), events
+    return run_plan(plan, Running(lambda: Colorizer(str(weights), "cpu"), options, on_event)), events
 
 
 def results(events: list[Event]) -> list[tuple[str, str]]:
@@ -241,7 +242,7 @@ def test_the_network_sees_pictures_of_equal_shape_together(tmp_path: Path, fresh
     for number in range(12):
         grey(tmp_path / "in" / f"{number:02d}.png", number, (96, 64) if number % 2 else (64, 96))
     plan = make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False)
-    assert run_plan(plan, lambda: colorizer, replace(SMALL, fast=True), lambda event: None) == 0
+    assert run_plan(plan, Running(lambda: colorizer, replace(SMALL, fast=True), lambda event: None)) == 0
     assert {shape[2:] for shape in seen} == {(64, 96), (96, 64)}  # each as it is, without borders
     assert sum(shape[0] for shape in seen) == 12
     assert 2 <= len(seen) <= 6

@@ -19,6 +19,7 @@ from PIL import Image
 from skimage import data
 
 from colorize_media import __version__
+from colorize_media.archive.running import Running
 from colorize_media.cli.host_batch import LONGEST_REQUEST, serve
 from colorize_media.cli.main import run
 from colorize_media.network.colorizer import Colorizer
@@ -52,7 +53,8 @@ class Host:
         raw = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
         answers = io.StringIO()
         options = ColorizeOptions(fast=True)
-        self.code = serve(io.BytesIO(b"\n".join(raw) + b"\n"), answers, self.load, options, workers=1, **settings)
+        running = Running(self.load, options, workers=1)
+        self.code = serve(io.BytesIO(b"\n".join(raw) + b"\n"), answers, running, **settings)
         greeting, *rest = map(json.loads, answers.getvalue().splitlines())
         assert greeting == {"ready": __version__, "protocol": 1, "pid": os.getpid()}
         return rest

@@ -21,6 +21,7 @@ from colorize_media.archive.naming import with_writable_suffix
 from colorize_media.archive.photo_queue import BYTES_PER_DEEP_PIXEL, BYTES_PER_PIXEL, memory_needed
 from colorize_media.archive.plan import Memory, make_plan
 from colorize_media.archive.run import run_plan
+from colorize_media.archive.running import Running
 from colorize_media.errors import DamagedMedia, FileProblem, LibraryMissing, UnsupportedMedia
 from colorize_media.events import Done, Event, Failed, Skipped
 from colorize_media.files.first_look import kind_of
@@ -401,7 +402,7 @@ def test_an_archive_of_rare_formats_is_coloured_or_told(
     def run() -> tuple[int, dict[str, Event]]:
         events: list[Event] = []
         plan = make_plan([source], out, overwrite=False, memory=Memory(options))
-        code = run_plan(plan, lambda: Colorizer(str(fresh_weights), "cpu"), options, events.append)
+        code = run_plan(plan, Running(lambda: Colorizer(str(fresh_weights), "cpu"), options, events.append))
         return code, {event.source.name: event for event in events if isinstance(event, (Done, Skipped, Failed))}
 
     with monkeypatch.context() as without:

@@ -22,6 +22,7 @@ import skimage.data
 
 from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
+from colorize_media.archive.running import Running
 from colorize_media.errors import DamagedMedia, OutputUnwritable
 from colorize_media.events import Advanced, Event, Planned, Resumed, Warned, ignore
 from colorize_media.network.colorizer import Colorizer
@@ -439,8 +440,8 @@ def test_what_a_kill_left_behind_a_finished_film_goes_with_the_next_run(tmp_path
     plan = [Planned(short, target, "video", "skip", "the output is already there")]
     target.write_bytes(b"older")
     os.utime(target, (1, 1))
-    run_plan(plan, lambda: pytest.fail("nothing to colour"), ColorizeOptions(), ignore)
+    run_plan(plan, Running(lambda: pytest.fail("nothing to colour"), ColorizeOptions(), ignore))
     assert left.is_dir()  # of a run that shall replace the output
     os.utime(target)
-    run_plan(plan, lambda: pytest.fail("nothing to colour"), ColorizeOptions(), ignore)
+    run_plan(plan, Running(lambda: pytest.fail("nothing to colour"), ColorizeOptions(), ignore))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
