@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from skimage import data
 
 from colorize_media.archive.in_flight import InFlight
 from colorize_media.archive.manifest import read_manifest
@@ -31,6 +30,7 @@ from colorize_media.files.whole import host_mark
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from tests.made.films import grey_frames, make_video
+from tests.made.pictures import save_grey
 
 SMALL = ColorizeOptions(working_size=64)
 DEAD = 2**22 - 3  # a process id that hardly ever lives
@@ -69,9 +69,9 @@ def trapped(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
-def grey(path: Path, extra: bytes = b"") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(data.camera()).resize((96, 64)).save(path)
+def save_trap(path: Path, extra: bytes = b"") -> Path:
+    """A grey photograph with ``extra`` in its file."""
+    save_grey(path)
     with path.open("ab") as file:
         file.write(extra)  # behind a picture's end, where no decoder looks
     return path
@@ -101,7 +101,7 @@ def test_a_picture_that_crashes_a_decoder_costs_one_run(
     """The later runs are in this process, which knows no traps; what they try in a process of its own crashes there."""
     source, out = tmp_path / "in", tmp_path / "out"
     for number in range(4):
-        grey(source / f"{number}.png", b"CRASH" if number == 2 else b"")
+        save_trap(source / f"{number}.png", b"CRASH" if number == 2 else b"")
     words = command(source, out, fresh_weights)
     assert crash(words, trapped) == -signal.SIGSEGV
     assert [path.suffix for path in out.glob(".colorize-media-*")] == [".begun"]
@@ -117,7 +117,7 @@ def test_a_picture_that_crashes_a_decoder_costs_one_run(
     third = capsys.readouterr().out
     assert outcomes(third)["2.png"] == "failed"
     assert "in an earlier run" in third
-    grey(source / "2.png")
+    save_grey(source / "2.png")
     os.utime(source / "2.png", ns=(1, 1))
     assert run(words) == 0
     assert len(list(out.glob("*.png"))) == 4
@@ -129,7 +129,7 @@ def test_a_film_that_crashes_a_decoder_costs_one_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     source, out = tmp_path / "in", tmp_path / "out"
-    grey(source / "a.png")
+    save_grey(source / "a.png")
     make_video(source / "b CRASH.mp4", frames=grey_frames(4))
     make_video(source / "c.mp4", frames=grey_frames(4))
     words = command(source, out, fresh_weights)
@@ -152,9 +152,9 @@ def test_a_trial_tells_crashes_from_what_is_only_wrong(
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff broken")
     with ThreadPoolExecutor() as pool:
-        hang = pool.submit(tried, grey(tmp_path / "hang.png", b"HANG"), 3.0)
-        good = pool.submit(tried, grey(tmp_path / "good.png"))
-        assert "SIGSEGV" in tried(grey(tmp_path / "crash.png", b"CRASH"))
+        hang = pool.submit(tried, save_trap(tmp_path / "hang.png", b"HANG"), 3.0)
+        good = pool.submit(tried, save_grey(tmp_path / "good.png"))
+        assert "SIGSEGV" in tried(save_trap(tmp_path / "crash.png", b"CRASH"))
         assert tried(broken) == ""  # an error like any other, which the run itself tells
         assert good.result() == ""
         assert "gets no further" in hang.result()
@@ -172,7 +172,9 @@ def leave(out: Path, *lines: tuple[str, str]) -> Path:
 def items(tmp_path: Path, count: int) -> list[Planned]:
     out = tmp_path / "out"
     return [
-        Planned(grey(tmp_path / "in" / f"{n}.png"), out / f"{n}.png", "photo", "colorize", "", out, tmp_path / "in")
+        Planned(
+            save_grey(tmp_path / "in" / f"{n}.png"), out / f"{n}.png", "photo", "colorize", "", out, tmp_path / "in"
+        )
         for n in range(count)
     ]
 

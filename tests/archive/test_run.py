@@ -40,15 +40,10 @@ from colorize_media.options import ColorizeOptions
 from colorize_media.photo.colorize import PreparedPhoto, finish_photo, photo_colors, prepare_photo
 from tests.made.films import grey_frames, make_video
 from tests.made.networks import lively
+from tests.made.pictures import save_grey
 
 SMALL = ColorizeOptions(working_size=64)
 PROGRAM = [sys.executable, "-m", "colorize_media"]
-
-
-def grey(path: Path, seed: int = 0, size: tuple[int, int] = (96, 64)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.roll(data.camera(), 31 * seed, axis=1)).resize(size).save(path)
-    return path
 
 
 def do(
@@ -90,7 +85,7 @@ def assert_whole(folder: Path) -> list[str]:
 def test_the_next_run_does_only_what_is_left(tmp_path: Path, fresh_weights: Path) -> None:
     """Files that would fail or look different, had they been opened again: same size and time, other bytes."""
     source, out = tmp_path / "in", tmp_path / "out"
-    grey(source / "a.png")
+    save_grey(source / "a.png")
     Image.fromarray(data.coffee()).save(source / "b.jpg")
     (source / "c.jpg").write_bytes(b"\xff\xd8\xff broken")
     code, events = do([source], out, fresh_weights)
@@ -106,7 +101,7 @@ def test_the_next_run_does_only_what_is_left(tmp_path: Path, fresh_weights: Path
     assert (out / "a.png").stat() == before
     failed = next(event for event in events if isinstance(event, Failed))
     assert "--retry-failed" in failed.hint
-    grey(source / "c.jpg")
+    save_grey(source / "c.jpg")
     os.utime(source / "c.jpg", ns=(1, 1))
     code, events = do([source], out, fresh_weights)
     assert (code, results(events)[-1]) == (0, ("Done", "c.jpg"))
@@ -118,7 +113,7 @@ def test_failures_are_tried_again_when_asked_and_those_of_the_machine_always(
     source, out = tmp_path / "in", tmp_path / "out"
     (source / "x").mkdir(parents=True)
     (source / "a.jpg").write_bytes(b"\xff\xd8\xff broken")
-    grey(source / "x" / "b.png")
+    save_grey(source / "x" / "b.png")
     out.mkdir()
     (out / "x").write_text("a file where the folder should be")
     assert do([source], out, fresh_weights)[0] == 1
@@ -133,7 +128,7 @@ def test_failures_are_tried_again_when_asked_and_those_of_the_machine_always(
 
 def test_modes_and_times_of_files_and_folders_are_kept(tmp_path: Path, fresh_weights: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
-    photo = grey(source / "1954" / "may" / "a.png")
+    photo = save_grey(source / "1954" / "may" / "a.png")
     photo.chmod(0o440)
     times = {photo: 10**9, photo.parent: 2 * 10**9, photo.parent.parent: 3 * 10**9}
     photo.parent.chmod(0o710)
@@ -148,7 +143,7 @@ def test_modes_and_times_of_files_and_folders_are_kept(tmp_path: Path, fresh_wei
 
 def test_a_finished_archive_is_known_without_the_network(tmp_path: Path, fresh_weights: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
-    grey(source / "a.png")
+    save_grey(source / "a.png")
     Image.fromarray(data.coffee()).save(source / "b.jpg")
     make_video(source / "c.mp4", frames=grey_frames(4))
     command = [str(source), "-o", str(out), "--model", str(fresh_weights), "--working-size", "64"]
@@ -162,7 +157,7 @@ def test_a_finished_archive_is_known_without_the_network(tmp_path: Path, fresh_w
         [sys.executable, "-c", code, *command, "--threads", "1", "--device", "cuda:99"], capture_output=True, text=True
     )
     assert again.stdout == "0 []\n", again.stderr
-    grey(source / "d.png")
+    save_grey(source / "d.png")
     assert run([*command, "--device", "cuda:99"]) == 3
 
 
@@ -172,7 +167,7 @@ def test_a_finished_archive_is_known_without_the_network(tmp_path: Path, fresh_w
 def test_no_thread_outlives_a_run(tmp_path: Path, fresh_weights: Path) -> None:
     """One that does is torn out of a decoder when Python ends, which aborts a run that went well."""
     for number in range(3):
-        grey(tmp_path / "in" / f"{number}.png", number)
+        save_grey(tmp_path / "in" / f"{number}.png", number)
     code, _ = do([tmp_path / "in"], tmp_path / "out", fresh_weights)
     assert code == 0
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("photo-")]
@@ -182,7 +177,7 @@ def test_results_come_in_the_order_of_the_plan_whatever_takes_longest(tmp_path: 
     source = tmp_path / "in"
     for number in range(12):
         size = (900, 700) if number % 5 == 0 else (64 + 32 * (number % 3), 64)
-        grey(source / f"{number:02d}.png", number, size)
+        save_grey(source / f"{number:02d}.png", number, size)
     (source / "03.png").write_bytes(b"broken")
     code, events = do([source], tmp_path / "out", fresh_weights)
     assert code == 1
@@ -201,7 +196,7 @@ def test_the_budget_decides_how_many_are_on_the_way(tmp_path: Path, fresh_weight
     """With room for less than one picture they go one by one: each begins after the one before it is done."""
     items = []
     for number in range(4):
-        source = grey(tmp_path / "in" / f"{number}.png", number)
+        source = save_grey(tmp_path / "in" / f"{number}.png", number)
         items.append(Planned(source, tmp_path / "out" / source.name, "photo", "colorize"))
     told: list[str] = []
     colorizer = Colorizer(str(fresh_weights), "cpu")
@@ -221,7 +216,7 @@ def test_the_budget_decides_how_many_are_on_the_way(tmp_path: Path, fresh_weight
 
 
 def test_memory_is_reckoned_by_the_header_alone(tmp_path: Path) -> None:
-    plain = grey(tmp_path / "a.png", size=(1000, 500))
+    plain = save_grey(tmp_path / "a.png", size=(1000, 500))
     deep = tmp_path / "deep.png"
     Image.fromarray(data.camera().astype(np.uint16) * 257).resize((1000, 500)).save(deep)
     assert 500_000 * 4 < memory_needed(plain, 10**9) < memory_needed(deep, 10**9)
@@ -240,7 +235,7 @@ def test_the_network_sees_pictures_of_equal_shape_together(tmp_path: Path, fresh
 
     colorizer.distribution = count  # type: ignore[method-assign]
     for number in range(12):
-        grey(tmp_path / "in" / f"{number:02d}.png", number, (96, 64) if number % 2 else (64, 96))
+        save_grey(tmp_path / "in" / f"{number:02d}.png", number, (96, 64) if number % 2 else (64, 96))
     plan = make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False)
     assert run_plan(plan, Running(lambda: colorizer, replace(SMALL, fast=True), lambda event: None)) == 0
     assert {shape[2:] for shape in seen} == {(64, 96), (96, 64)}  # each as it is, without borders
@@ -288,7 +283,7 @@ def test_a_picture_has_the_same_colours_alone_and_among_others(tmp_path: Path) -
     weights = tmp_path / "lively.safetensors"
     save_weights(weights, lively(ScenesConfig()), {})
     colorizer = Colorizer(str(weights), "cpu", batch_size=4)
-    prepared = [prepare_photo(grey(tmp_path / f"{n}.png", n), SMALL) for n in range(4)]
+    prepared = [prepare_photo(save_grey(tmp_path / f"{n}.png", n), SMALL) for n in range(4)]
     pictures = [one for one in prepared if isinstance(one, PreparedPhoto)]
     together = photo_colors(pictures, colorizer, SMALL)
     alone = np.concatenate([photo_colors([one], colorizer, SMALL) for one in pictures])
@@ -304,7 +299,7 @@ def test_a_picture_has_the_same_colours_alone_and_among_others(tmp_path: Path) -
 
 
 def test_a_pipe_in_a_folder_is_a_failure_and_not_waited_for(tmp_path: Path, fresh_weights: Path) -> None:
-    grey(tmp_path / "in" / "a.png")
+    save_grey(tmp_path / "in" / "a.png")
     os.mkfifo(tmp_path / "in" / "b.jpg")
     code, events = do([tmp_path / "in"], tmp_path / "out", fresh_weights)
     assert (code, results(events)) == (1, [("Done", "a.png"), ("Failed", "b.jpg")])
@@ -313,7 +308,7 @@ def test_a_pipe_in_a_folder_is_a_failure_and_not_waited_for(tmp_path: Path, fres
 def test_a_file_that_vanishes_midway_costs_only_itself(tmp_path: Path, fresh_weights: Path) -> None:
     source = tmp_path / "in"
     for number in range(40):
-        grey(source / f"{number:02d}.png", number)
+        save_grey(source / f"{number:02d}.png", number)
 
     def tell(event: Event) -> None:
         (source / "39.png").unlink(missing_ok=True)
@@ -349,7 +344,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_next_run_finishes(
 ) -> None:
     source, out = tmp_path / "in", small_disk / "out"
     for number in range(6):
-        grey(source / f"{number}.png", number, (320, 240))
+        save_grey(source / f"{number}.png", number, (320, 240))
     code, events = do([source], out, fresh_weights)
     failed = [event for event in events if isinstance(event, Failed)]
     assert code == 1
@@ -365,11 +360,11 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_next_run_finishes(
 
 def test_a_read_only_destination(tmp_path: Path, small_disk: Path, fresh_weights: Path) -> None:
     source, out = tmp_path / "in", small_disk / "out"
-    grey(source / "a.png")
+    save_grey(source / "a.png")
     assert do([source], out, fresh_weights)[0] == 0
     remount(small_disk, "ro")
     assert do([source], out, fresh_weights)[0] == 0  # all is done: nothing needs to be written
-    grey(source / "b.png")
+    save_grey(source / "b.png")
     code, events = do([source], out, fresh_weights)
     assert (code, results(events)) == (1, [("Skipped", "a.png"), ("Failed", "b.png")])
     remount(small_disk, "rw")
@@ -396,7 +391,7 @@ def wait_for_done(job: subprocess.Popen[str], count: int) -> None:
 @pytest.fixture
 def thirty(tmp_path: Path) -> Path:
     for number in range(30):
-        grey(tmp_path / "in" / f"{number % 4}" / f"{number:02d}.png", number, (240, 160))
+        save_grey(tmp_path / "in" / f"{number % 4}" / f"{number:02d}.png", number, (240, 160))
     return tmp_path / "in"
 
 
@@ -533,9 +528,9 @@ def test_the_command_selects_leaves_documents_and_remembers(
     tmp_path: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
-    grey(source / "a.png")
-    grey(source / "private" / "b.png")
-    grey(source / "c.bmp")
+    save_grey(source / "a.png")
+    save_grey(source / "private" / "b.png")
+    save_grey(source / "c.bmp")
     Image.fromarray(data.text()).save(source / "page.png")
     words = [str(source), "-o", str(out), "--model", str(fresh_weights), "--include", "*.png", "--exclude", "private"]
     assert run([*words, "--skip-documents"]) == 0

@@ -15,6 +15,8 @@ import skimage.data
 from av.video.format import VideoFormat
 from numpy.typing import NDArray
 
+from tests.made.clips import pan
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -42,10 +44,8 @@ def picture(width: int, height: int, pix_fmt: str, index: int) -> av.VideoFrame:
 def grey_frames(count: int, size: tuple[int, int] = (64, 48), pix_fmt: str = "yuv420p") -> list[av.VideoFrame]:
     """Photographs' lightness, drifting, without chroma."""
     width, height = size
-    picture = cv2.resize(skimage.data.camera(), (width + 2 * count, height))
     made = []
-    for index in range(count):
-        grey = np.ascontiguousarray(picture[:, 2 * index : 2 * index + width])
+    for grey in pan(cv2.resize(skimage.data.camera(), (width + 2 * count, height)), count, width):
         frame = av.VideoFrame.from_ndarray(grey, format="gray")
         made.append(frame.reformat(format=pix_fmt, src_color_range="JPEG", dst_color_range="MPEG"))
     return made

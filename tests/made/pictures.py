@@ -1,4 +1,4 @@
-"""Small pictures of the formats for which no installed library has an encoder, written byte by byte."""
+"""Small pictures: as arrays, and as the bytes of every format; what no installed library can encode is written byte by byte."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import os
 import struct
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
+import skimage.data
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,6 +24,25 @@ def grey(bits: int = 8, height: int = 48, width: int = 64) -> NDArray[Any]:
     top = (1 << bits) - 1
     y, x = np.mgrid[0:height, 0:width]
     return (top * (0.1 + 0.5 * x / width + 0.3 * y / height)).astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def texture(height: int, width: int, seed: int = 0, sigma: float = 3.0) -> NDArray[np.float32]:
+    """Noise around 128 whose spots are about ``sigma`` pixels wide, ``(H, W)`` in 0…255: something that flow can follow."""
+    noise = np.random.default_rng(seed).standard_normal((height, width)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), sigma)
+    return np.clip(128 + 40 * smooth / smooth.std(), 0, 255)
+
+
+def codes(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """The nearest codes of 8 bits."""
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def save_grey(path: Path, seed: int = 0, size: tuple[int, int] = (96, 64)) -> Path:
+    """A file with a grey photograph of ``size`` (width, height), another one for each ``seed``; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.roll(skimage.data.camera(), 31 * seed, axis=1)).resize(size).save(path)
+    return path
 
 
 def with_channels(plane: NDArray[Any], channels: int) -> NDArray[Any]:

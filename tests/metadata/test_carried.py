@@ -21,18 +21,14 @@ from colorize_media.metadata.carried import PhotoMetadata, has_thumbnail
 from colorize_media.metadata.exif import upright_exif
 from colorize_media.metadata.iptc import iptc_as_xmp, with_iptc_keyword
 from colorize_media.metadata.xmp import KEYWORD, Packet, provenance_xmp, upright_xmp
-from colorize_media.photo.picture import Photo, read_photo
+from colorize_media.photo.picture import read_photo
 from colorize_media.photo.write import write_photo
+from tests.made.photos import TURNS, brown
 from tests.made.pictures import grey, pillow
 
 LIMIT = 1_000_000  # pixels
 TOOL = "colorize-media 0.test"
 SUFFIXES = [".jpg", ".png", ".tif", ".webp", ".avif"]
-
-
-def brown(photo: Photo) -> NDArray[np.float32]:
-    shift = np.array([-12, 9], np.float32) * (1 << (photo.spec.bits - 8))
-    return np.full((*photo.luma.shape, 2), photo.spec.chroma_mid, np.float32) + shift
 
 
 def colored(source: Path, target: Path, **settings: Any) -> tuple[str, ...]:
@@ -188,17 +184,6 @@ def test_strip_and_no_provenance(tmp_path: Path) -> None:
 
 # Face regions ---------------------------------------------------------------------------------------------------------
 
-STORED: dict[int, Any] = {
-    1: lambda p: p,
-    2: np.fliplr,
-    3: lambda p: np.rot90(p, 2),
-    4: np.flipud,
-    5: lambda p: np.swapaxes(p, 0, 1),
-    6: lambda p: np.rot90(p, 1),
-    7: lambda p: np.rot90(np.swapaxes(p, 0, 1), 2),
-    8: lambda p: np.rot90(p, -1),
-}
-
 
 def _box(picture: NDArray[Any]) -> tuple[float, float, float, float]:
     """Left, top, width, height of the white patch, in shares of the picture."""
@@ -238,12 +223,12 @@ def _regions(box: tuple[float, float, float, float], size: tuple[int, int], as_e
     )
 
 
-@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("orientation", TURNS)
 @pytest.mark.parametrize("as_elements", [True, False])
 def test_face_regions_stay_on_their_faces(tmp_path: Path, orientation: int, as_elements: bool) -> None:
     upright = grey(8, 64, 96) // 3
     upright[10:26, 50:58] = 255  # the face
-    stored = np.ascontiguousarray(STORED[orientation](upright))
+    stored = np.ascontiguousarray(TURNS[orientation](upright))
     exif = Image.Exif()
     exif[0x0112] = orientation
     packet = _regions(_box(stored), (stored.shape[1], stored.shape[0]), as_elements)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 
@@ -17,21 +16,12 @@ from colorize_media.motion.flow import (
     optical_flow,
     warp,
 )
-
-
-def texture(height: int, width: int, seed: int = 0, sigma: float = 2.5) -> np.ndarray:
-    noise = np.random.default_rng(seed).standard_normal((height, width)).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), sigma)
-    return np.clip(128 + 40 * smooth / smooth.std(), 0, 255)
-
-
-def codes(picture: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+from tests.made.pictures import codes, texture
 
 
 def shifted(across: int, down: int, height: int = 96, width: int = 160) -> tuple[np.ndarray, np.ndarray]:
     """Two windows on one picture: what is at x in the first is at x + (across, down) in the second."""
-    wide = texture(height + 40, width + 40)
+    wide = texture(height + 40, width + 40, sigma=2.5)
     first = wide[20 : 20 + height, 20 : 20 + width]
     second = wide[20 - down : 20 - down + height, 20 - across : 20 - across + width]
     return codes(first), codes(second)
@@ -113,7 +103,7 @@ def pair_visibility(now: np.ndarray, previous: np.ndarray) -> np.ndarray:
 
 
 def test_a_static_frame_is_fully_visible() -> None:
-    luma = codes(texture(64, 114))
+    luma = codes(texture(64, 114, sigma=2.5))
     seen = pair_visibility(luma, luma)
     assert seen.dtype == np.float32
     np.testing.assert_array_equal(seen, np.ones((64, 114), np.float32))
@@ -141,7 +131,7 @@ def test_visibility_is_the_documented_formula() -> None:
 
 
 def test_visibility_is_low_where_something_appears() -> None:
-    previous = codes(texture(96, 160))
+    previous = codes(texture(96, 160, sigma=2.5))
     now = previous.copy()
     now[30:60, 60:100] = 255 - now[30:60, 60:100] // 3
     seen = pair_visibility(now, previous)
@@ -151,7 +141,7 @@ def test_visibility_is_low_where_something_appears() -> None:
 
 
 def test_another_scene_is_not_visible() -> None:
-    assert pair_visibility(codes(texture(96, 160, 1)), codes(texture(96, 160, 2))).mean() < 0.35
+    assert pair_visibility(codes(texture(96, 160, 1, sigma=2.5)), codes(texture(96, 160, 2, sigma=2.5))).mean() < 0.35
 
 
 def test_flicker_of_exposure_hides_nothing() -> None:
@@ -174,7 +164,7 @@ def test_dust_and_scratches_hide_little() -> None:
 
 
 def test_a_bright_passer_by_does_not_hide_the_wall() -> None:
-    wall = texture(96, 160) * 0.4
+    wall = texture(96, 160, sigma=2.5) * 0.4
     now = codes(wall)
     now[20:80, 10:60] = 250
     assert pair_visibility(now, codes(wall))[:, 80:].mean() > 0.95
@@ -182,7 +172,7 @@ def test_a_bright_passer_by_does_not_hide_the_wall() -> None:
 
 def test_the_plain_wall_beside_a_moving_thing_stays_visible() -> None:
     """DIS drags the thing's vectors into the wall, where nothing holds them; the camera stands still."""
-    thing = codes(texture(48, 32))
+    thing = codes(texture(48, 32, sigma=2.5))
     frames = []
     for x in (40, 49):
         frame = np.full((96, 160), 90, np.uint8)
@@ -274,7 +264,7 @@ def test_sharp_warp_by_nothing_is_the_identity_and_keeps_constants(channels: tup
 
 
 def test_match_exposure() -> None:
-    picture = texture(64, 96)
+    picture = texture(64, 96, sigma=2.5)
     luma, darker = codes(picture), codes(picture * 0.7 + 20)
     assert match_exposure(luma, luma) is luma
     matched = match_exposure(darker, luma)
@@ -284,7 +274,7 @@ def test_match_exposure() -> None:
 
 def test_what_comes_in_is_no_exposure() -> None:
     """An iris opens: mean and deviation grow, and the dark around it is as dark as before."""
-    picture, down_across = codes(texture(64, 96)), np.mgrid[0:64, 0:96]
+    picture, down_across = codes(texture(64, 96, sigma=2.5)), np.mgrid[0:64, 0:96]
     distance = np.hypot(down_across[0] - 32, down_across[1] - 48)
     closed, opened = (np.where(distance < radius, picture, 40).astype(np.uint8) for radius in (12, 20))
     assert match_exposure(opened, closed) is opened

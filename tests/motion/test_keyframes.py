@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -15,15 +14,12 @@ from colorize_media.motion.smoothing import Best, Fast, SmoothingInput
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.colorize import colorize_video
+from tests.made.clips import pan
 from tests.made.films import decode, grey_frames, make_video
+from tests.made.pictures import codes, texture
 
 HEIGHT, WIDTH = 32, 56
 Clip = list[SmoothingInput]  # what the network would say, and the luma
-
-
-def texture(height: int, width: int, seed: int = 0, sigma: float = 3.0) -> np.ndarray:
-    smooth = cv2.GaussianBlur(np.random.default_rng(seed).standard_normal((height, width)), (0, 0), sigma)
-    return np.clip(np.rint(128 + 40 * smooth / smooth.std()), 0, 255).astype(np.uint8)
 
 
 def flicker(frames: int, seed: int = 5) -> list[np.ndarray]:
@@ -32,21 +28,16 @@ def flicker(frames: int, seed: int = 5) -> list[np.ndarray]:
 
 
 def static(frames: int, seed: int = 0) -> Clip:
-    luma = texture(2 * HEIGHT, 2 * WIDTH, seed)
+    luma = codes(texture(2 * HEIGHT, 2 * WIDTH, seed))
     return [SmoothingInput(ab, luma) for ab in flicker(frames, seed)]
 
 
-def pan(frames: int, step: int = 2, seed: int = 1) -> Clip:
+def passing(frames: int, step: int = 2, seed: int = 1) -> Clip:
     """A coloured world that passes by, ``step`` cells a frame."""
-    luma = texture(2 * HEIGHT, 2 * (WIDTH + step * frames), seed)
-    world = np.stack([texture(HEIGHT, WIDTH + step * frames, seed + k) for k in (1, 2)], axis=-1) * np.float32(0.3) - 38
-    return [
-        SmoothingInput(
-            world[:, t * step :][:, :WIDTH].astype(np.float32),
-            np.ascontiguousarray(luma[:, 2 * t * step :][:, : 2 * WIDTH]),
-        )
-        for t in range(frames)
-    ]
+    luma = codes(texture(2 * HEIGHT, 2 * (WIDTH + step * frames), seed))
+    world = np.stack([texture(HEIGHT, WIDTH + step * frames, seed + k) for k in (1, 2)], axis=-1) * 0.3 - 38
+    colors, lumas = pan(world, frames, WIDTH, step), pan(luma, frames, 2 * WIDTH, 2 * step)
+    return [SmoothingInput(ab.astype(np.float32), seen) for ab, seen in zip(colors, lumas, strict=True)]
 
 
 def answers(frames: Sequence[tuple[int, SmoothingInput]]) -> list[np.ndarray]:
@@ -80,7 +71,7 @@ def test_keyframes_are_the_first_the_last_and_every_nth(length: int, every: int)
 
 @pytest.mark.parametrize("every", [2, 5])
 def test_a_static_clip_has_the_keyframes_colours_everywhere(every: int) -> None:
-    luma, ab = texture(HEIGHT, WIDTH), flicker(1)[0]
+    luma, ab = codes(texture(HEIGHT, WIDTH)), flicker(1)[0]
     clip = [SmoothingInput(ab if t % every == 0 else ab + 50, luma) for t in range(4 * every + 1)]
     for colored in carry(clip, every)[0]:
         np.testing.assert_allclose(colored.ab, ab, rtol=1e-5, atol=1e-5)
@@ -94,7 +85,7 @@ def test_between_keyframes_of_a_static_clip_colours_go_evenly_over() -> None:
 
 
 def test_a_moving_world_carries_its_colour_along() -> None:
-    clip = pan(17)
+    clip = passing(17)
     out, asked = carry(clip, 4)
     assert asked == 5
     for colored in out:
@@ -103,11 +94,11 @@ def test_a_moving_world_carries_its_colour_along() -> None:
 
 
 def test_a_moving_square_keeps_its_colour_on_the_way() -> None:
-    ground = texture(2 * HEIGHT, 2 * WIDTH, 3)
+    ground = codes(texture(2 * HEIGHT, 2 * WIDTH, 3))
     clip = []
     for t in range(9):
         luma, ab = ground.copy(), np.zeros((HEIGHT, WIDTH, 2), np.float32)
-        luma[20:44, 10 + 4 * t : 34 + 4 * t] = texture(24, 24, 4, 2.0) // 2 + 127
+        luma[20:44, 10 + 4 * t : 34 + 4 * t] = codes(texture(24, 24, 4, 2.0)) // 2 + 127
         ab[10:22, 5 + 2 * t : 17 + 2 * t] = (40, 30)
         clip.append(SmoothingInput(ab, luma))
     for colored in carry(clip, 4)[0]:
@@ -117,7 +108,7 @@ def test_a_moving_square_keeps_its_colour_on_the_way() -> None:
 
 
 def test_nothing_crosses_a_cut() -> None:
-    before, after = static(7, 1), pan(8, seed=9)
+    before, after = static(7, 1), passing(8, seed=9)
     before = [SmoothingInput(item.ab + 90, item.luma) for item in before]
     joined, _ = carry(before + after, 5, cuts=[7])
     for got, wanted in zip(joined, carry(before, 5)[0] + carry(after, 5)[0], strict=True):
@@ -136,7 +127,7 @@ def test_what_cannot_be_followed_is_asked_for() -> None:
     clip = static(9)
     for t in (4, 5):
         luma = clip[t].luma.copy()
-        luma[:, : WIDTH + 20] = texture(2 * HEIGHT, WIDTH + 20, 70 + t, 2.0)
+        luma[:, : WIDTH + 20] = codes(texture(2 * HEIGHT, WIDTH + 20, 70 + t, 2.0))
         clip[t] = SmoothingInput(clip[t].ab, luma)
     out, asked = carry(clip, 8)
     assert {4, 5} <= set(is_own(out))
@@ -145,7 +136,7 @@ def test_what_cannot_be_followed_is_asked_for() -> None:
 
 @pytest.mark.parametrize("smoother", [Fast, Best])
 def test_the_smoother_may_use_the_motions_that_are_known(smoother: type[Fast] | type[Best]) -> None:
-    clip = pan(12)
+    clip = passing(12)
     out, _ = carry(clip, 3)
     results = []
     for known in (True, False):
@@ -158,7 +149,7 @@ def test_the_smoother_may_use_the_motions_that_are_known(smoother: type[Fast] | 
 
 
 def test_a_run_broken_off_behind_a_keyframe_goes_on_with_the_same_colours() -> None:
-    clip = pan(11) + static(6, 11)
+    clip = passing(11) + static(6, 11)
     whole, _ = carry(clip, 4, cuts=[11])
     first: Keyframes[tuple[int, SmoothingInput]] = Keyframes(answers, 4)
     done: list[Colored[tuple[int, SmoothingInput]]] = []
@@ -183,7 +174,7 @@ def test_every_frame_is_asked_for_in_batches() -> None:
         return np.array(frames, np.float32)[:, None, None, None] * np.ones((HEIGHT, WIDTH, 2), np.float32)
 
     stage = EveryFrame(network, 3)
-    luma = texture(HEIGHT, WIDTH)
+    luma = codes(texture(HEIGHT, WIDTH))
     out = [colored for frame in range(7) for colored in stage.push(frame, luma, cut=frame == 4)] + stage.end_shot()
     assert asked == [3, 3, 1]
     assert [(colored.item, float(colored.ab[0, 0, 0])) for colored in out] == [(n, float(n)) for n in range(7)]

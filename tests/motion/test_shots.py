@@ -16,6 +16,8 @@ from colorize_media.motion.shots import (
     thumbnail,
     unlikeness,
 )
+from tests.made.clips import pan
+from tests.made.pictures import codes
 
 MEDIA = Path(__file__).resolve().parents[3] / "shared" / "media"
 
@@ -30,22 +32,18 @@ def scene(seed: int, size: tuple[int, int] = (90, 160)) -> np.ndarray:
     return np.clip(125 + 24 * picture, 30, 220)
 
 
-def codes(picture: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
-
-
 def cuts_in(frames: list[np.ndarray]) -> list[int]:
     detector = CutDetector()
     return [index for index, frame in enumerate(frames) if detector.is_cut(frame)]
 
 
-def pan(seed: int, frames: int, step: int = 2) -> list[np.ndarray]:
-    wide = scene(seed, (90, 160 + step * frames))
-    return [wide[:, step * index : step * index + 160] for index in range(frames)]
+def passing(seed: int, frames: int, step: int = 2) -> list[np.ndarray]:
+    """A camera that pans over a scene."""
+    return pan(scene(seed, (90, 160 + step * frames)), frames, 160, step)
 
 
 def test_finds_each_cut_at_its_first_frame_and_nothing_else() -> None:
-    frames = [codes(frame) for seed in range(6) for frame in pan(seed, 12)]
+    frames = [codes(frame) for seed in range(6) for frame in passing(seed, 12)]
     assert cuts_in(frames) == [12, 24, 36, 48, 60]
 
 
@@ -61,13 +59,15 @@ def test_takes_luma_of_any_size_and_a_static_clip_has_no_cut(size: tuple[int, in
 
 def test_flicker_of_exposure_is_no_cut_and_hides_none() -> None:
     random = np.random.default_rng(3)
-    frames = [codes(frame * random.uniform(0.6, 1.1) + random.uniform(-20, 20)) for s in (1, 2) for frame in pan(s, 30)]
+    frames = [
+        codes(frame * random.uniform(0.6, 1.1) + random.uniform(-20, 20)) for s in (1, 2) for frame in passing(s, 30)
+    ]
     assert cuts_in(frames) == [30]
 
 
 def test_grain_is_no_cut_and_hides_none() -> None:
     random = np.random.default_rng(4)
-    frames = [codes(frame + random.normal(0, 25, frame.shape)) for s in (1, 2) for frame in pan(s, 30)]
+    frames = [codes(frame + random.normal(0, 25, frame.shape)) for s in (1, 2) for frame in passing(s, 30)]
     assert cuts_in(frames) == [30]
 
 
@@ -135,22 +135,22 @@ def test_a_frame_is_lost_if_little_is_followed_and_the_picture_is_another() -> N
 
 
 def test_a_flash_is_no_cut_and_hides_none() -> None:
-    frames = [codes(frame) for frame in pan(1, 20)]
+    frames = [codes(frame) for frame in passing(1, 20)]
     for length in range(1, FLASH + 1):
         burnt = [codes(np.clip(scene(9) * 0.6 + 200, 0, 255)) for _ in range(length)]
         assert cuts_in(frames[:10] + burnt + frames[10 + length :]) == []
-        assert cuts_in(frames[:10] + burnt + [codes(frame) for frame in pan(2, 8)]) == [10 + length]
+        assert cuts_in(frames[:10] + burnt + [codes(frame) for frame in passing(2, 8)]) == [10 + length]
 
 
 def test_a_flash_that_is_not_white_ends_without_a_second_cut() -> None:
-    frames, other = [codes(frame) for frame in pan(1, 20)], codes(scene(5))
+    frames, other = [codes(frame) for frame in passing(1, 20)], codes(scene(5))
     assert cuts_in([*frames[:10], other, other, *frames[12:]]) == [10]
     assert cuts_in([*frames[:10], *[other] * (FLASH + 2), *frames[12:]]) == [10, 10 + FLASH + 2]
 
 
 def test_a_shot_mostly_white_is_told_late() -> None:
-    white = [codes(np.clip(frame * 0.6 + 200, 0, 255)) for frame in pan(9, 20)]
-    assert cuts_in([codes(frame) for frame in pan(1, 10)] + white) == [10 + FLASH]
+    white = [codes(np.clip(frame * 0.6 + 200, 0, 255)) for frame in passing(9, 20)]
+    assert cuts_in([codes(frame) for frame in passing(1, 10)] + white) == [10 + FLASH]
 
 
 # --- dissolves
@@ -165,7 +165,7 @@ def dissolve(length: int, around: int = 36, seeds: tuple[int, int] = (1, 2)) -> 
     """Two slow pans, 1 pixel of 160 in five frames; over ``length`` frames after ``around`` the second takes over."""
     total = 2 * around + length
     share = np.clip((np.arange(total) - around + 1) / (length + 1), 0, 1)
-    old, new = pan(seeds[0], total // 5 + 1, 1), pan(seeds[1], total // 5 + 1, 1)
+    old, new = passing(seeds[0], total // 5 + 1, 1), passing(seeds[1], total // 5 + 1, 1)
     return [codes((1 - s) * old[t // 5] + s * new[t // 5]) for t, s in enumerate(share)]
 
 
@@ -184,11 +184,11 @@ def test_a_dissolve_is_known_from_its_middle_on_and_is_no_cut(length: int, seeds
 def test_what_is_no_dissolve() -> None:
     random = np.random.default_rng(7)
     still = [codes(scene(1))] * 60
-    fast_pan = [codes(frame) for frame in pan(1, 60, 6)]
-    grain = [codes(frame + random.normal(0, 20, frame.shape)) for frame in pan(2, 60)]
-    flicker = [codes(frame * random.uniform(0.6, 1.1)) for frame in pan(3, 60)]
-    fade = [codes(frame * max(0.0, 1 - t / 40)) for t, frame in enumerate(pan(4, 60))]
-    cut = [codes(frame) for seed in (5, 6) for frame in pan(seed, 30)]
+    fast_pan = [codes(frame) for frame in passing(1, 60, 6)]
+    grain = [codes(frame + random.normal(0, 20, frame.shape)) for frame in passing(2, 60)]
+    flicker = [codes(frame * random.uniform(0.6, 1.1)) for frame in passing(3, 60)]
+    fade = [codes(frame * max(0.0, 1 - t / 40)) for t, frame in enumerate(passing(4, 60))]
+    cut = [codes(frame) for seed in (5, 6) for frame in passing(seed, 30)]
     for frames in (still, fast_pan, grain, flicker, fade, cut):
         assert mixing_in(frames) == []
 

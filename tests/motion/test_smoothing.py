@@ -11,14 +11,10 @@ from colorize_media.motion.averaging import LEAST_GAIN, MOST_GAIN, VividnessKeep
 from colorize_media.motion.flow import Motion, luma_on_grid
 from colorize_media.motion.smoothing import Best, Fast, Off, Smoother, SmoothingInput, make_smoother
 from colorize_media.options import SMOOTHING
+from tests.made.clips import pan
+from tests.made.pictures import codes, texture
 
 HEIGHT, WIDTH = 32, 56  # of ab; luma is four times that
-
-
-def texture(height: int, width: int, seed: int = 0, sigma: float = 6.0) -> np.ndarray:
-    noise = np.random.default_rng(seed).standard_normal((height, width)).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), sigma)
-    return np.clip(np.rint(128 + 40 * smooth / smooth.std()), 0, 255).astype(np.uint8)
 
 
 def flickering(frames: int, seed: int = 5) -> list[np.ndarray]:
@@ -27,22 +23,19 @@ def flickering(frames: int, seed: int = 5) -> list[np.ndarray]:
 
 
 def static_clip(frames: int, seed: int = 1, sigma: float = 6.0) -> list[SmoothingInput]:
-    luma = texture(4 * HEIGHT, 4 * WIDTH, seed, sigma)
+    luma = codes(texture(4 * HEIGHT, 4 * WIDTH, seed, sigma))
     return [SmoothingInput(ab, luma) for ab in flickering(frames, seed)]
 
 
 def moving_clip(frames: int, step: int = 8, seed: int = 2) -> list[SmoothingInput]:
     """A pan over a fixed coloured world, seen with flicker; ``step`` luma pixels a frame, so step / 4 ab cells."""
     room = step * frames
-    luma = texture(4 * HEIGHT, 4 * WIDTH + room, seed)
-    world = np.stack([texture(HEIGHT, WIDTH + room // 4, seed + k, 3.0) for k in (1, 2)], axis=-1) * 0.3 - 38
-    flicker = flickering(frames, seed)
+    luma = codes(texture(4 * HEIGHT, 4 * WIDTH + room, seed, sigma=6.0))
+    world = np.stack([codes(texture(HEIGHT, WIDTH + room // 4, seed + k, 3.0)) for k in (1, 2)], axis=-1) * 0.3 - 38
+    colors, lumas = pan(world, frames, WIDTH, step // 4), pan(luma, frames, 4 * WIDTH, step)
     return [
-        SmoothingInput(
-            (world[:, t * step // 4 :][:, :WIDTH] + flicker[t]).astype(np.float32),
-            np.ascontiguousarray(luma[:, t * step :][:, : 4 * WIDTH]),
-        )
-        for t in range(frames)
+        SmoothingInput((ab + flicker).astype(np.float32), luma)
+        for ab, flicker, luma in zip(colors, flickering(frames, seed), lumas, strict=True)
     ]
 
 
@@ -136,7 +129,7 @@ def test_a_state_before_the_first_frame_is_a_new_stage(make: Callable[[], Smooth
 
 def test_a_change_of_size_starts_again(make: Callable[[], Smoother]) -> None:
     small = [
-        SmoothingInput(np.ones((20, 30, 2), np.float32) * k, texture(40, 60, sigma=2.0)) for k in range(3)
+        SmoothingInput(np.ones((20, 30, 2), np.float32) * k, codes(texture(40, 60, sigma=2.0))) for k in range(3)
     ]  # a shape of its own
     joined = smooth(make(), static_clip(4) + small)
     for got, wanted in zip(joined[4:], smooth(make(), small), strict=True):
@@ -342,7 +335,7 @@ def test_no_memory_is_each_frame_alone() -> None:
 
 
 def test_a_moving_square_carries_its_colour_along() -> None:
-    back, square = texture(4 * HEIGHT, 4 * WIDTH, 1, 3.0), texture(48, 48, 2, 3.0)
+    back, square = codes(texture(4 * HEIGHT, 4 * WIDTH, 1, 3.0)), codes(texture(48, 48, 2, 3.0))
     shown: list[np.ndarray] = []
     stage = Fast(kept=0.0)
     for t in range(12):
@@ -435,7 +428,7 @@ def test_best_is_steadier_than_fast_and_fast_than_each_frame() -> None:
 
 
 def test_memory_does_not_grow_with_the_shot() -> None:
-    luma = texture(2 * HEIGHT, 2 * WIDTH)
+    luma = codes(texture(2 * HEIGHT, 2 * WIDTH, sigma=6.0))
     stage, most, come_out = Best(), 0, 0
     for ab in flickering(200):
         come_out += len(stage.push(SmoothingInput(ab, luma)))
@@ -513,4 +506,6 @@ def test_smoothing_keeps_vividness_where_hues_contradict() -> None:
 
 def world() -> np.ndarray:
     """A coloured world of the ab grid's size."""
-    return np.stack([texture(HEIGHT, WIDTH, seed, 3.0) for seed in (20, 21)], axis=-1).astype(np.float32) * 0.2 - 25
+    return (
+        np.stack([codes(texture(HEIGHT, WIDTH, seed, 3.0)) for seed in (20, 21)], axis=-1).astype(np.float32) * 0.2 - 25
+    )

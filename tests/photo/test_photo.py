@@ -42,63 +42,24 @@ from colorize_media.metadata.xmp import DIGITAL_SOURCE_TYPE, provenance_xmp
 from colorize_media.photo.join import rgb_of_luma
 from colorize_media.photo.picture import Photo, read_photo
 from colorize_media.photo.write import can_hold, write_photo
+from tests.made.photos import (
+    TURNS,
+    brown,
+    color_picture,
+    exif_with,
+    grainy,
+    grey_picture,
+    luma_of,
+    neutral,
+    save,
+    tinted,
+    written_rgb,
+)
 from tests.made.pictures import damaged_fax, tiff
 
 LIMIT = 10_000_000  # pixels
 TOOL = "colorize-media 0.test"
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def grey_picture(height: int = 40, width: int = 56, bits: int = 8, seed: int = 0) -> NDArray[Any]:
-    """A ramp with noise, different along each axis, so that no turn of it is itself."""
-    top = (1 << bits) - 1
-    y, x = np.mgrid[0:height, 0:width]
-    noise = np.random.default_rng(seed).normal(0, top / 60, (height, width))
-    values = top * (0.1 + 0.5 * x / width + 0.3 * y / height) + noise
-    return np.clip(np.rint(values), 0, top).astype(np.uint8 if bits == 8 else np.uint16)
-
-
-def color_picture(height: int = 40, width: int = 56, bits: int = 8) -> NDArray[Any]:
-    return np.stack([grey_picture(height, width, bits, seed) for seed in range(3)], axis=2)
-
-
-def grainy(side: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(7).integers(0, 256, (side, side, 3)).astype(np.uint8)
-
-
-def luma_of(rgb: NDArray[Any]) -> NDArray[np.float64]:
-    return rgb[..., :3].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-
-
-def save(path: Path, picture: NDArray[Any] | Image.Image, **options: Any) -> Path:
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(path, **options)
-    return path
-
-
-def neutral(photo: Photo) -> Callable[[int, int], NDArray[np.float32]]:
-    return lambda top, bottom: np.full((bottom - top, photo.size[0], 2), photo.spec.chroma_mid, np.float32)
-
-
-def tinted(photo: Photo, seed: int = 0) -> NDArray[np.float32]:
-    """Random chroma codes over the whole legal range: most of them far outside the R′G′B′ cube."""
-    shape = (*photo.luma.shape, 2)
-    return np.random.default_rng(seed).integers(0, photo.spec.max_code + 1, shape).astype(np.float32)
-
-
-def brown(photo: Photo) -> NDArray[np.float32]:
-    shift = np.array([-12, 9], np.float32) * (1 << (photo.spec.bits - 8))
-    return np.full((*photo.luma.shape, 2), photo.spec.chroma_mid, np.float32) + shift
-
-
-def written_rgb(path: Path) -> NDArray[Any]:
-    """The R′G′B′(A) of a file at its own depth, by a reader that is not ours."""
-    if path.suffix in (".png", ".tif"):
-        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        assert picture is not None
-        return picture[..., [2, 1, 0, 3][: picture.shape[2]]]
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def listing(folder: Path) -> list[str]:
@@ -315,26 +276,6 @@ def test_preview_is_small_and_keeps_colours(tmp_path: Path) -> None:
 
 
 # Orientation ----------------------------------------------------------------------------------------------------------
-
-TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # how an upright picture is stored, for each tag
-    1: lambda p: p,
-    2: np.fliplr,
-    3: lambda p: np.rot90(p, 2),
-    4: np.flipud,
-    5: lambda p: np.swapaxes(p, 0, 1),
-    6: lambda p: np.rot90(p, 1),
-    7: lambda p: np.rot90(np.swapaxes(p, 0, 1), 2),
-    8: lambda p: np.rot90(p, -1),
-}
-
-
-def exif_with(orientation: int, **more: Any) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    exif[0x010F] = "Maker"
-    exif.get_ifd(0x8769).update({0x9003: "1921:05:04 10:00:00", 0xA002: 56, 0xA003: 40, 0x927C: b"maker\0note\xff" * 4})
-    exif.get_ifd(0x8825).update({1: "N", 2: (59.0, 54.0, 30.5), 3: "E", 4: (10.0, 44.0, 20.25)})
-    return exif
 
 
 @pytest.mark.parametrize("orientation", TURNS)

@@ -24,6 +24,7 @@ from skimage.io import imread
 
 import colorize_media
 from colorize_media.cli.main import run
+from tests.made.pictures import save_grey
 from tests.plugins.screen import unseen_screen
 
 PLUGIN = Path(colorize_media.__file__).parent / "plugins" / "darktable" / "colorize.lua"
@@ -71,12 +72,6 @@ end)
 Rows: TypeAlias = list[list[str]]
 
 
-def grey(path: Path, seed: int = 0, size: tuple[int, int] = (96, 64)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.roll(data.camera(), 31 * seed, axis=1)).resize(size).save(path)
-    return path
-
-
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
     """A folder of pictures whose name needs care."""
@@ -104,7 +99,7 @@ def darktable(tmp_path: Path, library: Path, colorizer: Path, fresh_weights: Pat
     """Runs Lua in a darktable without a window; returns what it told."""
 
     def play(body: str, command: Path | str = colorizer, **environment: str) -> Rows:
-        told, start = tmp_path / "told", grey(tmp_path / "start.png")
+        told, start = tmp_path / "told", save_grey(tmp_path / "start.png")
         words = {"told": told, "folder": library, "plugin": PLUGIN, "command": command}
         scenario = tmp_path / "scenario.lua"
         scenario.write_text(SCENARIO.format(body=body, **{name: lua(word) for name, word in words.items()}))
@@ -146,7 +141,7 @@ def test_thirty_pictures_in_one_start_of_the_network(
     names += [f"old {number}.png" for number in range(24)]
     digests = {}
     for number, name in enumerate(names):
-        digests[name] = hashlib.sha256(grey(library / name, number).read_bytes()).digest()
+        digests[name] = hashlib.sha256(save_grey(library / name, number).read_bytes()).digest()
     rows = darktable(
         f"""
         local images = {{}}
@@ -201,7 +196,7 @@ def test_answers_are_read_as_python_writes_them(darktable: Callable[..., Rows], 
 
 
 def test_what_the_user_gave_the_original_goes_to_the_result(library: Path, darktable: Callable[..., Rows]) -> None:
-    grey(library / "old.png")
+    save_grey(library / "old.png")
     body = """
         local original = import("old.png")
         original.rating, original.red, original.purple, original.title = 4, true, true, "Oma"
@@ -231,7 +226,7 @@ def test_what_the_user_gave_the_original_goes_to_the_result(library: Path, darkt
 
 
 def test_vividness_and_format_are_what_the_preferences_say(library: Path, darktable: Callable[..., Rows]) -> None:
-    grey(library / "old.png")
+    save_grey(library / "old.png")
     body = """
         local original = import("old.png")
         for _, wish in ipairs({ { "png", 0.2 }, { "tiff", 2.0 } }) do
@@ -251,10 +246,10 @@ def test_vividness_and_format_are_what_the_preferences_say(library: Path, darkta
 def test_skipped_and_failed_pictures_are_told_in_one_message_and_not_imported(
     library: Path, darktable: Callable[..., Rows]
 ) -> None:
-    grey(library / "old.png")
-    grey(library / "large.png", size=(600, 400))
+    save_grey(library / "old.png")
+    save_grey(library / "large.png", size=(600, 400))
     Image.fromarray(data.astronaut()).resize((96, 96)).save(library / "now.png")
-    grey(library / "gone.png")
+    save_grey(library / "gone.png")
     body = """
         local chosen = { import("old.png"), import("large.png"), import("now.png"), import("gone.png") }
         os.remove(chosen[4].path .. "/gone.png")
@@ -285,7 +280,7 @@ def test_skipped_and_failed_pictures_are_told_in_one_message_and_not_imported(
 def test_a_colorizer_that_is_missing_or_broken_is_told_and_nothing_is_imported(
     library: Path, darktable: Callable[..., Rows], tmp_path: Path, command: str, reason: str
 ) -> None:
-    grey(library / "old.png")
+    save_grey(library / "old.png")
     for name, text in (("silent", "exit 0"), ("broken", f"exec {sys.executable} -c 'import nothing_of_the_kind'")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
@@ -306,7 +301,7 @@ def test_cancelled_in_the_midst_the_finished_results_stay_and_the_process_ends(
 ) -> None:
     """Steps 1 to 6 are the exports, 7 is the first result."""
     for number in range(6):
-        grey(library / f"old {number}.png", number)
+        save_grey(library / f"old {number}.png", number)
     slow = tmp_path / "slow"  # the real colorizer would be through before it is ended
     slow.write_text(
         f"""#!{sys.executable}
@@ -411,7 +406,7 @@ def test_the_export_button_and_the_shortcut_of_a_darktable_with_a_window(
 
     darktable 4.2.1 sometimes hangs at its start, also without the plugin (docs/darktable.md): then it is started again.
     """
-    grey(library / "old.png")
+    save_grey(library / "old.png")
     Image.fromarray(data.astronaut()).resize((96, 96)).save(library / "now.png")
     places = {"configdir": tmp_path / "config", "cachedir": tmp_path / "cache", "library": tmp_path / "library.db"}
     (tmp_path / "config").mkdir()

@@ -42,14 +42,10 @@ from colorize_media.training.pictures import cut_batch, decode, indices_of_step,
 from colorize_media.training.recipe import RECIPES, Recipe, load_recipe, recipe_from_dict
 from colorize_media.training.report import read_log
 from colorize_media.training.sources import Picture, find_sources, read_pictures
+from tests.made.pictures import pillow
+from tests.made.tars import write_tar
 
 CLEAN = FilmLook(0, 0, 0, 0, 0, 0)
-
-
-def encoded(rgb: np.ndarray, form: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, form)
-    return buffer.getvalue()
 
 
 def scenes(count: int = 12, size: int = 96) -> list[Picture]:
@@ -63,7 +59,7 @@ def scenes(count: int = 12, size: int = 96) -> list[Picture]:
         disc = (rows - random.integers(size)) ** 2 + (columns - random.integers(size)) ** 2 < (size // 6) ** 2
         rgb[disc] = (210, 50, 40)
         made.append(
-            Picture(f"{number}.png", "day" if number % 2 else "night", encoded(rgb.clip(0, 255).astype(np.uint8)))
+            Picture(f"{number}.png", "day" if number % 2 else "night", pillow("PNG", rgb.clip(0, 255).astype(np.uint8)))
         )
     return made
 
@@ -88,14 +84,6 @@ def test_a_folder_gives_pictures_and_their_class_folders(tmp_path: Path) -> None
         ("street/3.jpg", "street"),
         ("top.png", ""),
     ]
-
-
-def write_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> None:
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
 
 
 def test_places205_tarball_layout(tmp_path: Path) -> None:
@@ -150,9 +138,9 @@ def test_missing_data_is_an_error(tmp_path: Path) -> None:
 
 
 def test_unusable_pictures_are_dropped_and_counted() -> None:
-    good = encoded(data.astronaut())
+    good = pillow("PNG", data.astronaut())
     pictures = [Picture("a", "", good), Picture("b", "", b"no picture"), Picture("c", "", good[:2000]),
-                Picture("d", "", encoded(np.zeros((20, 200, 3), np.uint8)))]  # fmt: skip
+                Picture("d", "", pillow("PNG", np.zeros((20, 200, 3), np.uint8)))]  # fmt: skip
     store = load_pictures(pictures, 128)
     assert len(store) == 1
     assert store.dropped == {"not readable": 2, "too small": 1}
@@ -188,7 +176,7 @@ def profile_with_red_and_green_swapped() -> bytes:
 
 
 def test_decoding_never_enlarges() -> None:
-    small = decode(encoded(data.astronaut()[:100, :80]), 256)
+    small = decode(pillow("PNG", data.astronaut()[:100, :80]), 256)
     assert isinstance(small, np.ndarray)
     assert small.shape == (100, 80, 3)
 

@@ -28,6 +28,7 @@ from colorize_media.training.metrics import CHROMA_STEP, LENGTH, ColorMetrics, T
 from colorize_media.training.perceptual import FrechetInceptionDistance, Lpips, fid_inception
 from colorize_media.training.pictures import PictureStore, load_pictures
 from colorize_media.training.sources import Picture, find_sources, read_pictures
+from tests.made.pictures import pillow
 
 CPU = torch.device("cpu")
 MODEL = "a"
@@ -44,19 +45,13 @@ def photographs(count: int = 5, side: int = 80) -> list[np.ndarray]:
     return made
 
 
-def encoded(rgb: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def store_of(count: int = 5) -> PictureStore:
     """Pictures in two categories; the first carries no label, the second one that only says its category again."""
     pictures = [
         Picture(
             f"{number}.png",
             ("", "people", "beach", "street")[number % 4],
-            encoded(rgb),
+            pillow("PNG", rgb),
             ("people", "scene")[number % 4 > 1],
         )
         for number, rgb in enumerate(photographs(count))
@@ -70,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
     for number, rgb in enumerate(photographs(5)):
         path = tmp_path / "data" / ("beach", "<b>&\n海")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded(rgb))
+        path.write_bytes(pillow("PNG", rgb))
     return tmp_path / "data"
 
 
@@ -218,7 +213,7 @@ def test_categories_come_from_the_index(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "val.tar", "w") as archive:
         for name in ("a.png", "b.png", "c.png"):
             info = tarfile.TarInfo(name)
-            info.size = len(content := encoded(photographs(1)[0]))
+            info.size = len(content := pillow("PNG", photographs(1)[0]))
             archive.addfile(info, io.BytesIO(content))
     (tmp_path / "val.csv").write_text("name,category,label\na.png,scene,beach\nb.png,people,\n")
     store = load_pictures(read_pictures(find_sources(tmp_path, "val")), 64)
@@ -348,7 +343,7 @@ def test_every_category_shows_its_first_pictures(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "val.tar", "w") as archive:
         for number, rgb in enumerate(photographs(3, 174)):
             info = tarfile.TarInfo(f"{number}.png")
-            info.size = len(content := encoded(rgb))
+            info.size = len(content := pillow("PNG", rgb))
             archive.addfile(info, io.BytesIO(content))
     (tmp_path / "val.csv").write_text("name,category\n0.png,<people>\n1.png,scene\n2.png,<people>\n")
     report = tmp_path / "report"

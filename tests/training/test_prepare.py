@@ -37,6 +37,8 @@ from colorize_media.training.pictures import load_pictures
 from colorize_media.training.prepare import PrepareOptions, prepare_command
 from colorize_media.training.shards import Entry, write_shards
 from colorize_media.training.sources import find_sources, read_pictures
+from tests.made.pictures import pillow
+from tests.made.tars import write_tar
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 Rgb = NDArray[np.uint8]
@@ -51,12 +53,6 @@ def scene(number: int, width: int = 120, height: int = 90) -> Rgb:
     return np.clip(smooth + random.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8)
 
 
-def encoded(rgb: Rgb, form: str = "PNG", **settings: Any) -> bytes:
-    memory = io.BytesIO()
-    Image.fromarray(rgb).save(memory, form, **settings)
-    return memory.getvalue()
-
-
 def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
     for name, content in files.items():
         path = folder / name
@@ -65,22 +61,14 @@ def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def write_tar(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
-        for name, content in files.items():
-            header = tarfile.TarInfo(name)
-            header.size = len(content)
-            archive.addfile(header, io.BytesIO(content))
-    return path
-
-
 def scenes(count: int, first: int = 0, form: str = "PNG") -> dict[str, bytes]:
-    return {f"{n}.{form.lower()}": encoded(scene(n), form) for n in range(first, first + count)}
+    return {f"{n}.{form.lower()}": pillow(form, scene(n)) for n in range(first, first + count)}
 
 
 def class_folders(folder: Path, count: int = 24) -> Path:
-    return write_folder(folder, {f"{('beach', 'street')[n % 2]}/{n}.png": encoded(scene(n)) for n in range(count)})
+    return write_folder(
+        folder, {f"{('beach', 'street')[n % 2]}/{n}.png": pillow("PNG", scene(n)) for n in range(count)}
+    )
 
 
 def prepare(*given: Path, output: Path, **settings: Any) -> dict[str, Any]:
@@ -167,12 +155,12 @@ def test_pictures_are_shrunk_upright_srgb_and_without_metadata(tmp_path: Path) -
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = srgb.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")  # red is green
     files = {
-        "plain.png": encoded(large),
-        "turned.jpg": encoded(scene(2, 480, 300), "JPEG", quality=95, exif=exif),
-        "profile.png": encoded(scene(3, 480, 300), "PNG", icc_profile=swapped),
-        "broken-profile.png": encoded(scene(4, 480, 300), "PNG", icc_profile=b"no profile"),
-        "palette.png": encoded(scene(5, 480, 300)),
-        "alpha.png": encoded(np.dstack([scene(6, 480, 300), np.full((300, 480), 200, np.uint8)])),
+        "plain.png": pillow("PNG", large),
+        "turned.jpg": pillow("JPEG", scene(2, 480, 300), quality=95, exif=exif),
+        "profile.png": pillow("PNG", scene(3, 480, 300), icc_profile=swapped),
+        "broken-profile.png": pillow("PNG", scene(4, 480, 300), icc_profile=b"no profile"),
+        "palette.png": pillow("PNG", scene(5, 480, 300)),
+        "alpha.png": pillow("PNG", np.dstack([scene(6, 480, 300), np.full((300, 480), 200, np.uint8)])),
         "cmyk.jpg": b"",
     }
     memory = io.BytesIO()
@@ -228,26 +216,26 @@ def png_header(width: int, height: int) -> bytes:
 def test_every_drop_has_its_reason_in_the_index_and_the_report(tmp_path: Path) -> None:
     one = scene(1, 300, 200)
     wanted = {
-        "grey.jpg": ("grey", encoded(grey(50), "JPEG", quality=70)),
-        "mode-l.png": ("grey", encoded(grey(51)[..., 0])),
-        "16-bit-grey.png": ("grey", encoded(grey(52)[..., 0].astype(np.uint16) * 257)),
-        "sepia.jpg": ("toned", encoded(sepia(53), "JPEG", quality=90)),
-        "cut.jpg": ("unreadable", encoded(scene(54), "JPEG")[:-900]),
+        "grey.jpg": ("grey", pillow("JPEG", grey(50), quality=70)),
+        "mode-l.png": ("grey", pillow("PNG", grey(51)[..., 0])),
+        "16-bit-grey.png": ("grey", pillow("PNG", grey(52)[..., 0].astype(np.uint16) * 257)),
+        "sepia.jpg": ("toned", pillow("JPEG", sepia(53), quality=90)),
+        "cut.jpg": ("unreadable", pillow("JPEG", scene(54))[:-900]),
         "text.jpg": ("unreadable", b"this is not a picture"),
         "empty.png": ("unreadable", b""),
-        "tiny.png": ("too small", encoded(scene(55, 90, 63))),
-        "banner.png": ("too slim", encoded(scene(56, 500, 100))),
+        "tiny.png": ("too small", pillow("PNG", scene(55, 90, 63))),
+        "banner.png": ("too slim", pillow("PNG", scene(56, 500, 100))),
         "large.png": ("too large", png_header(10_001, 10_000)),
         "bomb.png": ("too large", png_header(100_000, 100_000)),
-        "copy/small.jpg": ("duplicate", encoded(cv2.resize(one, (150, 100)), "JPEG", quality=60)),
-        "copy/mirrored.webp": ("duplicate", encoded(np.ascontiguousarray(one[:198, ::-1]), "WEBP")),
-        "same.png": ("duplicate", encoded(one)),
-        "copy/cropped.png": ("duplicate", encoded(np.ascontiguousarray(one[2:-2, 3:-3]))),
+        "copy/small.jpg": ("duplicate", pillow("JPEG", cv2.resize(one, (150, 100)), quality=60)),
+        "copy/mirrored.webp": ("duplicate", pillow("WEBP", np.ascontiguousarray(one[:198, ::-1]))),
+        "same.png": ("duplicate", pillow("PNG", one)),
+        "copy/cropped.png": ("duplicate", pillow("PNG", np.ascontiguousarray(one[2:-2, 3:-3]))),
         "notes.txt": ("not a picture", b"x"),
         "phone.heic": ("not a picture", b"x"),
     }  # fmt: skip
     folder = write_folder(tmp_path / "in", {name: content for name, (_, content) in wanted.items()})
-    write_folder(folder, {"a/good.png": encoded(one), "other.png": encoded(scene(2))})
+    write_folder(folder, {"a/good.png": pillow("PNG", one), "other.png": pillow("PNG", scene(2))})
     (folder / "lost.png").symlink_to(folder / "nowhere")
     os.mkfifo(folder / "pipe.png")
     index = prepare(folder, output=tmp_path / "out", val="0")
@@ -264,7 +252,9 @@ def test_every_drop_has_its_reason_in_the_index_and_the_report(tmp_path: Path) -
 
 
 def test_nothing_left_is_an_error_with_the_reasons_and_leaves_nothing(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "in", {"a.png": encoded(grey(1)), "b.png": b"", "c.png": encoded(grey(2))})
+    folder = write_folder(
+        tmp_path / "in", {"a.png": pillow("PNG", grey(1)), "b.png": b"", "c.png": pillow("PNG", grey(2))}
+    )
     with pytest.raises(TrainingProblem, match="of 3: 2 grey, 1 unreadable"):
         prepare(folder, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -317,8 +307,8 @@ def test_validation_is_the_smallest_content_hashes_exactly(tmp_path: Path) -> No
 def test_no_copy_of_a_validation_picture_is_trained_on(tmp_path: Path) -> None:
     files = {}
     for n in range(12):
-        files[f"a/{n}.png"] = encoded(scene(n, 200, 150))
-        files[f"b/{n}.jpg"] = encoded(cv2.resize(scene(n, 200, 150), (160, 120)), "JPEG", quality=70)
+        files[f"a/{n}.png"] = pillow("PNG", scene(n, 200, 150))
+        files[f"b/{n}.jpg"] = pillow("JPEG", cv2.resize(scene(n, 200, 150), (160, 120)), quality=70)
     prepare(write_folder(tmp_path / "in", files), output=tmp_path / "out", val="5")
     sides = {
         split: {Path(row["source"]).stem for row in rows(tmp_path / "out" / f"{split}.csv")}
@@ -354,7 +344,7 @@ def test_a_val_that_leaves_nothing_to_train_on_is_refused(tmp_path: Path) -> Non
 def test_a_folders_own_validation_tar_stays_one_unless_asked(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     train, val = scenes(8), scenes(4, first=20)
-    train["copy.jpg"] = encoded(scene(20), "JPEG", quality=80)  # of a validation picture: leaves training
+    train["copy.jpg"] = pillow("JPEG", scene(20), quality=80)  # of a validation picture: leaves training
     write_tar(folder / "train-00.tar", train)
     write_tar(folder / "val.tar", val)
     index = prepare(folder, output=tmp_path / "kept")
@@ -421,9 +411,9 @@ def test_shards_keep_within_their_size_and_hold_every_picture_once(tmp_path: Pat
 
 
 def test_hostile_archives_write_nothing_outside(tmp_path: Path) -> None:
-    file = write_tar(tmp_path / "in" / "evil.tar", {
-        "../../up.png": encoded(scene(1)), "/abs/olute.png": encoded(scene(2)), "a/../../b.png": encoded(scene(3)),
-        "fine.png": encoded(scene(4))})  # fmt: skip
+    names = ("../../up.png", "/abs/olute.png", "a/../../b.png", "fine.png")
+    files = {name: pillow("PNG", scene(number)) for number, name in enumerate(names, 1)}
+    file = write_tar(tmp_path / "in" / "evil.tar", files)
     with tarfile.open(file, "a") as archive:
         for name, kind, link in (("soft.png", tarfile.SYMTYPE, "/etc/passwd"), ("hard.png", tarfile.LNKTYPE, "../../up.png"),
                                  ("null.png", tarfile.CHRTYPE, ""), ("fifo.png", tarfile.FIFOTYPE, "")):  # fmt: skip
@@ -448,7 +438,9 @@ def test_any_class_folder_gives_safe_member_names_and_keeps_its_label(tmp_path: 
     assert ".." not in Path(name).parts
     if label == ".." or len(label) > 100:
         return  # no folder can be called so
-    prepare(write_folder(tmp_path / "in", {f"{label}/1.png": encoded(scene(1))}), output=tmp_path / "out", val="0")
+    prepare(
+        write_folder(tmp_path / "in", {f"{label}/1.png": pillow("PNG", scene(1))}), output=tmp_path / "out", val="0"
+    )
     assert [picture.label for picture in read_pictures(find_sources(tmp_path / "out"))] == [label]
 
 
@@ -456,7 +448,7 @@ def test_a_file_name_that_is_not_unicode(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     try:
-        (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(encoded(scene(1)))
+        (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(pillow("PNG", scene(1)))
     except (OSError, UnicodeError) as problem:
         pytest.skip(f"this file system takes Unicode names only: {problem}")
     prepare(folder, output=tmp_path / "out", val="0")
@@ -545,7 +537,7 @@ def test_a_damaged_archive_is_an_error_that_names_it_and_leaves_nothing(
 
 
 def test_a_folder_of_tars_and_pictures_is_refused(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "in", {"beach/1.png": encoded(scene(1))})
+    folder = write_folder(tmp_path / "in", {"beach/1.png": pillow("PNG", scene(1))})
     write_tar(folder / "backup.tar", scenes(2))
     with pytest.raises(TrainingProblem, match=r"both tars and pictures.*beach/1.png beside backup.tar"):
         prepare(folder, output=tmp_path / "out")
@@ -814,7 +806,7 @@ def test_places205_downloaded_prepared_and_not_downloaded_again(
 
 def test_the_command_tells_counts_and_where_to_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = class_folders(tmp_path / "in", 10)
-    write_folder(folder, {"old.png": encoded(grey(1))})
+    write_folder(folder, {"old.png": pillow("PNG", grey(1))})
     assert run(["prepare", str(folder), "-o", str(tmp_path / "out"), "--val", "20%"]) == 0
     told = capsys.readouterr()
     for line in ("| read | 11 |", "| dropped: grey | 1 |", "| training | 8 |", "| validation | 2 |"):
@@ -872,8 +864,8 @@ def test_real_photographs_are_kept_and_their_copies_found(tmp_path: Path) -> Non
             "mirrored": np.ascontiguousarray(smaller[:, ::-1]),
             "brighter": np.clip(smaller * 1.15 + 5, 0, 255).astype(np.uint8),
         }
-        files |= {f"copies/{number}-{name}.jpg": encoded(copy, "JPEG", quality=60) for name, copy in made.items()}
-        files[f"grey/{number}.jpg"] = encoded(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), "JPEG", quality=60)
+        files |= {f"copies/{number}-{name}.jpg": pillow("JPEG", copy, quality=60) for name, copy in made.items()}
+        files[f"grey/{number}.jpg"] = pillow("JPEG", cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), quality=60)
     index = prepare(write_folder(tmp_path / "in", files), output=tmp_path / "out", val="0")
     assert index["dropped"]["grey"] == 40
     assert index["dropped"]["duplicate"] >= 3 * 39

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from itertools import pairwise
 
-import cv2
 import numpy as np
 import pytest
 
@@ -17,20 +16,15 @@ from colorize_media.training.video_metrics import (
     motion_boundary,
     warp_error,
 )
+from tests.made.clips import pan
+from tests.made.pictures import texture
 
 
-def texture(height: int, width: int, seed: int = 0, sigma: float = 3.0) -> np.ndarray:
-    noise = np.random.default_rng(seed).standard_normal((height, width)).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), sigma)
-    return np.clip(128 + 40 * smooth / smooth.std(), 0, 255)
-
-
-def pan(frames: int, step: int = 4) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def passing(frames: int, step: int = 4) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Luma (96, 160) and ab (48, 80) of a camera that pans over a coloured world."""
     luma = texture(96, 160 + step * frames).astype(np.uint8)
     ab = np.stack([texture(48, 80 + step * frames // 2, seed, 8.0) - 128 for seed in (1, 2)], axis=-1)
-    lumas = [np.ascontiguousarray(luma[:, step * t :][:, :160]) for t in range(frames)]
-    return lumas, [np.ascontiguousarray(ab[:, step * t // 2 :][:, :80]) for t in range(frames)]
+    return pan(luma, frames, 160, step), pan(ab, frames, 80, step // 2)
 
 
 def test_warp_error_of_a_static_clip_is_the_mean_squared_change() -> None:
@@ -43,7 +37,7 @@ def test_warp_error_of_a_static_clip_is_the_mean_squared_change() -> None:
 
 
 def test_colour_that_moves_with_the_picture_has_little_error() -> None:
-    luma, ab = pan(4)
+    luma, ab = passing(4)
     assert warp_error(ab, luma) < 0.02 * warp_error(ab[:1] * 4, luma)  # the others stand still while the picture moves
 
 
@@ -55,7 +49,7 @@ def test_pairs_across_cuts_are_left_out() -> None:
 
 
 def test_several_videos_at_once_are_each_alone() -> None:
-    luma, ab = pan(3)
+    luma, ab = passing(3)
     still = ab[:1] * 3
     both = WarpError()
     for index in range(3):
@@ -64,7 +58,7 @@ def test_several_videos_at_once_are_each_alone() -> None:
 
 
 def test_nothing_to_follow_is_nan() -> None:
-    luma, ab = pan(1)
+    luma, ab = passing(1)
     assert math.isnan(warp_error(ab, luma))
     assert math.isnan(warp_error([], []))
     with pytest.raises(ValueError, match="1 frames of ab but 2 of luma"):

@@ -24,6 +24,7 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.colorize import colorize_video
 from colorize_media.video.own_color import LOOK_AHEAD, PATROL, ColorShots, ShotFrame
+from tests.made.clips import pan
 from tests.made.films import decode, make_video
 from tests.video.killed_jobs import shorten
 
@@ -37,29 +38,29 @@ def colorizer(fresh_weights: Path) -> Colorizer:
     return Colorizer(str(fresh_weights), "cpu", batch_size=4)
 
 
-def pan(picture: Picture, count: int) -> list[Picture]:
+def drifting(picture: Picture, count: int) -> list[Picture]:
     """``count`` frames of 128 × 192 drifting over a picture."""
-    height, width = SIZE[1], SIZE[0] + 2 * count
-    wide = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    return [np.ascontiguousarray(wide[:, 2 * n : 2 * n + SIZE[0]]) for n in range(count)]
+    width, height = SIZE
+    wide = cv2.resize(picture, (width + 2 * count, height), interpolation=cv2.INTER_AREA)
+    return pan(wide, count, width)
 
 
 def people(count: int) -> list[Picture]:
-    return pan(data.astronaut(), count)
+    return drifting(data.astronaut(), count)
 
 
 def cup(count: int) -> list[Picture]:
-    return pan(data.coffee(), count)
+    return drifting(data.coffee(), count)
 
 
 def grey(count: int) -> list[Picture]:
-    return [np.repeat(frame[..., None], 3, axis=2) for frame in pan(data.camera(), count)]
+    return [np.repeat(frame[..., None], 3, axis=2) for frame in drifting(data.camera(), count)]
 
 
 def sepia(count: int) -> list[Picture]:
     return [
         np.clip(frame * [1.0, 0.88, 0.7] + [8, 4, 0], 0, 255).astype(np.uint8)
-        for frame in pan(np.repeat(data.camera()[::-1, :, None], 3, axis=2), count)
+        for frame in drifting(np.repeat(data.camera()[::-1, :, None], 3, axis=2), count)
     ]
 
 
