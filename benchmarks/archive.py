@@ -41,10 +41,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it; on
 
 import torch
 
-from colorize_media.archive.photo_queue import default_workers
 from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
+from colorize_media.archive.workers import default_workers
 from colorize_media.errors import TrainingProblem
 from colorize_media.events import Event, Failed
 from colorize_media.judge.decision import decide_photo

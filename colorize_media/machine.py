@@ -2,20 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import struct
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from colorize_media.errors import LibraryMissing
 
+# Windows' MEMORYSTATUSEX: its own length and the load in percent, then in bytes all there is and six more.
+_MEMORY_STATUS = struct.Struct("<LL7Q")
+
 
 def memory_bytes() -> int | None:
-    """Of the whole machine; None where the system does not say (Windows)."""
+    """Of the whole machine, or what a container leaves this process of it; None where the system does not say."""
+    if sys.platform == "win32":
+        return _windows_memory()
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
+        all_there_is = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
         return None
+    return min(all_there_is, memory_limit() or all_there_is)
+
+
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """The least that the control groups around this process allow, in bytes; None without any. Linux alone has them.
+
+    ``root`` is where the system's /proc and /sys are.
+    """
+    limits: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines():
+            _, controllers, own = line.split(":", 2)
+            if not controllers:  # version 2 has one tree for all
+                tree, name = root / "sys/fs/cgroup", "memory.max"
+            elif "memory" in controllers.split(","):
+                tree, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+            else:
+                continue
+            group = tree / own.lstrip("/")  # of the host's tree, which a container may not see but for the tree's root
+            for folder in (group, *group.parents):
+                with contextlib.suppress(OSError, ValueError):  # "max" is no limit
+                    limits.append(int((folder / name).read_text(encoding="ascii")))
+                if folder == tree:
+                    break
+    return min(limits, default=None)
+
+
+def _windows_memory() -> int | None:
+    import ctypes
+
+    status = ctypes.create_string_buffer(_MEMORY_STATUS.pack(_MEMORY_STATUS.size, *(0,) * 8), _MEMORY_STATUS.size)
+    told = ctypes.windll.kernel32.GlobalMemoryStatusEx(status)  # type: ignore[attr-defined]
+    return int(_MEMORY_STATUS.unpack(status.raw)[2]) if told else None
 
 
 def usable_cores() -> int:

@@ -8,6 +8,9 @@ manifest        what an output folder remembers of earlier runs
 running         how a run goes: network, options, who is told, threads
 run             does a plan
 photo_queue     photographs through decoding, network and encoding in parallel
+photo_steps     what is done to one of them, in whichever thread
+workers         the threads
+budget          the memory that a photograph takes, and all on their way
 in_flight       which files crashed a run, so that the next one tries them apart
 trial           one file in a process of its own
 outcomes        what came of each file

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from colorize_media.archive.discovery import Selection, search
-from colorize_media.archive.photo_queue import default_workers
+from colorize_media.archive.workers import default_workers
 from colorize_media.errors import ColorizeError
 from colorize_media.files.first_look import Kind, kind_of
 from colorize_media.judge.decision import Decision, decide_film, decide_photo

@@ -20,8 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import quote
 
+from colorize_media.archive.budget import default_budget, memory_needed
 from colorize_media.archive.manifest import Entry, Stamp, read_manifest
-from colorize_media.archive.photo_queue import default_budget, default_workers, memory_needed
+from colorize_media.archive.workers import default_workers
 from colorize_media.errors import BadOption, OutputExists, OutputUnwritable
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned
 from colorize_media.files.whole import whole_or_absent

@@ -240,26 +240,25 @@ def test_a_picture_that_hangs_in_a_decoder_is_given_up(
     """The others are coloured and told; the hanging one is a failure, and tried apart by the next run."""
     import threading
 
-    from colorize_media.archive import photo_queue
+    from colorize_media.archive import photo_steps
     from colorize_media.archive.outcomes import Outcome
     from colorize_media.errors import InputUnreadable
 
     plan = items(tmp_path, 5)
     released = threading.Event()
-    prepare = photo_queue.prepare_photo
+    prepare = photo_steps.prepare_photo
 
     def hang(path: Path, options: ColorizeOptions) -> object:
         if path.name == "1.png":
             released.wait(60)
         return prepare(path, options)
 
-    monkeypatch.setattr(photo_queue, "prepare_photo", hang)
-    monkeypatch.setattr(photo_queue, "READING_SECONDS", 2.0)
+    monkeypatch.setattr(photo_steps, "prepare_photo", hang)
     colorizer = Colorizer(str(fresh_weights), "cpu")
     colorizer.colors(torch.zeros(1, 1, 64, 64))  # warm, so that only the hanging one is late
     folders = OutputFolders()
     watch = InFlight(plan, folders)
-    queue = PhotoQueue(lambda: colorizer, SMALL, folders, lambda event: None, watch, workers=1)
+    queue = PhotoQueue(lambda: colorizer, SMALL, folders, lambda event: None, watch, workers=1, reading_seconds=2.0)
     told: list[Outcome] = []
     queue.run(plan, told.append)
     assert [outcome.item for outcome in told] == plan

@@ -24,10 +24,11 @@ import torch
 from PIL import Image
 from skimage import data
 
+from colorize_media.archive.budget import memory_needed
 from colorize_media.archive.in_flight import InFlight
 from colorize_media.archive.manifest import MANIFEST_NAME, read_manifest
 from colorize_media.archive.output_folders import OutputFolders
-from colorize_media.archive.photo_queue import PhotoQueue, memory_needed
+from colorize_media.archive.photo_queue import PhotoQueue
 from colorize_media.archive.plan import Memory, make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running

@@ -1,0 +1,152 @@
+"""One photograph's way through a queue: `Waiting` until it is decoded, `Decoded` until it is written, then `Settled`.
+
+The steps from one to the next may run in any thread: they keep nothing. A step's failure ends the picture, not the run, and
+so does a bug's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_media.archive.in_flight import InFlight
+from colorize_media.archive.outcomes import Outcome, unexpected
+from colorize_media.archive.output_folders import OutputFolders
+from colorize_media.events import Done, Planned, Skipped
+from colorize_media.files.whole import keep_mode_and_times
+from colorize_media.network.colorizer import Colorizer
+from colorize_media.options import ColorizeOptions
+from colorize_media.photo.colorize import (
+    PreparedPages,
+    PreparedPhoto,
+    color_pages,
+    finish_photo,
+    prepare_photo,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """A picture that is on its way: ``place`` is its outcome's among all, ``needs`` in bytes, ``begun`` by the clock."""
+
+    place: int
+    item: Planned
+    target: Path
+    needs: int
+    begun: float
+
+    def failed(self, error: Exception, source: os.stat_result | None, warnings: tuple[str, ...] = ()) -> Settled:
+        """It ends here, with the error's traceback."""
+        trace = "".join(traceback.format_exception(error))
+        _forget_frames(error)
+        return Settled(self, Outcome(self.item, unexpected(self.item, error), source, warnings, trace))
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """News of a picture that still waits: a decoder has it, ``since`` by the clock. ``source`` is the input's state before."""
+
+    waiting: Waiting
+    source: os.stat_result | None
+    since: float
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A picture that is to be coloured and written. ``source`` is the input's state before it was read."""
+
+    waiting: Waiting
+    source: os.stat_result | None
+    prepared: PreparedPhoto | PreparedPages
+
+    def failed(self, error: Exception) -> Settled:
+        """It ends here, with the error's traceback."""
+        return self.waiting.failed(error, self.source, self.prepared.warnings)
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """A picture of which nothing is left but its outcome."""
+
+    waiting: Waiting
+    outcome: Outcome
+
+
+class PhotoSteps:
+    """From Waiting to Decoded to Settled. ``in_flight`` is told what is in a decoder or encoder, ``on_reading`` since when."""
+
+    def __init__(
+        self,
+        options: ColorizeOptions,
+        folders: OutputFolders,
+        in_flight: InFlight,
+        on_reading: Callable[[Reading], None],
+    ) -> None:
+        self._options = options
+        self._folders = folders
+        self._in_flight = in_flight
+        self._on_reading = on_reading
+
+    def decode(self, waiting: Waiting) -> Decoded | Settled:
+        """Read it, and decide about it."""
+        item = waiting.item
+        source: os.stat_result | None = None
+        try:
+            with self._in_flight.working_on(item):
+                with contextlib.suppress(OSError, ValueError):  # reading it says what is wrong
+                    source = item.source.stat()
+                if not item.replaces and os.path.lexists(waiting.target):
+                    meanwhile = Skipped(item.source, "the output has come to be there meanwhile")
+                    return Settled(waiting, Outcome(item, meanwhile))
+                self._in_flight.examine(item, self._options)
+                self._on_reading(Reading(waiting, source, time.monotonic()))
+                prepared = prepare_photo(item.source, self._options)
+        except Exception as error:
+            return waiting.failed(error, source)
+        if isinstance(prepared, Skipped):
+            return Settled(waiting, Outcome(item, prepared, source))
+        return Decoded(waiting, source, prepared)
+
+    def write(self, decoded: Decoded, photo: PreparedPhoto, ab: NDArray[np.float32]) -> Settled:
+        """Write the photograph in colours ``ab (h, w, 2)``."""
+        waiting = decoded.waiting
+        try:
+            with self._in_flight.working_on(waiting.item):
+                self._folders.make(waiting.item)
+                return _written(decoded, finish_photo(photo, ab, waiting.target, self._options))
+        except Exception as error:
+            return decoded.failed(error)
+
+    def write_pages(self, decoded: Decoded, pages: PreparedPages, colorizer: Colorizer) -> Settled:
+        """Read, colour and write a file's pages one after the other, in the network's own thread."""
+        waiting = decoded.waiting
+        try:
+            self._folders.make(waiting.item)
+            return _written(decoded, color_pages(pages, colorizer, waiting.target, self._options))
+        except Exception as error:
+            return decoded.failed(error)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Outcomes may wait long for their turn, and the frames of what failed hold the whole picture."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def _written(decoded: Decoded, warnings: tuple[str, ...]) -> Settled:
+    """The output stands under its name; give it its source's mode and times."""
+    waiting, source = decoded.waiting, decoded.source
+    warnings = decoded.prepared.warnings + warnings
+    if source is not None and (why := keep_mode_and_times(source, waiting.target)):
+        warnings += (f"permissions and times could not be kept: {why}",)
+    done = Done(waiting.item.source, waiting.target, 1, time.monotonic() - waiting.begun)
+    return Settled(waiting, Outcome(waiting.item, done, source, warnings))
