@@ -6,7 +6,7 @@ time. Nothing here opens a file; frames come as arrays, and none is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from colorize_media.color.spaces import YCbCrSpec, colorfulness, ycbcr_to_rgb
 from colorize_media.color.table import chroma_table
+from colorize_media.errors import FileProblem
 from colorize_media.training.video_metrics import (
     DistributionConsistency,
     WarpError,
@@ -147,6 +148,22 @@ def score_film(film: ColoredFilm) -> list[dict[str, Any]]:
     for row in rows:
         seconds = film.seconds.get("network" if row["smoothing"] == BASELINE else row["smoothing"])
         row["milliseconds"] = None if seconds is None else 1000.0 * seconds / score.frames
+    return rows
+
+
+def score_films(
+    films: Sequence[ColoredFilm],
+    on_unreadable: Callable[[FileProblem], None],
+    on_progress: Callable[[int, int], None] = lambda done, count: None,
+) -> list[dict[str, Any]]:
+    """`score_film` of each film; one that cannot be read is left out, and ``on_unreadable`` hears why."""
+    rows: list[dict[str, Any]] = []
+    for number, film in enumerate(films, 1):
+        try:
+            rows += score_film(film)
+        except FileProblem as error:
+            on_unreadable(error)
+        on_progress(number, len(films))
     return rows
 
 

@@ -151,6 +151,25 @@ class Bar:
         )
 
 
+class Count:
+    """Tells on standard error how far a long count is: in place on a terminal, else a line now and then."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.in_place = sys.stderr.isatty()
+        self.begun = self.told = time.monotonic()
+
+    def __call__(self, done: int, count: int) -> None:
+        now = time.monotonic()
+        if now - self.told < (0.5 if self.in_place else 30.0) and not (done == count and self.in_place):
+            return
+        self.told = now
+        left = (count - done) * (now - self.begun) / done
+        text = f"{done} of {count} {self.what}, {duration_text(left)} left"
+        sys.stderr.write(f"\r\x1b[K{text if done < count else ''}" if self.in_place else text + "\n")
+        sys.stderr.flush()
+
+
 def film_text(pace: FilmPace) -> str:
     """``120 of 480 frames, 24.0 fps, 15 s left``; without the unknown parts."""
     if (left := pace.left()) is None:
@@ -191,7 +210,7 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
     return []
 
 
-def plan_lines(plan: list[Planned]) -> list[str]:
+def plan_lines(plan: Sequence[Planned]) -> list[str]:
     """What ``--dry-run`` prints."""
     words = {"colorize": "would colour", "skip": "would skip", "fail": "would fail on"}
     lines = []

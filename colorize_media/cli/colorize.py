@@ -1,0 +1,171 @@
+"""``colorize-media INPUT...``: plan it, show it or run it. The default command, which needs no name.
+
+Its options are those of `parameters.COLORIZE_OPTIONS`: what `ColorizeOptions` has a field for goes there, the rest into
+`Asked`. So a new option of the colouring needs nothing here, one of the command a field of `Asked` and what heeds it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from colorize_media.cli.group import cli
+from colorize_media.cli.parameters import COLORIZE_OPTIONS, PATH, several, take_options
+from colorize_media.cli.running import EventFan, load_colorizer, traceback_teller, use_threads
+from colorize_media.events import OnEvent, Planned
+from colorize_media.options import ColorizeOptions
+
+if TYPE_CHECKING:
+    from colorize_media.network.colorizer import Colorizer
+    from colorize_media.report.rows import Report
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks for beside the options of the colouring."""
+
+    inputs: tuple[Path, ...]
+    output: Path | None
+    overwrite: bool
+    dry_run: bool
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    retry_failed: bool
+    report: str | None  # "auto": beside the outputs
+    threads: int
+    quiet: bool
+    verbose: int
+    json_lines: bool
+
+
+@cli.command(cli.default, hidden=True)
+@click.argument("inputs", nargs=-1, type=PATH, metavar="INPUT...")
+@several(COLORIZE_OPTIONS)
+@click.pass_context
+def colorize(context: click.Context, config: Path | None, host_batch: bool, **words: Any) -> int:
+    """Colour black-and-white photographs, films and folders.
+
+    Originals are never changed. What has colour already is left alone. The same command again goes on where it was, within a
+    film too: what is done is skipped, what has changed is done anew. Everything that is not picture (sound, subtitles,
+    metadata) is kept.
+    """
+    options = take_options(words)  # the config file has been read: its values are among the words
+    asked = Asked(**words)
+    if host_batch:
+        if asked.inputs or asked.output or asked.dry_run or asked.json_lines:
+            raise click.UsageError("--host-batch reads its pictures and outputs on standard input; give only options.")
+        return _serve_host(asked, options)
+    if not asked.inputs:
+        raise click.UsageError("Missing argument 'INPUT...'.", context)
+    plan = _plan(asked, options)
+    if asked.dry_run:
+        _show(plan, asked, options)
+        return 0
+    return _run(plan, asked, options)
+
+
+def _plan(asked: Asked, options: ColorizeOptions) -> list[Planned]:
+    from colorize_media.archive.discovery import Selection
+    from colorize_media.archive.plan import Memory, make_plan
+
+    return make_plan(
+        asked.inputs,
+        asked.output,
+        overwrite=asked.overwrite,
+        preview=options.preview,
+        selection=Selection(asked.include, asked.exclude),
+        memory=Memory(options, retry_failed=asked.retry_failed),
+    )
+
+
+def _show(plan: Sequence[Planned], asked: Asked, options: ColorizeOptions) -> None:
+    """To people the plan; to programs also whether it could be run here: a missing device is an error."""
+    from colorize_media.cli.console import JsonLines, plan_lines
+
+    if not asked.json_lines:
+        click.echo("\n".join(plan_lines(plan)))
+        return
+    _check_machine(plan, options)
+    tell = JsonLines(sys.stdout)
+    for item in plan:
+        tell(item)
+
+
+def _run(plan: Sequence[Planned], asked: Asked, options: ColorizeOptions) -> int:
+    from colorize_media.archive.run import run_plan
+    from colorize_media.archive.running import Running
+    from colorize_media.cli.console import make_reporter
+
+    page = _start_report(plan, asked, options)
+    if _check_machine(plan, options):
+        use_threads(asked.threads)
+
+    def make_colorizer() -> Colorizer:
+        from colorize_media.network.device import describe_device
+
+        colorizer = load_colorizer(options)
+        if not asked.quiet:
+            click.echo(f"{options.model} by {colorizer.engine.name} on {describe_device(colorizer.device)}", err=True)
+        return colorizer
+
+    quiet, verbose, json_lines = asked.quiet, asked.verbose, asked.json_lines
+    with closing(make_reporter(plan, quiet=quiet, verbose=verbose, json_lines=json_lines)) as reporter:
+        if json_lines:
+            for item in plan:
+                reporter(item)
+        listeners: list[OnEvent] = [traceback_teller(verbose), reporter]
+        if page is not None:
+            listeners.append(page)
+        code = run_plan(plan, Running(make_colorizer, options, EventFan(*listeners), asked.threads))
+    if page is not None:
+        _write_report(page, asked)
+    return code
+
+
+def _check_machine(plan: Sequence[Planned], options: ColorizeOptions) -> bool:
+    """Whether the network is needed at all: else torch is not loaded for nothing, nor a missing device complained of.
+
+    Raises as `choose_engine` if it is and the device or the engine is not there.
+    """
+    if not any(item.action == "colorize" for item in plan):
+        return False
+    from colorize_media.network.engines import choose_engine
+
+    choose_engine(options.engine, options.device)
+    return True
+
+
+def _start_report(plan: Sequence[Planned], asked: Asked, options: ColorizeOptions) -> Report | None:
+    if not asked.report:
+        return None
+    from colorize_media.report.rows import Report
+
+    path = None if asked.report == "auto" else Path(asked.report)
+    return Report(path, plan, options, overwrite=asked.overwrite)
+
+
+def _write_report(page: Report, asked: Asked) -> None:
+    from colorize_media.cli.console import Count
+    from colorize_media.wording import shown_path
+
+    page.write(Count("files of the report"))
+    if not asked.quiet:
+        click.echo(f"report: {shown_path(page.path)}", err=True)
+
+
+def _serve_host(asked: Asked, options: ColorizeOptions) -> int:
+    from colorize_media.archive.running import Running
+    from colorize_media.cli.host_batch import serve
+
+    def make_colorizer() -> Colorizer:
+        use_threads(asked.threads)
+        return load_colorizer(options)
+
+    running = Running(make_colorizer, options, traceback_teller(asked.verbose), asked.threads)
+    return serve(sys.stdin.buffer, sys.stdout, running, overwrite=asked.overwrite)

@@ -1,0 +1,50 @@
+"""``colorize-media inspect``: what would be coloured, and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from colorize_media.cli.group import cli
+from colorize_media.cli.parameters import (
+    DEFAULTS,
+    PATH,
+    SELECTION_OPTIONS,
+    option,
+    several,
+    skip_documents_option,
+    threads_option,
+)
+from colorize_media.options import ColorizeOptions
+
+
+@cli.command()
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="PATH...")
+@option("--force", is_flag=True, help="As if what has colour were to be coloured.")
+@several([skip_documents_option, *SELECTION_OPTIONS, threads_option])
+@option("--max-pixels", type=int, default=DEFAULTS.max_pixels, help="Refuse larger pictures.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines instead of a table.")
+def inspect(
+    inputs: tuple[Path, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    threads: int,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Say of every picture and film whether it would be coloured, and why. Nothing is written."""
+    from colorize_media.archive.discovery import Selection
+    from colorize_media.archive.inspection import inspect as inspect_files
+    from colorize_media.archive.inspection import table_head, table_row
+    from colorize_media.wording import shown_path
+
+    if not as_json:
+        click.echo(table_head())
+    failed = False
+    for found in inspect_files(inputs, ColorizeOptions(**options), Selection(include, exclude), workers=threads):
+        click.echo(json.dumps(found.as_json()) if as_json else table_row(found, shown_path(found.source)))
+        failed |= found.decision == "fail"
+    return int(failed)
