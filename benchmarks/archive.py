@@ -52,7 +52,7 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import working_luma, working_shape
 from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo.colorize import PreparedPhoto, chroma_rows, photo_colors
-from colorize_media.photo.picture import read_photo
+from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
 from colorize_media.training.sources import find_sources, read_pictures
 

@@ -33,7 +33,7 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.refine import DILATIONS, TYPICAL_VARIANCE, affinity, mean_field, neighbour_sum, rings
 from colorize_media.network.seen import lightness_batch, working_luma, working_shape
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.picture import read_photo
+from colorize_media.photo.pages import read_photo
 from colorize_media.training.evaluation import squares
 from colorize_media.training.losses import rebalancing_weights
 from colorize_media.training.metrics import ColorMetrics, Truth, measure, reference_prior

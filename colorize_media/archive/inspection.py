@@ -17,7 +17,7 @@ from colorize_media.judge.decision import Decision, decide_film, decide_photo
 from colorize_media.judge.documents import DocumentVerdict, judge_document
 from colorize_media.judge.monochrome import Verdict
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.picture import read_pages
+from colorize_media.photo.pages import read_pages
 from colorize_media.video.opening import open_video, survey_of
 
 NUMBERS = ("chroma", "hue", "residual", "across", "stray")

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from colorize_media.errors import EmptyFile, InputMissing, InputUnreadable
+from colorize_media.files.boxes import av1_bits, brands, has_alpha, hevc_bits, picture_sizes
+from colorize_media.files.first_bytes import PHOTO_FORMATS, begins_like
 from colorize_media.files.formats import PHOTO_SUFFIXES
 
 Kind = Literal["photo", "video"]
 
-HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
-_STILL_BRANDS = HEIC_BRANDS | {b"avif", b"crx "}  # the last is Canon's raw
 _HEADER_BYTES = 1 << 16  # of a HEIC or AVIF file: its description of the pictures inside
-_LONG_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
-_SHORT_MAGIC = (b"BM", b"P5", b"P6")  # too short to be believed without an extension
 
 
 def size_of_readable(path: Path) -> int:
@@ -53,45 +51,20 @@ def unreadable(path: Path, error: OSError) -> InputUnreadable:
 
 def kind_of(path: Path) -> Kind:
     """Photo or video, by the first bytes; by the extension where they say nothing. An unreadable file is a video's worry."""
-    head = _first_bytes(path)
-    if head.startswith(b"GIF8"):
+    known = begins_like(_first_bytes(path))
+    if known is not None and known.format == "GIF":
         return "video" if _has_several_frames(path) else "photo"
-    if head[4:8] == b"ftyp":
-        return "photo" if head[8:12] in _STILL_BRANDS else "video"
-    if head.startswith((*_LONG_MAGIC, *_SHORT_MAGIC)) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+    if known is not None and known.format in PHOTO_FORMATS:
         return "photo"
+    if known is not None and known.format == "MP4":
+        return "video"
     return "photo" if path.suffix.lower() in PHOTO_SUFFIXES else "video"
 
 
-def av1_bits(data: bytes) -> int:
-    """Bits per channel from the AV1 configuration box (AV1-ISOBMFF §2.3.3): high_bitdepth and twelve_bit."""
-    at = data.find(b"av1C")
-    flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
-    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
-
-
-def hevc_bits(data: bytes) -> int:
-    """The most bits per channel that the HEVC configuration boxes name (ISO/IEC 14496-15 §8.3.2.1)."""
-    found, at = 8, data.find(b"hvcC")
-    while 0 <= at < len(data) - 22:
-        found = max(found, 8 + (data[at + 21] & 7))
-        at = data.find(b"hvcC", at + 4)
-    return found
-
-
 def heif_pixels(path: Path) -> int:
-    """Pixels of the largest picture that a HEIC file describes (``ispe``, ISO/IEC 23008-12 §6.5.3); 0 for other files."""
-    return max((width * height for width, height in heif_sizes(_first_bytes(path, _HEADER_BYTES))), default=0)
-
-
-def heif_sizes(head: bytes) -> list[tuple[int, int]]:
-    """Width and height of every picture that a HEIC or AVIF file describes in these first bytes; none for other files."""
-    found, at = [], head.find(b"ispe") if head[4:8] == b"ftyp" else -1
-    while 0 <= at <= len(head) - 16:
-        width, height = (int.from_bytes(head[at + place : at + place + 4], "big") for place in (8, 12))
-        found.append((width, height))
-        at = head.find(b"ispe", at + 4)
-    return found
+    """Pixels of the largest picture that a HEIC or AVIF file describes; 0 for other files."""
+    sizes = picture_sizes(_first_bytes(path, _HEADER_BYTES))
+    return max((width * height for width, height in sizes), default=0)
 
 
 def nearest_suffix(path: Path) -> str:
@@ -100,20 +73,17 @@ def nearest_suffix(path: Path) -> str:
     Read from the file's first bytes: more than 8 bits go to PNG, transparency of a HEIC too.
     """
     head = _first_bytes(path, _HEADER_BYTES)
-    if head[4:8] != b"ftyp":
+    if not brands(head)[0]:
         return ""
     if path.suffix.lower() == ".avif":
         return ".png" if av1_bits(head) > 8 else ""
-    transparent = b"hevc:2015:auxid:1" in head or b"auxiliary:alpha" in head
-    return ".png" if hevc_bits(head) > 8 or transparent else ".jpg"
+    return ".png" if hevc_bits(head) > 8 or has_alpha(head) else ".jpg"
 
 
 def begins_like_media(path: Path) -> bool:
     """Whether a file is a picture or film by its first bytes alone, beyond doubt."""
-    head = _first_bytes(path)
-    long_enough = (*_LONG_MAGIC, b"GIF8", b"\x1aE\xdf\xa3")  # the last is Matroska's
-    riff = head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"AVI ")
-    return head.startswith(long_enough) or head[4:8] == b"ftyp" or riff
+    known = begins_like(_first_bytes(path))
+    return known is not None and known.sure
 
 
 def _first_bytes(path: Path, count: int = 32) -> bytes:

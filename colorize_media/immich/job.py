@@ -38,7 +38,7 @@ from colorize_media.immich.api import Asset, ImmichServer
 from colorize_media.judge.decision import Decision, decide_photo
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.colorize import colorize_photo
-from colorize_media.photo.picture import read_photo
+from colorize_media.photo.pages import read_photo
 from colorize_media.version import __version__
 
 TAG = "colorized"

@@ -1,7 +1,7 @@
 """What a photograph carries beside its pixels, whatever file it came from, and how a format's own blocks become it.
 
-Blocks are read and edited in exif.py, icc.py, iptc.py and xmp.py; where a file keeps them is for metadata_jpeg.py,
-metadata_png.py and metadata_tiff.py; metadata_read.py reads all of it, metadata_out.py decides what an output gets.
+Blocks are read and edited in exif.py, icc.py, iptc.py and xmp.py; where a file keeps them is for jpeg.py, png.py and
+tiff.py; reading.py reads all of it, output.py decides what an output gets.
 """
 
 from __future__ import annotations

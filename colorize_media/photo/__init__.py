@@ -1,13 +1,16 @@
 """The way of one photograph.
 
 colorize    prepare, network, finish: the three steps
-picture     a decoded photograph, and reading it
+pages       files of one picture or of several pages: read, and written page by page
+read        one photograph out of a file's bytes
 decode      the pixels of a file, by format
 deep        16 bits
 heif        HEIC
 camera_raw  raw files of cameras
 quiet       what decoders' libraries print is caught
+picture     a decoded photograph
 pixels      decoded planes
+refusals    what cannot be read, in words
 join        luma and chroma to pixels
 encode      pixels to the bytes of a format
 write       the output file with its metadata

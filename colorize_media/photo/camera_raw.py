@@ -9,16 +9,17 @@ from types import ModuleType
 
 from PIL import Image
 
+from colorize_media.files.first_bytes import begins_like
 from colorize_media.files.formats import RAW_SUFFIXES
 from colorize_media.machine import require
 from colorize_media.metadata.carried import PhotoMetadata, metadata_of_blocks
 from colorize_media.metadata.exif import first_directory_has
 from colorize_media.metadata.tiff import STORAGE_TAGS
 from colorize_media.metadata.tiff_pages import exif_of
-from colorize_media.photo.pixels import Pixels, check_size, damaged, out_of_memory, planes_of_samples, unsupported
+from colorize_media.photo.pixels import Pixels, planes_of_samples
+from colorize_media.photo.refusals import check_size, damaged, out_of_memory, unsupported
 
-_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR")
-_FINISHED = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM")  # pictures, whatever their name says
+_FINISHED = frozenset({"JPEG", "PNG", "GIF", "WEBP", "BMP", "AVI"})  # what is no camera raw, whatever its name says
 _DNG_VERSION, _DNG_TAGS = 50706, 50700  # the version's tag, and where the format's own begin
 _SENSOR_TAGS = frozenset(range(33421, 33423))  # the colour filter array
 _SRGB_GAMMA = (2.4, 12.92)
@@ -27,11 +28,13 @@ _CLIPPED = 0.001  # share of pixels that automatic exposure may clip; LibRaw's o
 
 def is_camera_raw(path: Path, data: bytes) -> bool:
     """By content where it tells; a raw file that is built like any TIFF is known by its name only."""
-    if data.startswith(_SIGNATURES) or data[4:12] == b"ftypcrx " or (data[:2] == b"II" and data[8:10] == b"CR"):
+    known = begins_like(data[:32])
+    name = "" if known is None else known.format
+    if name == "RAW":
         return True
-    if data[:4] in (b"II*\0", b"MM\0*") and first_directory_has(data, _DNG_VERSION):
+    if name == "TIFF" and first_directory_has(data, _DNG_VERSION):
         return True
-    return path.suffix.lower() in RAW_SUFFIXES and not data.startswith(_FINISHED)
+    return path.suffix.lower() in RAW_SUFFIXES and name not in _FINISHED
 
 
 def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMetadata, list[str]]:

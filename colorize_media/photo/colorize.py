@@ -25,8 +25,9 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch, working_luma, working_shape
 from colorize_media.options import ColorizeOptions, still_sizes
 from colorize_media.photo.join import ChromaRows
-from colorize_media.photo.picture import Photo, read_pages
-from colorize_media.photo.write import write_pages, write_photo
+from colorize_media.photo.pages import read_pages, write_pages
+from colorize_media.photo.picture import Photo
+from colorize_media.photo.write import write_photo
 from colorize_media.version import __version__
 
 TOOL = f"colorize-media {__version__}"

@@ -25,7 +25,8 @@ from PIL import Image, ImageCms, features
 from colorize_media.color.planes import plane_rows
 from colorize_media.color.scaling import averaged_down
 from colorize_media.errors import DamagedMedia, NoPicture, UnsupportedMedia
-from colorize_media.files.first_look import av1_bits, heif_sizes
+from colorize_media.files.boxes import AVIF_BRANDS, av1_bits, brands, picture_sizes, transfer
+from colorize_media.files.first_bytes import begins_like
 from colorize_media.files.formats import FORMAT_SUFFIXES
 from colorize_media.metadata.exif import exif_orientation
 from colorize_media.metadata.icc import profile_space
@@ -44,17 +45,13 @@ from colorize_media.photo.deep import (
 from colorize_media.photo.pixels import (
     HDR_TRANSFERS,
     Pixels,
-    check_size,
-    damaged,
     grey_preview,
-    high_dynamic_range,
     luma_of,
-    out_of_memory,
     planes_of_samples,
     preview_size,
     strips,
-    unsupported,
 )
+from colorize_media.photo.refusals import check_size, damaged, high_dynamic_range, out_of_memory, unsupported
 
 _GREY_TOLERANCE = 12  # codes of 255 between R, G and B; scanner profiles reach 5, XYB has over 100
 _DECODERS_DIFFER = 6.0  # mean codes of 255 between FFmpeg's and libjpeg's luma at 1/8; two good decoders stay under 1
@@ -78,31 +75,20 @@ def open_picture(path: Path, data: bytes) -> Image.Image:
         raise _unidentified(path, data) from problem
 
 
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"BM", "BMP"),
-    (b"GIF8", "GIF"),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
-)
-
-
 def _unidentified(path: Path, data: bytes) -> NoPicture | DamagedMedia | UnsupportedMedia:
     """The error for a file that Pillow cannot open at all."""
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis") and features.check("avif"):
+    if brands(data)[0] in AVIF_BRANDS and features.check("avif"):
         return _no_avif(path, data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    known = begins_like(data[:32])
+    if known is not None and known.format == "WEBP":
         return damaged(path, "the WebP header cannot be read")
     if _has_directory(data):
         why = f"TIFF pixels of this layout cannot be read: {_tiff_layout(data)}"
         return unsupported(path, why, "save it as a plain 8-bit or 16-bit TIFF, grey or RGB")
     if why := strange_jpeg(data):
         return unsupported(path, why, "convert it to an ordinary JPEG or to PNG first")
-    for signature, kind in _SIGNATURES:
-        if data.startswith(signature):
-            return damaged(path, f"it begins like {kind}, but its header cannot be read")
+    if known is not None and known.title:
+        return damaged(path, f"it begins like {known.title}, but its header cannot be read")
     if b"<svg" in data[:1024]:
         return unsupported(path, "it is a vector drawing (SVG)", "export it as PNG first")
     return NoPicture(
@@ -115,7 +101,7 @@ def _unidentified(path: Path, data: bytes) -> NoPicture | DamagedMedia | Unsuppo
 
 def _no_avif(path: Path, data: bytes) -> DamagedMedia | UnsupportedMedia:
     """libavif does not even begin with a picture that it calls too large."""
-    width, height = max(heif_sizes(data), key=lambda size: size[0] * size[1], default=(0, 0))
+    width, height = max(picture_sizes(data), key=lambda size: size[0] * size[1], default=(0, 0))
     if width * height > _AVIF_MOST_PIXELS or max(width, height) > _AVIF_MOST_SIDE:
         return UnsupportedMedia(
             "the picture is too large",
@@ -185,7 +171,7 @@ def check(path: Path, image: Image.Image, data: bytes, max_pixels: int) -> None:
     deep = {"F": "floating point", "I": "32-bit integer", "LAB": "Lab"}
     if image.mode in deep and not (name == "PPM" and image.mode == "I"):
         raise unsupported(path, f"its pixels are {deep[image.mode]}", "convert it to 16-bit PNG or TIFF first")
-    if name == "AVIF" and _avif_is_hdr(data):
+    if name == "AVIF" and transfer(data) in HDR_TRANSFERS:
         raise high_dynamic_range(path)
 
 
@@ -194,12 +180,6 @@ def _other_frames(path: Path, image: Image.Image) -> bool:
         return int(getattr(image, "n_frames", 1)) > 1
     except DECODER_ERRORS as problem:
         raise damaged(path, f"its frames cannot be counted: {problem}") from problem
-
-
-def _avif_is_hdr(data: bytes) -> bool:
-    """Whether the colour box names the PQ or HLG transfer."""
-    at = data.find(b"colrnclx")
-    return 0 <= at < len(data) - 12 and struct.unpack_from(">H", data, at + 10)[0] in HDR_TRANSFERS
 
 
 def warnings_about(path: Path, image: Image.Image, name: str, data: bytes) -> list[str]:

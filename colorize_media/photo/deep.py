@@ -22,7 +22,8 @@ from PIL import ImageCms
 from colorize_media.color.planes import COLORSPACE, ONE_SLICE, plane_rows
 from colorize_media.color.spaces import Matrix, YCbCrSpec
 from colorize_media.metadata.exif import as_stored
-from colorize_media.photo.pixels import scaled_to_16_bits, unsupported
+from colorize_media.photo.pixels import scaled_to_16_bits
+from colorize_media.photo.refusals import unsupported
 
 # What Pillow's decoders raise on damaged bytes; the AVIF one knows only RuntimeError.
 DECODER_ERRORS = (

@@ -10,35 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from colorize_media.files.first_look import HEIC_BRANDS
+from colorize_media.files.boxes import is_cut
 from colorize_media.machine import require
 from colorize_media.metadata.carried import PhotoMetadata, metadata_of_blocks
-from colorize_media.photo.pixels import (
-    HDR_TRANSFERS,
-    Pixels,
-    check_size,
-    damaged,
-    high_dynamic_range,
-    out_of_memory,
-    planes_of_samples,
-    scaled_to_16_bits,
-)
+from colorize_media.photo.pixels import HDR_TRANSFERS, Pixels, planes_of_samples, scaled_to_16_bits
+from colorize_media.photo.refusals import check_size, damaged, high_dynamic_range, out_of_memory
 
 # libheif's own limits hold too: it checks every size in the file against the file's length before it takes memory.
 _ERRORS = (OSError, ValueError, EOFError, RuntimeError, SyntaxError, IndexError, TypeError)
 
 
-def is_heic(data: bytes) -> bool:
-    """By the brands of the file; a picture of the general brand ``mif1`` that also says AVIF is one."""
-    size = min(int.from_bytes(data[:4], "big"), 4096)
-    compatible = {data[at : at + 4] for at in range(16, size, 4)}
-    return data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and not compatible & {b"avif", b"avis"}
-
-
 def read_heif(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMetadata, list[str]]:
     """Planes, metadata and warnings of the primary picture. Raises LibraryMissing, DamagedMedia, UnsupportedMedia."""
     pi_heif = require("pi_heif", "HEIC pictures need a library that is not installed", "run: pip install pi-heif", path)
-    if _is_cut(data):
+    if is_cut(data):
         raise damaged(path, "the file ends before its pictures do")
     warnings: list[str] = []
     try:
@@ -64,19 +49,6 @@ def read_heif(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMe
         exif=info.get("exif") or b"", xmp=info.get("xmp") or b"", icc=info.get("icc_profile") or b""
     )
     return pixels, metadata, [*warnings, *more]
-
-
-def _is_cut(data: bytes) -> bool:
-    """Whether the file ends inside a box (ISO/IEC 14496-12 §4.2): libheif paints tiles that are missing black."""
-    at = 0
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if size == 1:
-            size = int.from_bytes(data[at + 8 : at + 16], "big")
-        if size == 0:  # up to the end
-            return False
-        at += max(size, 8)
-    return at > len(data)
 
 
 def _left_out(file: Any, info: dict[str, Any]) -> list[str]:

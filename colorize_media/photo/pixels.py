@@ -1,10 +1,9 @@
-"""Decoded planes of a photograph, however it was decoded, and the ways to refuse one."""
+"""Decoded planes of a photograph, however it was decoded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.color.scaling import averaged_down
-from colorize_media.errors import DamagedMedia, UnsupportedMedia
 
 PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
 HDR_TRANSFERS = (16, 18)  # PQ and HLG, ISO/IEC 23091-2
@@ -32,37 +30,6 @@ class Pixels:
     grey: bool = False
     upright: bool = False
     converted: bool = False
-
-
-def damaged(path: Path, why: str) -> DamagedMedia:
-    return DamagedMedia(
-        "the picture is damaged", path=path, why=why, hint="copy it again from its source, or repair it"
-    )
-
-
-def unsupported(path: Path, why: str, hint: str) -> UnsupportedMedia:
-    return UnsupportedMedia("this kind of picture is not supported", path=path, why=why, hint=hint)
-
-
-def high_dynamic_range(path: Path) -> UnsupportedMedia:
-    return unsupported(path, "it is a high dynamic range picture (PQ or HLG)", "export it as a standard picture first")
-
-
-def out_of_memory(path: Path) -> UnsupportedMedia:
-    return unsupported(path, "there is not enough memory for it", "lower --max-pixels, or free memory")
-
-
-def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
-    """Refuse by the header's size, before memory is taken. Raises UnsupportedMedia, DamagedMedia."""
-    if width * height > max_pixels:
-        raise UnsupportedMedia(
-            "the picture is too large",
-            path=path,
-            why=f"{width} × {height} is more than {max_pixels} pixels",
-            hint="raise --max-pixels if the machine has the memory",
-        )
-    if width < 1 or height < 1:
-        raise damaged(path, f"its size is {width} × {height}")
 
 
 def planes_of_samples(samples: NDArray[Any], *, upright: bool = False, converted: bool = False) -> Pixels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,10 @@ from colorize_media.files.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE
 from colorize_media.files.whole import whole_or_absent
 from colorize_media.metadata.carried import PhotoMetadata, has_thumbnail
 from colorize_media.metadata.output import for_output
-from colorize_media.metadata.tiff import PLAIN_TAGS
-from colorize_media.photo.encode import ENCODERS, append_page, set_link
+from colorize_media.photo.encode import ENCODERS
 from colorize_media.photo.join import ChromaRows, differences_of
-from colorize_media.photo.picture import LEFT_OUT, Photo, page_of, pages_in, read_file
-from colorize_media.photo.pixels import damaged, to_8_bits, unsupported
+from colorize_media.photo.picture import Photo
+from colorize_media.photo.pixels import to_8_bits
 
 _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 80  # EXIF's own size: some 6 KB
 
@@ -59,7 +58,7 @@ def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
 
     Raises UnsupportedMedia for an extension that is no writable picture format.
     """
-    container = _container(Path(f"x{suffix}"))
+    container = container_of(Path(f"x{suffix}"))
     lost = []
     if bits > container.bits:
         what = f"{container.name} holds {container.bits} bits per channel: the source's {bits} are rounded"
@@ -69,7 +68,7 @@ def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
     return tuple(lost)
 
 
-def _container(target: Path) -> _Container:
+def container_of(target: Path) -> _Container:
     suffix = target.suffix.lower()
     if suffix in WRITABLE_PHOTO:
         container = next(known for known in _CONTAINERS if suffix in FORMAT_SUFFIXES[known.name])
@@ -96,15 +95,15 @@ def write_photo(
 
     ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W,
     2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``;
-    for ``provenance`` and ``strip`` see `metadata_out.for_output`.
+    for ``provenance`` and ``strip`` see `metadata.output.for_output`.
     JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′
     exactly; colours outside the cube lose chroma. The file appears whole under its name or not at all.
 
     Raises OutputUnwritable, UnsupportedMedia (extension, size), InputIsOutput; whatever ``chroma`` raises passes
     through.
     """
-    container = _container(target)
-    _refuse_original(photo.path, target)
+    container = container_of(target)
+    refuse_original(photo.path, target)
     if max(photo.size) > container.max_side:
         raise UnsupportedMedia(
             "the picture is too large for the output's format",
@@ -113,60 +112,13 @@ def write_photo(
             hint="use .png or .tif",
         )
     rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
-    metadata, lost = _metadata_out(photo, rows, container, tool, provenance=provenance, strip=strip)
-    with _whole_or_told(target) as file:
+    metadata, lost = metadata_out(photo, rows, container, tool, provenance=provenance, strip=strip)
+    with whole_or_told(target) as file:
         ENCODERS[container.name](photo, rows, metadata, quality, file)
     return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
 
 
-def write_pages(
-    source: Path,
-    target: Path,
-    color_page: Callable[[Photo], ChromaRows | None],
-    *,
-    max_pixels: int,
-    tool: str,
-    provenance: bool = True,
-    strip: bool = False,
-) -> tuple[str, ...]:
-    """Write all pages of a TIFF file into another one; returns warnings.
-
-    A page for which ``color_page`` gives chroma is coloured; where it gives None, the page is copied as it is. Only one
-    page is decoded at a time. Raises as `read_photo` and `write_photo`.
-    """
-    pages = pages_in(source, read_file(source, max_pixels))
-    if pages is None or len(pages.pages) < 2:
-        raise damaged(source, "it had several pages when it was looked at, and has them no more")
-    container = _container(target)
-    if container.name != "TIFF":
-        raise UnsupportedMedia(
-            "the source has several pages", path=target, why=f"{container.name} holds only one", hint="use .tif"
-        )
-    _refuse_original(source, target)
-    warnings: list[str] = []
-    if pages.left_out:
-        warnings.append(LEFT_OUT)
-    with _whole_or_told(target) as file:
-        file.write((b"II*\0" if pages.order == "<" else b"MM\0*") + bytes(4))
-        link = 4
-        for number in range(len(pages.pages)):
-            photo = page_of(source, pages, number, max_pixels)
-            chroma = color_page(photo)
-            if chroma is None:
-                try:
-                    start, next_link = pages.copy(number, file, (lambda tag: tag in PLAIN_TAGS) if strip else None)
-                except ValueError as problem:
-                    raise unsupported(source, f"page {number + 1}: {problem}", "save it as a plain TIFF") from problem
-            else:
-                metadata, lost = _metadata_out(photo, chroma, container, tool, provenance=provenance, strip=strip)
-                warnings += [*photo.warnings, *lost]
-                start, next_link = append_page(photo, chroma, metadata, file, "<" if pages.order == "<" else ">")
-            set_link(file, link, start, pages.order)
-            link = next_link
-    return tuple(warnings)
-
-
-def _metadata_out(
+def metadata_out(
     photo: Photo, chroma: ChromaRows, container: _Container, tool: str, *, provenance: bool, strip: bool
 ) -> tuple[PhotoMetadata, tuple[str, ...]]:
     wanted = not strip and has_thumbnail(photo.metadata)
@@ -200,7 +152,7 @@ def _thumbnail(photo: Photo, chroma: ChromaRows) -> bytes:
 
 
 @contextmanager
-def _whole_or_told(target: Path) -> Iterator[BinaryIO]:
+def whole_or_told(target: Path) -> Iterator[BinaryIO]:
     """`whole_or_absent` with this room's errors."""
     try:
         with whole_or_absent(target) as file:
@@ -213,7 +165,7 @@ def _whole_or_told(target: Path) -> Iterator[BinaryIO]:
         ) from problem
 
 
-def _refuse_original(source: Path, target: Path) -> None:
+def refuse_original(source: Path, target: Path) -> None:
     try:
         same = os.path.samefile(source, target)
     except (OSError, ValueError):

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from colorize_media.errors import NoPicture
 from colorize_media.files.first_look import kind_of, size_of_readable
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.picture import read_photo
+from colorize_media.photo.pages import read_photo
 from colorize_media.photo.quiet import quiet_decoders
 from colorize_media.video.opening import open_video
 

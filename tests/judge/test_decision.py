@@ -15,7 +15,7 @@ from skimage import data
 from colorize_media.judge.decision import Decision, What, decide_film, decide_photo, what_was_told
 from colorize_media.judge.survey import survey
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.picture import read_photo
+from colorize_media.photo.pages import read_photo
 
 ASK = ColorizeOptions()
 FORCE = ColorizeOptions(force=True)

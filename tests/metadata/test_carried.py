@@ -21,7 +21,7 @@ from colorize_media.metadata.carried import PhotoMetadata, has_thumbnail
 from colorize_media.metadata.exif import upright_exif
 from colorize_media.metadata.iptc import iptc_as_xmp, with_iptc_keyword
 from colorize_media.metadata.xmp import KEYWORD, Packet, provenance_xmp, upright_xmp
-from colorize_media.photo.picture import read_photo
+from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
 from tests.made.photos import TURNS, brown
 from tests.made.pictures import grey, pillow

@@ -16,7 +16,7 @@ from colorize_media.events import Done, Event, Skipped, Started
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.colorize import colorize_photo, cubic_weights
-from colorize_media.photo.picture import read_photo
+from colorize_media.photo.pages import read_photo
 
 
 @pytest.fixture(scope="module")

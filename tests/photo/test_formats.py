@@ -28,8 +28,9 @@ from colorize_media.files.first_look import kind_of
 from colorize_media.files.formats import FORMAT_SUFFIXES, RAW_SUFFIXES
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.picture import Photo, read_pages, read_photo
-from colorize_media.photo.write import write_pages, write_photo
+from colorize_media.photo.pages import read_pages, read_photo, write_pages
+from colorize_media.photo.picture import Photo
+from colorize_media.photo.write import write_photo
 from tests.made.pictures import avif, dng, grey, heic, pillow, png, tiff, with_channels
 
 LIMIT = 10_000_000  # pixels

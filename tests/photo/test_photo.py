@@ -40,7 +40,8 @@ from colorize_media.metadata.icc import grey_codes_as_srgb, profile_space
 from colorize_media.metadata.jpeg import jpeg_segments
 from colorize_media.metadata.xmp import DIGITAL_SOURCE_TYPE, provenance_xmp
 from colorize_media.photo.join import rgb_of_luma
-from colorize_media.photo.picture import Photo, read_photo
+from colorize_media.photo.pages import read_photo
+from colorize_media.photo.picture import Photo
 from colorize_media.photo.write import can_hold, write_photo
 from tests.made.photos import (
     TURNS,
