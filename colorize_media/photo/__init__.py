@@ -3,7 +3,8 @@
 colorize    prepare, network, finish: the three steps
 pages       files of one picture or of several pages: read, and written page by page
 read        one photograph out of a file's bytes
-decode      the pixels of a file, by format
+header      what a file says of its picture before it is decoded
+decode      its pixels, by the first decoder of a table that can
 deep        16 bits
 heif        HEIC
 camera_raw  raw files of cameras

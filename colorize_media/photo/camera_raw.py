@@ -12,11 +12,13 @@ from PIL import Image
 from colorize_media.files.first_bytes import begins_like
 from colorize_media.files.formats import RAW_SUFFIXES
 from colorize_media.machine import require
-from colorize_media.metadata.carried import PhotoMetadata, metadata_of_blocks
+from colorize_media.metadata.carried import metadata_of_blocks
 from colorize_media.metadata.exif import first_directory_has
 from colorize_media.metadata.tiff import STORAGE_TAGS
 from colorize_media.metadata.tiff_pages import exif_of
-from colorize_media.photo.pixels import Pixels, planes_of_samples
+from colorize_media.photo.picture import Content
+from colorize_media.photo.pixels import Decoded, planes_of_samples
+from colorize_media.photo.quiet import quiet_decoders
 from colorize_media.photo.refusals import check_size, damaged, out_of_memory, unsupported
 
 _FINISHED = frozenset({"JPEG", "PNG", "GIF", "WEBP", "BMP", "AVI"})  # what is no camera raw, whatever its name says
@@ -37,8 +39,9 @@ def is_camera_raw(path: Path, data: bytes) -> bool:
     return path.suffix.lower() in RAW_SUFFIXES and name not in _FINISHED
 
 
-def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMetadata, list[str]]:
-    """Developed planes, metadata and warnings. Raises LibraryMissing, DamagedMedia, UnsupportedMedia."""
+@quiet_decoders()
+def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> Content:
+    """Developed planes and metadata. Raises LibraryMissing, DamagedMedia, UnsupportedMedia."""
     rawpy = require(
         "rawpy",
         "camera raw files need a library that is not installed",
@@ -77,7 +80,8 @@ def read_camera_raw(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, P
         exif, xmp = _blocks(preview)
     metadata, more = metadata_of_blocks(exif=exif, xmp=xmp)
     told = "the camera raw file was developed as LibRaw does it: the camera's white balance, sRGB"
-    return planes_of_samples(developed, upright=True, converted=True), metadata, [told, *more]
+    decoded = Decoded(planes_of_samples(developed), upright=True, converted=True)
+    return Content("RAW", decoded, metadata, (told, *more))
 
 
 def _preview(raw: object, rawpy: ModuleType) -> bytes:

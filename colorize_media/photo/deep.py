@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +15,12 @@ import av.error
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageCms
 
 from colorize_media.color.planes import COLORSPACE, ONE_SLICE, plane_rows
 from colorize_media.color.spaces import Matrix, YCbCrSpec
 from colorize_media.metadata.exif import as_stored
 from colorize_media.photo.pixels import scaled_to_16_bits
-from colorize_media.photo.refusals import unsupported
-
-# What Pillow's decoders raise on damaged bytes; the AVIF one knows only RuntimeError.
-DECODER_ERRORS = (
-    RuntimeError,
-    *(OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError, TypeError, KeyError),
-    ImageCms.PyCMSError,
-)
+from colorize_media.photo.refusals import DECODER_ERRORS, unsupported
 
 
 def deep_ffmpeg(decoder: str, data: bytes, size: tuple[int, int]) -> NDArray[np.uint16] | None:

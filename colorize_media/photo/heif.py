@@ -12,20 +12,20 @@ import numpy as np
 
 from colorize_media.files.boxes import is_cut
 from colorize_media.machine import require
-from colorize_media.metadata.carried import PhotoMetadata, metadata_of_blocks
-from colorize_media.photo.pixels import HDR_TRANSFERS, Pixels, planes_of_samples, scaled_to_16_bits
+from colorize_media.metadata.carried import metadata_of_blocks
+from colorize_media.photo.picture import Content
+from colorize_media.photo.pixels import HDR_TRANSFERS, Decoded, planes_of_samples, scaled_to_16_bits
 from colorize_media.photo.refusals import check_size, damaged, high_dynamic_range, out_of_memory
 
 # libheif's own limits hold too: it checks every size in the file against the file's length before it takes memory.
 _ERRORS = (OSError, ValueError, EOFError, RuntimeError, SyntaxError, IndexError, TypeError)
 
 
-def read_heif(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMetadata, list[str]]:
-    """Planes, metadata and warnings of the primary picture. Raises LibraryMissing, DamagedMedia, UnsupportedMedia."""
+def read_heif(path: Path, data: bytes, max_pixels: int) -> Content:
+    """Planes and metadata of the primary picture. Raises LibraryMissing, DamagedMedia, UnsupportedMedia."""
     pi_heif = require("pi_heif", "HEIC pictures need a library that is not installed", "run: pip install pi-heif", path)
     if is_cut(data):
         raise damaged(path, "the file ends before its pictures do")
-    warnings: list[str] = []
     try:
         file = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
         picture = file[file.primary_index]
@@ -43,12 +43,11 @@ def read_heif(path: Path, data: bytes, max_pixels: int) -> tuple[Pixels, PhotoMe
         raise damaged(path, f"it decodes to {samples.shape[1]} × {samples.shape[0]} pixels, not {width} × {height}")
     if samples.dtype == np.uint16:
         samples = scaled_to_16_bits(samples, (1 << int(info["bit_depth"])) - 1)
-    pixels = planes_of_samples(samples if samples.ndim == 3 else samples[..., None], upright=True)
-    warnings += _left_out(file, info)
+    pixels = planes_of_samples(samples if samples.ndim == 3 else samples[..., None])
     metadata, more = metadata_of_blocks(
         exif=info.get("exif") or b"", xmp=info.get("xmp") or b"", icc=info.get("icc_profile") or b""
     )
-    return pixels, metadata, [*warnings, *more]
+    return Content("HEIC", Decoded(pixels, upright=True), metadata, (*_left_out(file, info), *more))
 
 
 def _left_out(file: Any, info: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from colorize_media.photo.camera_raw import is_camera_raw
 from colorize_media.photo.encode import append_page, set_link
 from colorize_media.photo.join import ChromaRows
 from colorize_media.photo.picture import Photo
-from colorize_media.photo.read import decoded, read_file
+from colorize_media.photo.read import photo_of, read_file
 from colorize_media.photo.refusals import damaged, unsupported
 from colorize_media.photo.write import container_of, metadata_out, refuse_original, whole_or_told
 
@@ -38,7 +38,7 @@ def read_pages(path: Path, *, max_pixels: int) -> Iterator[Photo]:
     data = read_file(path, max_pixels)
     pages = _pages_in(path, data)
     if pages is None or len(pages.pages) < 2:
-        photo = decoded(path, data, max_pixels)
+        photo = photo_of(path, data, max_pixels)
         left_out = (_LEFT_OUT,) if pages is not None and pages.left_out else ()
         yield replace(photo, warnings=(*photo.warnings, *left_out))
         return
@@ -60,7 +60,7 @@ def _page_of(path: Path, pages: TiffPages, number: int, max_pixels: int) -> Phot
     """Each refusal and warning says which page it is about."""
     where = f"page {number + 1} of {len(pages.pages)}: "
     try:
-        photo = decoded(path, pages.alone(number), max_pixels)
+        photo = photo_of(path, pages.alone(number), max_pixels)
     except (DamagedMedia, UnsupportedMedia) as problem:
         raise type(problem)(problem.what, path=path, why=where + problem.why, hint=problem.hint) from problem
     warnings = tuple(where + warning for warning in photo.warnings)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from colorize_media.color.spaces import YCbCrSpec
 from colorize_media.metadata.carried import PhotoMetadata
+from colorize_media.photo.pixels import Decoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,3 +43,13 @@ class Photo:
     def size(self) -> tuple[int, int]:
         """Upright (width, height) in pixels."""
         return self.luma.shape[1], self.luma.shape[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What a reader finds in a file: the format's name, planes as stored, and what stands beside them."""
+
+    format: str
+    decoded: Decoded
+    metadata: PhotoMetadata
+    warnings: tuple[str, ...] = ()

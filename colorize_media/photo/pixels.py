@@ -19,31 +19,41 @@ STRIP_PIXELS = 1 << 16  # pixels worked on at once: what is made of them on the 
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Decoded planes as stored. ``grey``: one channel. ``upright``: the decoder has applied Orientation.
-
-    ``converted``: no longer in the file's own profile, but in sRGB.
-    """
+    """Decoded planes ``(H, W)`` of 8 or 16 bits; ``preview`` is R′G′B′, small. ``grey``: the file has one channel."""
 
     luma: NDArray[Any]
     preview: NDArray[np.uint8]
     alpha: NDArray[Any] | None = None
     grey: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What a decoder made of a file, as stored there.
+
+    warnings   what could not be kept
+    upright    whether the decoder has applied Orientation
+    converted  whether the planes are no longer in the file's own profile, but in sRGB
+    """
+
+    pixels: Pixels
+    warnings: tuple[str, ...] = ()
     upright: bool = False
     converted: bool = False
 
 
-def planes_of_samples(samples: NDArray[Any], *, upright: bool = False, converted: bool = False) -> Pixels:
+def planes_of_samples(samples: NDArray[Any]) -> Pixels:
     """Planes of full-range ``(H, W, 1…4)``: grey, grey and alpha, R′G′B′, R′G′B′ and alpha; 8 or 16 bits."""
     alpha = np.ascontiguousarray(samples[..., -1]) if samples.shape[2] in (2, 4) else None
     if samples.shape[2] <= 2:
         luma = samples[..., 0].copy()
-        return Pixels(luma, grey_preview(luma), alpha, grey=True, upright=upright, converted=converted)
+        return Pixels(luma, grey_preview(luma), alpha, grey=True)
     w, h = preview_size(samples.shape[1], samples.shape[0])
     small = averaged_down(samples[..., :3], (w, h))
     luma = np.empty(samples.shape[:2], samples.dtype)
     for top, bottom in strips(*luma.shape):
         luma[top:bottom] = luma_of(samples[top:bottom, :, :3])
-    return Pixels(luma, to_8_bits(np.asarray(small)), alpha, upright=upright, converted=converted)
+    return Pixels(luma, to_8_bits(np.asarray(small)), alpha)
 
 
 def luma_of(rgb: NDArray[Any]) -> NDArray[Any]:

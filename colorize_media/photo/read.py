@@ -6,9 +6,10 @@ carried over is refused (animations, HDR, float) or named in a warning.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +18,14 @@ from colorize_media.color.spaces import YCbCrSpec
 from colorize_media.errors import UnsupportedMedia
 from colorize_media.files.boxes import is_heic
 from colorize_media.files.first_look import size_of_readable, unreadable
-from colorize_media.metadata.carried import PhotoMetadata
 from colorize_media.metadata.icc import grey_codes_as_srgb, profile_space
 from colorize_media.metadata.reading import read_metadata
-from colorize_media.metadata.tiff import tiff_orientation
 from colorize_media.photo.camera_raw import is_camera_raw, read_camera_raw
-from colorize_media.photo.decode import (
-    check,
-    decode,
-    format_name,
-    open_picture,
-    warnings_about,
-)
+from colorize_media.photo.decode import decode
+from colorize_media.photo.header import open_picture, read_header
 from colorize_media.photo.heif import read_heif
-from colorize_media.photo.picture import Photo
-from colorize_media.photo.pixels import Pixels, grey_preview
+from colorize_media.photo.picture import Content, Photo
+from colorize_media.photo.pixels import grey_preview
 from colorize_media.photo.quiet import quiet_decoders
 from colorize_media.photo.refusals import damaged
 
@@ -56,65 +50,70 @@ def read_file(path: Path, max_pixels: int) -> bytes:
         raise unreadable(path, error) from error
 
 
-def decoded(path: Path, data: bytes, max_pixels: int) -> Photo:
+def photo_of(path: Path, data: bytes, max_pixels: int) -> Photo:
     """The photograph that ``data``, the content of ``path``, begins with. Raises as `pages.read_photo`."""
-    if is_heic(data):
-        name = "HEIC"
-        pixels, metadata, warnings = read_heif(path, data, max_pixels)
-    elif is_camera_raw(path, data):
-        name = "RAW"
-        with quiet_decoders():
-            pixels, metadata, warnings = read_camera_raw(path, data, max_pixels)
-    else:
-        name, pixels, metadata, warnings = _read_with_pillow(path, data, max_pixels)
-    pixels, metadata = _to_srgb_meaning(path, pixels, metadata, warnings)
-    orientation = 1 if pixels.upright else metadata.orientation
-    bits = pixels.luma.dtype.itemsize * 8
+    read = next(reader.read for reader in READERS if reader.opens(path, data))
+    content = _in_srgb_terms(read(path, data, max_pixels))
+    pixels, metadata = content.decoded.pixels, content.metadata
+    orientation = 1 if content.decoded.upright else metadata.orientation
     return Photo(
         path=path,
         luma=_upright(pixels.luma, orientation),
-        spec=YCbCrSpec("bt601", full_range=True, bits=bits),
+        spec=YCbCrSpec("bt601", full_range=True, bits=pixels.luma.dtype.itemsize * 8),
         alpha=None if pixels.alpha is None else _upright(pixels.alpha, orientation),
         preview=_upright(pixels.preview, orientation),
         metadata=metadata,
-        format=name,
-        warnings=tuple(warnings),
+        format=content.format,
+        warnings=content.warnings,
     )
 
 
-def _read_with_pillow(path: Path, data: bytes, max_pixels: int) -> tuple[str, Pixels, PhotoMetadata, list[str]]:
+def _read_with_pillow(path: Path, data: bytes, max_pixels: int) -> Content:
     with quiet_decoders() as libtiff_errors, open_picture(path, data) as image:
-        name = format_name(image)
-        check(path, image, data, max_pixels)
-        warnings = warnings_about(path, image, name, data)
-        tiff_turn = tiff_orientation(image)
-        pixels = decode(path, image, name, data, warnings)
+        header = read_header(path, image, data, max_pixels)
+        decoded = decode(header, image)
         if libtiff_errors:  # rows that it could not read are white or repeated, and Pillow does not ask
             raise damaged(path, f"libtiff could not read all of it: {libtiff_errors[0]}")
         metadata, more = read_metadata(image, data)
-        if name == "TIFF":
-            metadata = replace(metadata, orientation=tiff_turn)
-        return name, pixels, metadata, [*warnings, *more]
+        if header.is_turned_when_loaded:  # and forgets by how much
+            metadata = replace(metadata, orientation=header.orientation)
+        return Content(header.format, decoded, metadata, (*header.warnings, *decoded.warnings, *more))
 
 
-def _to_srgb_meaning(
-    path: Path, pixels: Pixels, metadata: PhotoMetadata, warnings: list[str]
-) -> tuple[Pixels, PhotoMetadata]:
+class Reader(NamedTuple):
+    """A library that reads whole files, pixels and metadata, of the kinds that it ``opens``."""
+
+    opens: Callable[[Path, bytes], bool]
+    read: Callable[[Path, bytes, int], Content]
+
+
+# The first one that opens a file reads it. What Pillow opens has a table of its own, in decode.py.
+READERS = (
+    Reader(lambda path, data: is_heic(data), read_heif),
+    Reader(is_camera_raw, read_camera_raw),
+    Reader(lambda path, data: True, _read_with_pillow),
+)
+
+
+def _in_srgb_terms(content: Content) -> Content:
     """Make the luma mean what it will mean in R′G′B′ outputs, and drop profiles that cannot stand on R′G′B′."""
+    decoded, metadata, pixels = content.decoded, content.metadata, content.decoded.pixels
     space = profile_space(metadata.icc)
-    if pixels.converted or not space or space == "RGB":
-        return pixels, metadata.without_profile() if pixels.converted else metadata
+    if decoded.converted:
+        return replace(content, metadata=metadata.without_profile())
+    if space in ("", "RGB"):
+        return content
+    warnings = content.warnings
     if space == "GRAY" and pixels.grey:
         try:
-            table = grey_codes_as_srgb(metadata.icc, pixels.luma.dtype.itemsize * 8)
+            luma = grey_codes_as_srgb(metadata.icc, pixels.luma.dtype.itemsize * 8)[pixels.luma]
         except ValueError as problem:
-            warnings.append(f"the grey profile cannot be used ({problem}) and is not carried over")
+            warnings += (f"the grey profile cannot be used ({problem}) and is not carried over",)
         else:
-            luma = table[pixels.luma]
-            pixels = Pixels(luma, grey_preview(luma), pixels.alpha, grey=True, upright=pixels.upright)
+            decoded = replace(decoded, pixels=replace(pixels, luma=luma, preview=grey_preview(luma)))
     else:
-        warnings.append(f"the {space} profile does not fit the picture's pixels and is not carried over")
-    return pixels, metadata.without_profile()
+        warnings += (f"the {space} profile does not fit the picture's pixels and is not carried over",)
+    return Content(content.format, decoded, metadata.without_profile(), warnings)
 
 
 def _upright(plane: NDArray[Any], orientation: int) -> NDArray[Any]:
