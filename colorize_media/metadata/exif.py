@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import struct
 
+from PIL.ExifTags import IFD, Base
+
+from colorize_media.metadata.directories import Entry, Form, classic_form
+
 EXIF_HEAD = b"Exif\0\0"  # in front of it in JPEG and in what Pillow hands out
-ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
-_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+ORIENTATION, EXIF_IFD, GPS_IFD = Base.Orientation, IFD.Exif, IFD.GPSInfo
+_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = Base.JpegIFOffset, Base.JpegIFByteCount
 
 
 def exif_orientation(exif: bytes) -> int:
@@ -51,14 +55,14 @@ def upright_exif(exif: bytes, size: tuple[int, int], thumbnail: bytes = b"") -> 
     out = bytearray(exif)
     width, height = size
     _set_number(out, order, entries.get(ORIENTATION), 1)
-    _set_number(out, order, entries.get(0x0100), width)
-    _set_number(out, order, entries.get(0x0101), height)
+    _set_number(out, order, entries.get(Base.ImageWidth), width)
+    _set_number(out, order, entries.get(Base.ImageLength), height)
     try:
-        nested, _ = entries_at(exif, order, _number(exif, order, entries.get(EXIF_IFD)) or len(exif))
+        nested, _ = _entries_at(exif, order, _number(exif, order, entries.get(EXIF_IFD)) or len(exif))
     except ValueError:
         nested = {}  # none, or a damaged one: its bytes are kept as they are
-    _set_number(out, order, nested.get(0xA002), width)
-    _set_number(out, order, nested.get(0xA003), height)
+    _set_number(out, order, nested.get(Base.ExifImageWidth), width)
+    _set_number(out, order, nested.get(Base.ExifImageHeight), height)
     if link + 4 <= len(out):
         (second,) = struct.unpack_from(order + "L", out, link)
         if second and not _replace_thumbnail(out, order, second, thumbnail):
@@ -79,48 +83,35 @@ def has_orientation(exif: bytes) -> bool:
     return bool(exif) and ORIENTATION in _first_directory(exif)[1]
 
 
-_Entry = tuple[int, int, int]  # type, count, position of the value field
-
-
-def _first_directory(exif: bytes) -> tuple[str, dict[int, _Entry], int]:
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
-    if order is None or len(exif) < 8:
+def _first_directory(exif: bytes) -> tuple[str, dict[int, Entry], int]:
+    """The order of bytes, the entries by tag, and where the link to the next directory stands."""
+    form = classic_form(exif)
+    if form is None:
         raise ValueError("no TIFF header")
-    (offset,) = struct.unpack_from(order + "L", exif, 4)
-    return (order, *entries_at(exif, order, offset))
+    return (form.order, *_entries_at(exif, form.order, form.first(exif)))
 
 
-def entries_at(exif: bytes | bytearray, order: str, offset: int) -> tuple[dict[int, _Entry], int]:
-    """The entries of the directory at ``offset``, and where its link to the next directory stands."""
-    entries: dict[int, _Entry] = {}
-    try:
-        (count,) = struct.unpack_from(order + "H", exif, offset)
-        for at in range(offset + 2, offset + 2 + 12 * count, 12):
-            tag, kind, number = struct.unpack_from(order + "HHL", exif, at)
-            entries.setdefault(tag, (kind, number, at + 8))
-    except struct.error:
-        raise ValueError("it ends inside a directory") from None
-    if entries and max(position for _, _, position in entries.values()) + 4 > len(exif):
-        raise ValueError("it ends inside a directory")
-    return entries, offset + 2 + 12 * count
+def _entries_at(exif: bytes | bytearray, order: str, start: int) -> tuple[dict[int, Entry], int]:
+    entries, link = Form(order).entries_at(exif, start)
+    return {entry.tag: entry for entry in reversed(entries)}, link  # the first of equal ones counts
 
 
-def _number(exif: bytes | bytearray, order: str, entry: _Entry | None) -> int | None:
-    if entry is None or entry[1] != 1 or entry[0] not in (3, 4):
+def _number(exif: bytes | bytearray, order: str, entry: Entry | None) -> int | None:
+    if entry is None or entry.count != 1 or entry.type not in (3, 4):
         return None
-    value: int = struct.unpack_from(order + ("H" if entry[0] == 3 else "L"), exif, entry[2])[0]
+    value: int = struct.unpack_from(order + ("H" if entry.type == 3 else "L"), exif, entry.place)[0]
     return value
 
 
-def _set_number(exif: bytearray, order: str, entry: _Entry | None, value: int) -> None:
-    if entry is not None and entry[1] == 1 and entry[0] in (3, 4) and not (entry[0] == 3 and value > 0xFFFF):
-        struct.pack_into(order + ("H" if entry[0] == 3 else "L"), exif, entry[2], value)
+def _set_number(exif: bytearray, order: str, entry: Entry | None, value: int) -> None:
+    if entry is not None and entry.count == 1 and entry.type in (3, 4) and not (entry.type == 3 and value > 0xFFFF):
+        struct.pack_into(order + ("H" if entry.type == 3 else "L"), exif, entry.place, value)
 
 
 def _replace_thumbnail(exif: bytearray, order: str, directory: int, thumbnail: bytes) -> bool:
     """Whether the new thumbnail stands in the place of the old one; if not, there is none any more."""
     try:
-        entries, _ = entries_at(exif, order, directory)
+        entries, _ = _entries_at(exif, order, directory)
     except ValueError:
         return False
     start = _number(exif, order, entries.get(_THUMBNAIL_OFFSET))
@@ -133,7 +124,11 @@ def _replace_thumbnail(exif: bytearray, order: str, directory: int, thumbnail: b
     else:
         exif[start : start + length] = bytes(length)
     places = (entries[_THUMBNAIL_OFFSET], entries[_THUMBNAIL_LENGTH])
-    if not thumbnail or any(kind != 4 for kind, _, _ in places) or max(place[2] for place in places) + 4 > len(exif):
+    if (
+        not thumbnail
+        or any(entry.type != 4 for entry in places)
+        or max(entry.place for entry in places) + 4 > len(exif)
+    ):
         return False
     exif += b"\0" * (len(exif) % 2)
     _set_number(exif, order, places[0], len(exif))

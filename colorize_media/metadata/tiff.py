@@ -10,22 +10,30 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from PIL import Image
+from PIL.ExifTags import Base
 
 from colorize_media.metadata.carried import PhotoMetadata, as_bytes
-from colorize_media.metadata.exif import EXIF_HEAD, EXIF_IFD, GPS_IFD, ORIENTATION, entries_at
+from colorize_media.metadata.directories import Form, tag_bytes
+from colorize_media.metadata.exif import EXIF_HEAD, EXIF_IFD, GPS_IFD, ORIENTATION
 from colorize_media.metadata.iptc import IPTC, pack_resource, resource, without_iptc
-from colorize_media.metadata.tiff_pages import tag_bytes
 
-_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC, _STRIP_OFFSETS = 700, 33723, 34377, 34675, 273
-# TIFF tags that describe how the pixels are stored (TIFF 6.0, its supplements, and Photoshop's layer data 37724). They
+_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC = (
+    Base.XMLPacket,
+    Base.IPTCNAA,
+    Base.ImageResources,
+    Base.InterColorProfile,
+)
+_LAYERS = 37724  # Photoshop's
+_RESOLUTION = (Base.XResolution, Base.YResolution, Base.ResolutionUnit)
+# TIFF tags that describe how the pixels are stored (TIFF 6.0, its supplements). They
 # belong to the source's pixels, not to the photograph.
 STORAGE_TAGS = frozenset(
     {*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 301, *range(317, 329), 330}
-    | {*range(332, 344), 347, *range(512, 522), *range(529, 533), 37724, 50341}
+    | {*range(332, 344), 347, *range(512, 522), *range(529, 533), _LAYERS, 50341}
     | {_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC}
 )
 # What a page needs to look as it does: its storage, orientation, resolution and profile, but no text and no history.
-PLAIN_TAGS = (STORAGE_TAGS - {_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, 37724}) | {ORIENTATION, 282, 283, 296}
+PLAIN_TAGS = (STORAGE_TAGS - {_TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _LAYERS}) | {ORIENTATION, *_RESOLUTION}
 
 
 def tiff_orientation(image: Image.Image) -> int:
@@ -72,21 +80,22 @@ def tiff_directory(
     directory.endian = order
     directory[ORIENTATION] = 1
     if metadata.dpi:
-        directory[282], directory[283], directory[296] = (*metadata.dpi, 2)
+        for tag, value in zip(_RESOLUTION, (*metadata.dpi, 2), strict=True):  # 2: per inch
+            directory[tag] = value
     for tag, value in (
         (_TIFF_XMP, metadata.xmp),
         (_TIFF_ICC, metadata.icc),
         (_TIFF_PHOTOSHOP, without_iptc(metadata.photoshop)),
         (_TIFF_IPTC, resource(metadata.photoshop, IPTC)),
-        (_STRIP_OFFSETS, strip_offsets),
+        (Base.StripOffsets, strip_offsets),
         *storage.items(),
     ):
         if value:
             directory[tag] = value
     out = bytearray(directory.tobytes(start)[len(EXIF_HEAD) + 8 :])  # without EXIF's and TIFF's head
     # Pillow moves the strip offsets behind the directory, where its own writer puts the pixels; ours are in front.
-    entries, link = entries_at(out, order, 0)
-    _, count, at = entries[_STRIP_OFFSETS]
+    entries, link = Form(order).entries_at(out, 0)
+    _, _, count, at = next(entry for entry in entries if entry.tag == Base.StripOffsets)
     if count > 1:
         at = struct.unpack_from(f"{order}L", out, at)[0] - start
     struct.pack_into(f"{order}{count}L", out, at, *strip_offsets)

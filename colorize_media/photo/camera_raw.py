@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from PIL import Image
+from PIL.ExifTags import Base
 
 from colorize_media.files.first_bytes import begins_like
 from colorize_media.files.formats import RAW_SUFFIXES
@@ -22,7 +23,7 @@ from colorize_media.photo.quiet import quiet_decoders
 from colorize_media.photo.refusals import check_size, damaged, out_of_memory, unsupported
 
 _FINISHED = frozenset({"JPEG", "PNG", "GIF", "WEBP", "BMP", "AVI"})  # what is no camera raw, whatever its name says
-_DNG_VERSION, _DNG_TAGS = 50706, 50700  # the version's tag, and where the format's own begin
+_DNG_TAGS = 50700  # where the format's own begin
 _SENSOR_TAGS = frozenset(range(33421, 33423))  # the colour filter array
 _SRGB_GAMMA = (2.4, 12.92)
 _CLIPPED = 0.001  # share of pixels that automatic exposure may clip; LibRaw's own 0.01 burns out skies
@@ -34,7 +35,7 @@ def is_camera_raw(path: Path, data: bytes) -> bool:
     name = "" if known is None else known.format
     if name == "RAW":
         return True
-    if name == "TIFF" and first_directory_has(data, _DNG_VERSION):
+    if name == "TIFF" and first_directory_has(data, Base.DNGVersion):
         return True
     return path.suffix.lower() in RAW_SUFFIXES and name not in _FINISHED
 

@@ -15,6 +15,7 @@ import av.error
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL.ExifTags import Base
 
 from colorize_media.color.planes import COLORSPACE, ONE_SLICE, plane_rows
 from colorize_media.color.spaces import Matrix, YCbCrSpec
@@ -35,14 +36,14 @@ def deep_ffmpeg(decoder: str, data: bytes, size: tuple[int, int]) -> NDArray[np.
 
 def deep_tiff(path: Path, tags: Any, data: bytes) -> NDArray[np.uint16] | None:
     """libtiff's, through OpenCV: FFmpeg scrambles tiles. OpenCV in turn misreads planes stored one after the other."""
-    photometric, formats = tags.get(262), tags.get(339, 1)
+    photometric, formats = tags.get(Base.PhotometricInterpretation), tags.get(Base.SampleFormat, 1)
     if photometric not in (0, 1, 2):  # WhiteIsZero, BlackIsZero, RGB
         raise unsupported(path, "this kind of TIFF with 16 bits cannot be read", "save it as 16-bit RGB or grey")
     if set(formats if isinstance(formats, tuple) else (formats,)) != {1}:
         raise unsupported(path, "its 16-bit pixels have a sign", "save it as plain 16-bit RGB or grey")
-    channels, stored = int(tags.get(277, 1)), (int(tags[257]), int(tags[256]))
+    channels, stored = int(tags.get(Base.SamplesPerPixel, 1)), (int(tags[Base.ImageLength]), int(tags[Base.ImageWidth]))
     samples: NDArray[Any] | None
-    if tags.get(284, 1) == 2 and channels > 1:
+    if tags.get(Base.PlanarConfiguration, 1) == 2 and channels > 1:
         import tifffile
 
         try:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.ExifTags import Base
 
 from colorize_media.metadata.carried import PhotoMetadata
 from colorize_media.metadata.jpeg import embed_in_jpeg
@@ -29,6 +30,8 @@ from colorize_media.photo.picture import Photo
 from colorize_media.photo.pixels import strips
 
 _DEFLATE = 3  # zlib level of PNG and TIFF: on photographs a third of the time of 6, and files of about the same size
+# What TIFF 6.0 and its supplements call them by number.
+_ADOBE_DEFLATE, _RGB, _INTERLEAVED, _DIFFERENCES_OF_COLUMNS, _UNASSOCIATED_ALPHA = 8, 2, 1, 2, 2
 
 
 def _assembled(photo: Photo, chroma: ChromaRows) -> Image.Image:
@@ -124,10 +127,20 @@ def append_page(
         if file.tell() > MOST_BYTES:
             raise OSError(errno.EFBIG, "TIFF files cannot exceed 4 GB")
     width, height = photo.size
-    storage = {256: width, 257: height, 258: (bits,) * channels, 259: 8, 262: 2, 277: channels}
-    storage |= {278: rows, 279: tuple(lengths), 284: 1, 317: 2}
+    storage: dict[int, Any] = {
+        Base.ImageWidth: width,
+        Base.ImageLength: height,
+        Base.BitsPerSample: (bits,) * channels,
+        Base.Compression: _ADOBE_DEFLATE,
+        Base.PhotometricInterpretation: _RGB,
+        Base.SamplesPerPixel: channels,
+        Base.RowsPerStrip: rows,
+        Base.StripByteCounts: tuple(lengths),
+        Base.PlanarConfiguration: _INTERLEAVED,
+        Base.Predictor: _DIFFERENCES_OF_COLUMNS,
+    }
     if channels == 4:
-        storage[338] = 2  # unassociated alpha
+        storage[Base.ExtraSamples] = _UNASSOCIATED_ALPHA
     start = file.tell()
     directory, link = tiff_directory(metadata, storage, tuple(offsets), start, order)
     file.write(directory + b"\0" * (len(directory) % 2))

@@ -7,13 +7,14 @@ import zlib
 from pathlib import Path
 
 from PIL import ImageCms, features
+from PIL.ExifTags import Base
 
 from colorize_media.errors import DamagedMedia, FileProblem, NoPicture, UnsupportedMedia
 from colorize_media.files.boxes import AVIF_BRANDS, brands, picture_sizes
 from colorize_media.files.first_bytes import begins_like
+from colorize_media.metadata.directories import tag_numbers
 from colorize_media.metadata.exif import exif_orientation
 from colorize_media.metadata.jpeg import jpeg_segments
-from colorize_media.metadata.tiff_pages import tag_bytes
 
 # What Pillow's decoders raise on damaged bytes; the AVIF one knows only RuntimeError.
 DECODER_ERRORS = (
@@ -115,17 +116,14 @@ def _has_directory(data: bytes) -> bool:
 
 
 def _tiff_layout(data: bytes) -> str:
-    """What the first directory says of the samples, in words (TIFF 6.0: BitsPerSample, SampleFormat, Compression)."""
-    bits, formats, packing = (_shorts(data, tag) for tag in (258, 339, 259))
+    """What the first directory says of the samples, in words."""
+    bits, formats, packing = (
+        tag_numbers(data, tag) for tag in (Base.BitsPerSample, Base.SampleFormat, Base.Compression)
+    )
     kinds = {2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex floating point"}
     kind = kinds.get(formats[0] if formats else 1, "unsigned integers")
     said = f"{len(bits) or 1} × {max(bits, default=1)} bits, {kind}"
     return said if packing in ((), (1,)) else f"{said}, compression {packing[0]}"
-
-
-def _shorts(data: bytes, tag: int) -> tuple[int, ...]:
-    found = tag_bytes(data, tag)
-    return struct.unpack(f"{'<' if data[:2] == b'II' else '>'}{len(found) // 2}H", found[: len(found) // 2 * 2])
 
 
 def in_plain_words(problem: BaseException) -> str:
