@@ -48,6 +48,7 @@ from colorize_media.archive.workers import default_workers
 from colorize_media.errors import TrainingProblem
 from colorize_media.events import Event, Failed
 from colorize_media.judge.decision import decide_photo
+from colorize_media.metadata.output import Provenance
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import working_luma, working_shape
 from colorize_media.options import ColorizeOptions, still_sizes
@@ -162,7 +163,7 @@ def own_codecs(source: Path, target: Path, quality: int) -> None:
         lambda top, bottom: np.full((bottom - top, width, 2), photo.spec.chroma_mid, photo.luma.dtype),
         target,
         quality=quality,
-        tool="benchmark",
+        provenance=Provenance("benchmark"),
     )
 
 
@@ -203,7 +204,13 @@ def time_stages(sources: list[Path], folder: Path, colorizer: Colorizer, options
         target = folder / item.photo.path.name
         write = stages.timed("write", write_photo)
         before = stages.seconds["chroma"]
-        write(item.photo, stages.timed("chroma", rows), target, quality=options.quality, tool="benchmark")
+        write(
+            item.photo,
+            stages.timed("chroma", rows),
+            target,
+            quality=options.quality,
+            provenance=Provenance("benchmark"),
+        )
         stages.seconds["write"] -= stages.seconds["chroma"] - before
         target.unlink()
     stages.seconds["agree"] -= stages.seconds["network"]

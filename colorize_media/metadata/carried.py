@@ -40,6 +40,10 @@ class PhotoMetadata:
     gamma: float | None = None
     orientation: int = 1
 
+    def stripped(self) -> PhotoMetadata:
+        """Only what says how the pixels are to be shown."""
+        return PhotoMetadata(icc=self.icc, dpi=self.dpi, gamma=self.gamma, orientation=self.orientation)
+
     def without_profile(self) -> PhotoMetadata:
         """The same, untagged: for pixels that were converted to sRGB."""
         return dataclasses.replace(self, icc=b"", gamma=None)

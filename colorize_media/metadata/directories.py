@@ -15,11 +15,14 @@ _NUMBERS = {3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}  # types of whole numbers
 
 
 class Entry(NamedTuple):
-    """One tag of a directory; ``place`` is where its value field stands, which holds the value or points to it."""
+    """One tag of a directory, with ``number`` items of a type.
+
+    ``place`` is where its value field stands, which holds the value or points to it.
+    """
 
     tag: int
     type: int
-    count: int
+    number: int
     place: int
 
 
@@ -65,13 +68,14 @@ class Form:
             if link > len(data):
                 raise ValueError("it ends inside a directory")
             places = range(start + head, link, size + self.field_bytes)
-            return [Entry(*struct.unpack_from(entry_form, data, at), at + size) for at in places], link
+            found = ((at, struct.unpack_from(entry_form, data, at)) for at in places)
+            return [Entry(tag, type_, number, at + size) for at, (tag, type_, number) in found], link
         except struct.error:
             raise ValueError("it ends inside a directory") from None
 
     def value(self, data: bytes, entry: Entry) -> bytes:
         """A tag's value as it is stored. Raises ValueError where it is not in the data or of a type that nobody knows."""
-        size, at = _ITEM_BYTES.get(entry.type, 0) * entry.count, entry.place
+        size, at = _ITEM_BYTES.get(entry.type, 0) * entry.number, entry.place
         if size > self.field_bytes:
             (at,) = struct.unpack_from(self.offset, data, at)
         if entry.type not in _ITEM_BYTES or at + size > len(data):

@@ -97,14 +97,14 @@ def _entries_at(exif: bytes | bytearray, order: str, start: int) -> tuple[dict[i
 
 
 def _number(exif: bytes | bytearray, order: str, entry: Entry | None) -> int | None:
-    if entry is None or entry.count != 1 or entry.type not in (3, 4):
+    if entry is None or entry.number != 1 or entry.type not in (3, 4):
         return None
     value: int = struct.unpack_from(order + ("H" if entry.type == 3 else "L"), exif, entry.place)[0]
     return value
 
 
 def _set_number(exif: bytearray, order: str, entry: Entry | None, value: int) -> None:
-    if entry is not None and entry.count == 1 and entry.type in (3, 4) and not (entry.type == 3 and value > 0xFFFF):
+    if entry is not None and entry.number == 1 and entry.type in (3, 4) and not (entry.type == 3 and value > 0xFFFF):
         struct.pack_into(order + ("H" if entry.type == 3 else "L"), exif, entry.place, value)
 
 

@@ -2,83 +2,150 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from colorize_media.metadata.carried import PhotoMetadata
 from colorize_media.metadata.exif import upright_exif
 from colorize_media.metadata.iptc import iptc_as_xmp, with_iptc_keyword, with_thumbnail
-from colorize_media.metadata.jpeg import MOST_EXIF, MOST_XMP
 from colorize_media.metadata.xmp import KEYWORD, provenance_xmp, upright_xmp
 
-_CARRIED_NAMES: Mapping[str, str] = {
-    "exif": "EXIF",
-    "icc": "the colour profile",
-    "xmp": "XMP",
-    "extended_xmp": "extended XMP",
-    "photoshop": "IPTC and Photoshop resources",
-    "comment": "the comment",
-    "text": "PNG text",
-}
+_USUAL_GAMMA, _SAME_GAMMA = 0.45455, 0.01  # of PNG files, which need not be said
+
+
+class Field(Enum):
+    """What of PhotoMetadata a format may hold or not, in the words that name it when it is lost."""
+
+    EXIF = "EXIF"
+    ICC = "the colour profile"
+    XMP = "XMP"
+    EXTENDED_XMP = "extended XMP"
+    PHOTOSHOP = "IPTC and Photoshop resources"
+    COMMENT = "the comment"
+    TEXT = "PNG text"
+    GAMMA = "PNG gamma"
+
+
+@dataclass(frozen=True)
+class Container:
+    """What an output format can hold: bits per channel, transparency, pixels a side, and which metadata.
+
+    ``most_exif`` and ``most_xmp`` are the bytes that these blocks may have; None is any number.
+    """
+
+    name: str
+    bits: int
+    alpha: bool
+    max_side: int
+    holds: frozenset[Field] = frozenset()
+    most_exif: int | None = None
+    most_xmp: int | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who coloured the picture: a program, like ``colorize-media 0.1.0``; and whether the source's file is named."""
+
+    tool: str
+    names_source: bool = True
 
 
 def for_output(
     metadata: PhotoMetadata,
-    holds: frozenset[str],
-    format_name: str,
+    container: Container,
     size: tuple[int, int],
-    source: str,
-    tool: str,
+    provenance: Provenance | None,
     *,
+    source: str,
     thumbnail: bytes = b"",
-    provenance: bool = True,
-    strip: bool = False,
 ) -> tuple[PhotoMetadata, tuple[str, ...]]:
     """What goes into an upright, coloured picture of ``size`` (width, height), and warnings about what cannot.
 
-    ``holds`` names the fields that the output's format can hold. Orientation becomes 1, sizes and face regions are set
-    right, thumbnails of the grey picture give way to ``thumbnail`` (a JPEG; empty: to none), and provenance is merged into
-    the XMP and the keywords: made from ``source`` (a file name) by ``tool``. ``strip`` leaves nothing of the source's
-    but its profile and resolution; the provenance then names no source.
+    Orientation becomes 1, sizes and face regions are set right, thumbnails of the grey picture give way to ``thumbnail``
+    (a JPEG; empty: to none), and the provenance is merged into the XMP and the keywords: made from ``source``, a file
+    name. None says nothing.
     """
-    warnings: list[str] = []
-    if strip:
-        source = ""
-        metadata = PhotoMetadata(
-            icc=metadata.icc, dpi=metadata.dpi, gamma=metadata.gamma, orientation=metadata.orientation
-        )
-    exif = upright_exif(metadata.exif, size, thumbnail) if metadata.exif else b""
-    if format_name == "JPEG" and len(exif) > MOST_EXIF:
-        exif = upright_exif(metadata.exif, size)
-    mirrored = {} if "photoshop" in holds or "xmp" not in holds else iptc_as_xmp(metadata.photoshop)
-    settings: dict[str, Any] = {"size": size, "orientation": metadata.orientation, "mirrored": mirrored}
-    if provenance:
-        xmp = provenance_xmp(metadata.xmp, source=source, tool=tool, **settings)
-    else:
-        xmp = upright_xmp(metadata.xmp, **settings)
+    holds = container.holds
+    repeated: Mapping[tuple[str, str], Sequence[str]] = {}
+    if Field.XMP in holds and Field.PHOTOSHOP not in holds:
+        repeated = iptc_as_xmp(metadata.photoshop)
+    exif, exif_lost = _exif(metadata, container, size, thumbnail)
+    xmp, extended_xmp, xmp_lost = _xmp(metadata, container, size, provenance, source, repeated)
     photoshop = with_thumbnail(metadata.photoshop, thumbnail)
-    if provenance:
+    if provenance is not None:
         photoshop = with_iptc_keyword(photoshop, KEYWORD)
-    out = dataclasses.replace(metadata, exif=exif, xmp=xmp, photoshop=photoshop, orientation=1)
-    lost = [name for name in _CARRIED_NAMES if getattr(metadata, name) and name not in holds]
-    if metadata.gamma is not None and "gamma" not in holds and abs(metadata.gamma - 0.45455) > 0.01:
-        lost.append("gamma")
-    if lost:
-        named = ", ".join(_CARRIED_NAMES.get(name, "PNG gamma") for name in lost)
-        if mirrored:
-            named += " (what IPTC says is repeated in XMP)"
-        warnings.append(f"{format_name} cannot hold this metadata of the source: {named}")
-    if "xmp" not in holds and provenance:
-        warnings.append(f"{format_name} cannot hold the note that this picture was coloured by a program")
-    if format_name == "JPEG":
-        if len(out.exif) > MOST_EXIF:
-            warnings.append("the EXIF block is larger than a JPEG segment and is not carried over")
-            out = dataclasses.replace(out, exif=b"")
-        if len(out.xmp) > MOST_XMP:
-            warnings.append("the XMP packet is larger than a JPEG segment; only the provenance is written")
-            bare = provenance_xmp(b"", size=size, source=source, tool=tool) if provenance else b""
-            out = dataclasses.replace(out, xmp=bare, extended_xmp=())
-    empty = PhotoMetadata()
-    dropped = {name: getattr(empty, name) for name in (*_CARRIED_NAMES, "gamma") if name not in holds}
-    return dataclasses.replace(out, **dropped), tuple(warnings)
+    written = PhotoMetadata(
+        exif=exif if Field.EXIF in holds else b"",
+        icc=metadata.icc if Field.ICC in holds else b"",
+        xmp=xmp if Field.XMP in holds else b"",
+        extended_xmp=extended_xmp if Field.EXTENDED_XMP in holds else (),
+        photoshop=photoshop if Field.PHOTOSHOP in holds else b"",
+        comment=metadata.comment if Field.COMMENT in holds else b"",
+        text=metadata.text if Field.TEXT in holds else (),
+        dpi=metadata.dpi,
+        gamma=metadata.gamma if Field.GAMMA in holds else None,
+    )
+    lost = []
+    if names := ", ".join(field.value for field in _present(metadata) if field not in holds):
+        told = " (what IPTC says is repeated in XMP)" if repeated else ""
+        lost.append(f"{container.name} cannot hold this metadata of the source: {names}{told}")
+    if provenance is not None and Field.XMP not in holds:
+        lost.append(f"{container.name} cannot hold the note that this picture was coloured by a program")
+    return written, (*lost, *exif_lost, *xmp_lost)
+
+
+def _exif(
+    metadata: PhotoMetadata, container: Container, size: tuple[int, int], thumbnail: bytes
+) -> tuple[bytes, tuple[str, ...]]:
+    """The EXIF block, upright; without its thumbnail where it would be too large for the format. And what is lost."""
+    if not metadata.exif:
+        return b"", ()
+    exif = upright_exif(metadata.exif, size, thumbnail)
+    if not _fits(exif, container.most_exif):
+        exif = upright_exif(metadata.exif, size)
+    if not _fits(exif, container.most_exif):
+        return b"", (f"the EXIF block is larger than a {container.name} segment and is not carried over",)
+    return exif, ()
+
+
+def _xmp(
+    metadata: PhotoMetadata,
+    container: Container,
+    size: tuple[int, int],
+    provenance: Provenance | None,
+    source: str,
+    repeated: Mapping[tuple[str, str], Sequence[str]],
+) -> tuple[bytes, tuple[bytes, ...], tuple[str, ...]]:
+    """The XMP packet, upright and with the provenance, the segments that continue it, and what is lost."""
+    named = source if provenance is not None and provenance.names_source else ""
+    turned = metadata.orientation
+    if provenance is None:
+        xmp = upright_xmp(metadata.xmp, size=size, orientation=turned, mirrored=repeated)
+    else:
+        xmp = provenance_xmp(
+            metadata.xmp, size=size, source=named, tool=provenance.tool, orientation=turned, mirrored=repeated
+        )
+    if _fits(xmp, container.most_xmp):
+        return xmp, metadata.extended_xmp, ()
+    bare = b"" if provenance is None else provenance_xmp(b"", size=size, source=named, tool=provenance.tool)
+    return bare, (), (f"the XMP packet is larger than a {container.name} segment; only the provenance is written",)
+
+
+def _fits(block: bytes, most: int | None) -> bool:
+    return most is None or len(block) <= most
+
+
+def _present(metadata: PhotoMetadata) -> list[Field]:
+    """What the source says, in the order in which it is named."""
+    there = {
+        Field.EXIF: metadata.exif,
+        Field.ICC: metadata.icc,
+        Field.XMP: metadata.xmp,
+        Field.EXTENDED_XMP: metadata.extended_xmp,
+        Field.PHOTOSHOP: metadata.photoshop,
+        Field.COMMENT: metadata.comment,
+        Field.TEXT: metadata.text,
+        Field.GAMMA: metadata.gamma is not None and abs(metadata.gamma - _USUAL_GAMMA) > _SAME_GAMMA,
+    }
+    return [field for field, value in there.items() if value]

@@ -106,10 +106,10 @@ class _Copy:
             if offsets in values:
                 places, sizes = self._numbers(values[offsets]), self._numbers(values.get(lengths))
                 values[offsets] = self._offsets(self._pieces(places, sizes, file))
-        for tag in _NESTED:
-            if tag in values:
-                (nested,) = self._numbers(values[tag]) or (0,)
-                values[tag] = self._offsets([self.directory(nested, file, dropped - set(_CHUNKS))[0]])
+        for nested in _NESTED:
+            if nested in values:
+                (place,) = self._numbers(values[nested]) or (0,)
+                values[nested] = self._offsets([self.directory(place, file, dropped - set(_CHUNKS))[0]])
         order, entries = self.form.order, b""
         for tag, (type_, count, value) in sorted(values.items()):
             if len(value) > 4:
@@ -139,11 +139,11 @@ class _Copy:
         """As a TIFF file with 32-bit offsets holds it. Raises ValueError."""
         value = self.form.value(self.data, entry)
         if entry.type not in _CLASSIC_TYPES:
-            return entry.type, entry.count, value
+            return entry.type, entry.number, value
         type_, letter = _CLASSIC_TYPES[entry.type]
-        signed = struct.unpack(f"{self.form.order}{entry.count}{'q' if letter == 'l' else 'Q'}", value)
+        signed = struct.unpack(f"{self.form.order}{entry.number}{'q' if letter == 'l' else 'Q'}", value)
         try:
-            return type_, entry.count, struct.pack(f"{self.form.order}{entry.count}{letter}", *signed)
+            return type_, entry.number, struct.pack(f"{self.form.order}{entry.number}{letter}", *signed)
         except struct.error:
             raise ValueError("TIFF files cannot exceed 4 GB") from None
 

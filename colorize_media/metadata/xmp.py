@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -130,33 +131,13 @@ class Packet:
         return found
 
     def _turn_regions(self, orientation: int) -> None:
+        """Face regions and the size that they are shares of, as they are in the upright picture."""
         for element, scope in _with_scopes(self._root):
             fields = _fields(element, scope)
-            if {(_AREA, "x"), (_AREA, "y")} <= fields.keys():
-                numbers = [_float(fields[_AREA, key].get()) if (_AREA, key) in fields else 0.0 for key in "xywh"]
-                if all(number is not None for number in numbers):
-                    x, y, w, h = (number or 0.0 for number in numbers)
-                    x, y = turned(x, y, orientation)
-                    w, h = (h, w) if orientation >= 5 else (w, h)
-                    for key, value in zip("xywh", (x, y, w, h), strict=True):
-                        if (_AREA, key) in fields:
-                            fields[_AREA, key].set(f"{value:.8g}")
-            if _MICROSOFT_RECTANGLE in fields:
-                sides = [_float(part) for part in fields[_MICROSOFT_RECTANGLE].get().split(",")]
-                if len(sides) == 4 and None not in sides:
-                    left, top, w, h = (side or 0.0 for side in sides)
-                    (x1, y1), (x2, y2) = turned(left, top, orientation), turned(left + w, top + h, orientation)
-                    box = (min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1))
-                    fields[_MICROSOFT_RECTANGLE].set(", ".join(f"{value:.8g}" for value in box))
+            _turn_area(fields, orientation)
+            _turn_rectangle(fields, orientation)
             if orientation >= 5 and _name(element.tag, scope) == _APPLIED_TO:
-                for holder in (element, *element):
-                    sizes = _fields(holder, _scope(holder, scope))
-                    if {(_DIMENSIONS, "w"), (_DIMENSIONS, "h")} <= sizes.keys():
-                        w_field, h_field = sizes[_DIMENSIONS, "w"], sizes[_DIMENSIONS, "h"]
-                        w_text, h_text = w_field.get(), h_field.get()
-                        w_field.set(h_text)
-                        h_field.set(w_text)
-                        break
+                _swap_dimensions(element, scope)
 
     def mirror(self, values: Mapping[tuple[str, str], Sequence[str]]) -> None:
         """Add properties, by (prefix, name), where the packet has none: texts, alternatives or bags as XMP wants them."""
@@ -274,6 +255,46 @@ def turned(x: float, y: float, orientation: int) -> tuple[float, float]:
     return x, y
 
 
+def _turn_area(fields: _Fields, orientation: int) -> None:
+    """Of the Metadata Working Group: the centre, width and height, in shares of the picture."""
+    if not {(_AREA, "x"), (_AREA, "y")} <= fields.keys():
+        return
+    numbers = [_float(fields[_AREA, key].get()) if (_AREA, key) in fields else 0.0 for key in "xywh"]
+    if None in numbers:
+        return
+    x, y, w, h = (number or 0.0 for number in numbers)
+    x, y = turned(x, y, orientation)
+    w, h = (h, w) if orientation >= 5 else (w, h)
+    for key, value in zip("xywh", (x, y, w, h), strict=True):
+        if (_AREA, key) in fields:
+            fields[_AREA, key].set(f"{value:.8g}")
+
+
+def _turn_rectangle(fields: _Fields, orientation: int) -> None:
+    """Of Microsoft: left, top, width and height in one text, in shares of the picture."""
+    if _MICROSOFT_RECTANGLE not in fields:
+        return
+    sides = [_float(part) for part in fields[_MICROSOFT_RECTANGLE].get().split(",")]
+    if len(sides) != 4 or None in sides:
+        return
+    left, top, w, h = (side or 0.0 for side in sides)
+    (x1, y1), (x2, y2) = turned(left, top, orientation), turned(left + w, top + h, orientation)
+    box = (min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1))
+    fields[_MICROSOFT_RECTANGLE].set(", ".join(f"{value:.8g}" for value in box))
+
+
+def _swap_dimensions(element: ElementTree.Element, scope: Mapping[str, str]) -> None:
+    """Width and height of the picture that the regions were drawn on, in the element or in one below it."""
+    for holder in (element, *element):
+        sizes = _fields(holder, _scope(holder, scope))
+        if {(_DIMENSIONS, "w"), (_DIMENSIONS, "h")} <= sizes.keys():
+            width, height = sizes[_DIMENSIONS, "w"], sizes[_DIMENSIONS, "h"]
+            was_width = width.get()
+            width.set(height.get())
+            height.set(was_width)
+            return
+
+
 def _is_motion(name: tuple[str, str]) -> bool:
     return name[0] == _CAMERA and name[1].startswith(("MicroVideo", "MotionPhoto"))
 
@@ -299,7 +320,10 @@ class _Field:
             self.element.text = text
 
 
-def _fields(element: ElementTree.Element, scope: Mapping[str, str]) -> dict[tuple[str, str], _Field]:
+_Fields: TypeAlias = dict[tuple[str, str], _Field]  # by namespace and name
+
+
+def _fields(element: ElementTree.Element, scope: Mapping[str, str]) -> _Fields:
     found = {_name(key, scope): _Field(element, key) for key in element.attrib}
     return found | {_name(child.tag, _scope(child, scope)): _Field(child, "") for child in element}
 

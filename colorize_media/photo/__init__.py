@@ -15,4 +15,9 @@ refusals    what cannot be read, in words
 join        luma and chroma to pixels
 encode      pixels to the bytes of a format
 write       the output file with its metadata
+
+Where a new picture format goes: its name and extensions into files/formats.py, its first bytes into files/first_bytes.py.
+If Pillow opens it and loses nothing, that is all of reading; else a decoder into the table of decode.py, or, where another
+library reads whole files, a reader into the table of read.py. To write it: an encoder, with what it can hold, into the
+table of encode.py. tests/photo/test_formats.py has a table of layouts, and samples that are cut and scrambled.
 """

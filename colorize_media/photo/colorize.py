@@ -21,6 +21,7 @@ from colorize_media.color.scaling import product
 from colorize_media.color.table import chroma_table
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
 from colorize_media.judge.decision import decide_photo
+from colorize_media.metadata.output import Provenance
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch, working_luma, working_shape
 from colorize_media.options import ColorizeOptions, still_sizes
@@ -139,8 +140,7 @@ def color_pages(
         target,
         color_page,
         max_pixels=options.max_pixels,
-        tool=TOOL,
-        provenance=options.provenance,
+        provenance=_provenance(options),
         strip=options.strip_metadata,
     )
     return (
@@ -164,15 +164,14 @@ def finish_photo(
 ) -> tuple[str, ...]:
     """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `write_photo`."""
     photo = prepared.photo
-    return write_photo(
-        photo,
-        chroma_rows(photo, ab),
-        target,
-        quality=options.quality,
-        tool=TOOL,
-        provenance=options.provenance,
-        strip=options.strip_metadata,
-    )
+    rows = chroma_rows(photo, ab)
+    if options.strip_metadata:
+        photo = photo.stripped()
+    return write_photo(photo, rows, target, quality=options.quality, provenance=_provenance(options))
+
+
+def _provenance(options: ColorizeOptions) -> Provenance | None:
+    return Provenance(TOOL, names_source=not options.strip_metadata) if options.provenance else None
 
 
 def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:

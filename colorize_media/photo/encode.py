@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,7 +21,8 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from colorize_media.metadata.carried import PhotoMetadata
-from colorize_media.metadata.jpeg import embed_in_jpeg
+from colorize_media.metadata.jpeg import MOST_EXIF, MOST_XMP, embed_in_jpeg
+from colorize_media.metadata.output import Container, Field
 from colorize_media.metadata.png import embed_in_png
 from colorize_media.metadata.tiff import tiff_directory
 from colorize_media.metadata.tiff_pages import MOST_BYTES
@@ -182,7 +183,30 @@ def _dpi(metadata: PhotoMetadata) -> dict[str, Any]:
     return {} if metadata.dpi is None else {"dpi": metadata.dpi}
 
 
-_Encoder: TypeAlias = Callable[[Photo, ChromaRows, PhotoMetadata, int, BinaryIO], None]
-ENCODERS: dict[str, _Encoder] = {"JPEG": _write_jpeg, "PNG": _write_png, "TIFF": _write_tiff}
-ENCODERS |= {name: partial(_write_with_pillow, name) for name in ("WEBP", "AVIF", "BMP")}
-ENCODERS |= {"JPEG2000": _write_jpeg2000, "PPM": _write_ppm}
+class Encoder(NamedTuple):
+    """How pictures of a format are written, and what it can hold.
+
+    ``write`` gets the photograph, its chroma, the metadata as `for_output` leaves it, the quality 1…100 of lossy formats,
+    and the file.
+    """
+
+    container: Container
+    write: Callable[[Photo, ChromaRows, PhotoMetadata, int, BinaryIO], None]
+
+
+_RICH = frozenset({Field.EXIF, Field.ICC, Field.XMP})
+_IN_JPEG = _RICH | {Field.EXTENDED_XMP, Field.PHOTOSHOP, Field.COMMENT}
+_IN_PNG = _RICH | {Field.TEXT, Field.GAMMA, Field.COMMENT, Field.PHOTOSHOP}
+_ANY_SIDE = 0x7FFFFFFF
+# A new format that can be written is one more line here. Names are those of FORMAT_SUFFIXES.
+_ENCODERS = (
+    Encoder(Container("JPEG", 8, False, 65500, _IN_JPEG, most_exif=MOST_EXIF, most_xmp=MOST_XMP), _write_jpeg),
+    Encoder(Container("PNG", 16, True, 1_000_000, _IN_PNG), _write_png),  # libpng's default limit
+    Encoder(Container("TIFF", 16, True, _ANY_SIDE, _RICH | {Field.PHOTOSHOP}), _write_tiff),
+    Encoder(Container("WEBP", 8, True, 16383, _RICH), partial(_write_with_pillow, "WEBP")),
+    Encoder(Container("AVIF", 8, True, 65535, _RICH), partial(_write_with_pillow, "AVIF")),
+    Encoder(Container("BMP", 8, False, 65535), partial(_write_with_pillow, "BMP")),
+    Encoder(Container("JPEG2000", 16, True, _ANY_SIDE), _write_jpeg2000),
+    Encoder(Container("PPM", 16, False, _ANY_SIDE), _write_ppm),
+)
+ENCODERS = {encoder.container.name: encoder for encoder in _ENCODERS}

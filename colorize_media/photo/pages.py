@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
+from colorize_media.metadata.output import Provenance
 from colorize_media.metadata.tiff import PLAIN_TAGS
 from colorize_media.metadata.tiff_pages import TiffPages, pages_of
 from colorize_media.photo.camera_raw import is_camera_raw
@@ -18,7 +19,7 @@ from colorize_media.photo.join import ChromaRows
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.read import photo_of, read_file
 from colorize_media.photo.refusals import damaged, unsupported
-from colorize_media.photo.write import container_of, metadata_out, refuse_original, whole_or_told
+from colorize_media.photo.write import encoder_for, metadata_out, refuse_original, whole_or_told
 
 _LEFT_OUT = "the reduced copies and masks inside the file are not carried over"
 
@@ -73,19 +74,19 @@ def write_pages(
     color_page: Callable[[Photo], ChromaRows | None],
     *,
     max_pixels: int,
-    tool: str,
-    provenance: bool = True,
+    provenance: Provenance | None,
     strip: bool = False,
 ) -> tuple[str, ...]:
     """Write all pages of a TIFF file into another one; returns warnings.
 
     A page for which ``color_page`` gives chroma is coloured; where it gives None, the page is copied as it is. Only one
-    page is decoded at a time. Raises as `read_photo` and `write_photo`.
+    page is decoded at a time. ``strip`` leaves out all that does not say how the pixels are to be shown. Raises as
+    `read_photo` and `write_photo`.
     """
     pages = _pages_in(source, read_file(source, max_pixels))
     if pages is None or len(pages.pages) < 2:
         raise damaged(source, "it had several pages when it was looked at, and has them no more")
-    container = container_of(target)
+    container = encoder_for(target).container
     if container.name != "TIFF":
         raise UnsupportedMedia(
             "the source has several pages", path=target, why=f"{container.name} holds only one", hint="use .tif"
@@ -99,6 +100,8 @@ def write_pages(
         link = 4
         for number in range(len(pages.pages)):
             photo = _page_of(source, pages, number, max_pixels)
+            if strip:
+                photo = photo.stripped()
             chroma = color_page(photo)
             if chroma is None:
                 try:
@@ -106,7 +109,7 @@ def write_pages(
                 except ValueError as problem:
                     raise unsupported(source, f"page {number + 1}: {problem}", "save it as a plain TIFF") from problem
             else:
-                metadata, lost = metadata_out(photo, chroma, container, tool, provenance=provenance, strip=strip)
+                metadata, lost = metadata_out(photo, chroma, container, provenance)
                 warnings += [*photo.warnings, *lost]
                 start, next_link = append_page(photo, chroma, metadata, file, "<" if pages.order == "<" else ">")
             set_link(file, link, start, pages.order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,10 @@ class Photo:
     def size(self) -> tuple[int, int]:
         """Upright (width, height) in pixels."""
         return self.luma.shape[1], self.luma.shape[0]
+
+    def stripped(self) -> Photo:
+        """The same without any metadata but what says how the pixels are to be shown."""
+        return replace(self, metadata=self.metadata.stripped())
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,8 +19,8 @@ from colorize_media.errors import InputIsOutput, OutputUnwritable, UnsupportedMe
 from colorize_media.files.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE_PHOTO
 from colorize_media.files.whole import whole_or_absent
 from colorize_media.metadata.carried import PhotoMetadata, has_thumbnail
-from colorize_media.metadata.output import for_output
-from colorize_media.photo.encode import ENCODERS
+from colorize_media.metadata.output import Container, Provenance, for_output
+from colorize_media.photo.encode import ENCODERS, Encoder
 from colorize_media.photo.join import ChromaRows, differences_of
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.pixels import to_8_bits
@@ -29,36 +28,12 @@ from colorize_media.photo.pixels import to_8_bits
 _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 80  # EXIF's own size: some 6 KB
 
 
-@dataclass(frozen=True)
-class _Container:
-    """What an output format can hold: bits per channel, pixels a side, and which fields of PhotoMetadata."""
-
-    name: str
-    bits: int
-    alpha: bool
-    max_side: int
-    holds: frozenset[str]
-
-
-_RICH = frozenset({"exif", "icc", "xmp"})
-_CONTAINERS = (
-    _Container("JPEG", 8, False, 65500, _RICH | {"extended_xmp", "photoshop", "comment"}),
-    _Container("PNG", 16, True, 1_000_000, _RICH | {"text", "gamma", "comment", "photoshop"}),  # libpng's default limit
-    _Container("TIFF", 16, True, 0x7FFFFFFF, _RICH | {"photoshop"}),
-    _Container("WEBP", 8, True, 16383, _RICH),
-    _Container("AVIF", 8, True, 65535, _RICH),
-    _Container("BMP", 8, False, 65535, frozenset()),
-    _Container("JPEG2000", 16, True, 0x7FFFFFFF, frozenset()),
-    _Container("PPM", 16, False, 0x7FFFFFFF, frozenset()),
-)
-
-
 def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
     """Warnings about what the output format of ``suffix`` (like ``.jpg``) would lose of the pixels.
 
     Raises UnsupportedMedia for an extension that is no writable picture format.
     """
-    container = container_of(Path(f"x{suffix}"))
+    container = encoder_for(Path(f"x{suffix}")).container
     lost = []
     if bits > container.bits:
         what = f"{container.name} holds {container.bits} bits per channel: the source's {bits} are rounded"
@@ -68,12 +43,13 @@ def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
     return tuple(lost)
 
 
-def container_of(target: Path) -> _Container:
+def encoder_for(target: Path) -> Encoder:
+    """By the extension. Raises UnsupportedMedia for one of no format that can be written."""
     suffix = target.suffix.lower()
     if suffix in WRITABLE_PHOTO:
-        container = next(known for known in _CONTAINERS if suffix in FORMAT_SUFFIXES[known.name])
-        if container.name != "AVIF" or features.check("avif"):
-            return container
+        encoder = next(encoder for name, encoder in ENCODERS.items() if suffix in FORMAT_SUFFIXES[name])
+        if encoder.container.name != "AVIF" or features.check("avif"):
+            return encoder
     why = "it has no extension"
     if suffix:
         why = NOT_WRITABLE.get(suffix, f"{suffix} is not an extension of a picture format that can be written")
@@ -87,22 +63,20 @@ def write_photo(
     target: Path,
     *,
     quality: int,
-    tool: str,
-    provenance: bool = True,
-    strip: bool = False,
+    provenance: Provenance | None,
 ) -> tuple[str, ...]:
     """Join the photograph's own luma with colour and write it; returns warnings about what the format could not hold.
 
     ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W,
-    2). ``quality`` 1…100 of lossy formats; ``tool`` names the program in the provenance, like ``colorize-media 0.1.0``;
-    for ``provenance`` and ``strip`` see `metadata.output.for_output`.
+    2). ``quality`` 1…100 of lossy formats; the output says the ``provenance``, if there is one.
     JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′
     exactly; colours outside the cube lose chroma. The file appears whole under its name or not at all.
 
     Raises OutputUnwritable, UnsupportedMedia (extension, size), InputIsOutput; whatever ``chroma`` raises passes
     through.
     """
-    container = container_of(target)
+    encoder = encoder_for(target)
+    container = encoder.container
     refuse_original(photo.path, target)
     if max(photo.size) > container.max_side:
         raise UnsupportedMedia(
@@ -112,26 +86,23 @@ def write_photo(
             hint="use .png or .tif",
         )
     rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
-    metadata, lost = metadata_out(photo, rows, container, tool, provenance=provenance, strip=strip)
+    metadata, lost = metadata_out(photo, rows, container, provenance)
     with whole_or_told(target) as file:
-        ENCODERS[container.name](photo, rows, metadata, quality, file)
+        encoder.write(photo, rows, metadata, quality, file)
     return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
 
 
 def metadata_out(
-    photo: Photo, chroma: ChromaRows, container: _Container, tool: str, *, provenance: bool, strip: bool
+    photo: Photo, chroma: ChromaRows, container: Container, provenance: Provenance | None
 ) -> tuple[PhotoMetadata, tuple[str, ...]]:
-    wanted = not strip and has_thumbnail(photo.metadata)
+    """The metadata of a photograph's coloured version, and warnings about what its format cannot hold."""
     return for_output(
         photo.metadata,
-        container.holds,
-        container.name,
+        container,
         photo.size,
-        photo.path.name,
-        tool,
-        thumbnail=_thumbnail(photo, chroma) if wanted else b"",
-        provenance=provenance,
-        strip=strip,
+        provenance,
+        source=photo.path.name,
+        thumbnail=_thumbnail(photo, chroma) if has_thumbnail(photo.metadata) else b"",
     )
 
 
@@ -166,6 +137,7 @@ def whole_or_told(target: Path) -> Iterator[BinaryIO]:
 
 
 def refuse_original(source: Path, target: Path) -> None:
+    """Raises InputIsOutput where the two are one file, by whatever names."""
     try:
         same = os.path.samefile(source, target)
     except (OSError, ValueError):

@@ -20,6 +20,7 @@ from PIL import Image
 from colorize_media.metadata.carried import PhotoMetadata, has_thumbnail
 from colorize_media.metadata.exif import upright_exif
 from colorize_media.metadata.iptc import iptc_as_xmp, with_iptc_keyword
+from colorize_media.metadata.output import Provenance
 from colorize_media.metadata.xmp import KEYWORD, Packet, provenance_xmp, upright_xmp
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
@@ -28,12 +29,18 @@ from tests.made.pictures import grey, pillow
 
 LIMIT = 1_000_000  # pixels
 TOOL = "colorize-media 0.test"
+BY = Provenance(TOOL)
 SUFFIXES = [".jpg", ".png", ".tif", ".webp", ".avif"]
 
 
-def colored(source: Path, target: Path, **settings: Any) -> tuple[str, ...]:
+def colored(source: Path, target: Path, provenance: Provenance | None = BY) -> tuple[str, ...]:
     photo = read_photo(source, max_pixels=LIMIT)
-    return write_photo(photo, brown(photo), target, quality=95, tool=TOOL, **settings)
+    return write_photo(photo, brown(photo), target, quality=95, provenance=provenance)
+
+
+def stripped(source: Path, target: Path, provenance: Provenance | None) -> None:
+    photo = read_photo(source, max_pixels=LIMIT).stripped()
+    assert write_photo(photo, brown(photo), target, quality=95, provenance=provenance) == ()
 
 
 # With exiftool --------------------------------------------------------------------------------------------------------
@@ -168,15 +175,15 @@ def test_thumbnail_shows_the_coloured_upright_picture(tmp_path: Path) -> None:
 
 def test_strip_and_no_provenance(tmp_path: Path) -> None:
     source = _rich(tmp_path / "in.jpg")
-    colored(source, tmp_path / "plain.jpg", provenance=False)
+    colored(source, tmp_path / "plain.jpg", provenance=None)
     before, after = _tags(source), _tags(tmp_path / "plain.jpg")
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     assert changed <= THUMBNAIL | {"IFD0:Orientation", "XMP-mwg-rs:RegionInfo", "XMP-MP:RegionInfoMP"}
-    colored(source, tmp_path / "stripped.jpg", strip=True)
+    stripped(source, tmp_path / "stripped.jpg", Provenance(TOOL, names_source=False))
     left = _tags(tmp_path / "stripped.jpg")
     assert {key.split(":")[0] for key in left} <= {"XMP-x", "XMP-dc", "XMP-xmp", "XMP-xmpMM", "XMP-iptcExt"}
     assert "XMP-xmpMM:DerivedFrom" not in left
-    colored(source, tmp_path / "bare.jpg", strip=True, provenance=False)
+    stripped(source, tmp_path / "bare.jpg", None)
     assert _tags(tmp_path / "bare.jpg") == {}
     with Image.open(tmp_path / "bare.jpg") as image:
         assert image.size == (96, 128), "upright all the same"
@@ -234,7 +241,9 @@ def test_face_regions_stay_on_their_faces(tmp_path: Path, orientation: int, as_e
     packet = _regions(_box(stored), (stored.shape[1], stored.shape[0]), as_elements)
     Image.fromarray(stored).save(tmp_path / "in.webp", lossless=True, exif=exif, xmp=packet.encode())
     photo = read_photo(tmp_path / "in.webp", max_pixels=LIMIT)
-    write_photo(photo, np.full((*photo.luma.shape, 2), 128, np.float32), tmp_path / "out.png", quality=90, tool=TOOL)
+    write_photo(
+        photo, np.full((*photo.luma.shape, 2), 128, np.float32), tmp_path / "out.png", quality=90, provenance=BY
+    )
     again = read_photo(tmp_path / "out.png", max_pixels=LIMIT)
     assert np.array_equal(again.luma, upright)
     left, top, w, h = _box(again.luma)
@@ -291,7 +300,7 @@ def test_films_and_gain_maps_behind_the_picture_are_named_and_no_longer_promised
     photo = read_photo(path, max_pixels=LIMIT)
     assert any("motion photo" in warning for warning in photo.warnings)
     assert any("gain map" in warning for warning in photo.warnings)
-    write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, tool=TOOL)
+    write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
     xmp = read_photo(tmp_path / "out.jpg", max_pixels=LIMIT).metadata.xmp
     assert Packet(xmp).behind() == []
     assert b'xmp:Rating="3"' in xmp

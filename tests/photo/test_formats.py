@@ -26,14 +26,17 @@ from colorize_media.errors import DamagedMedia, FileProblem, LibraryMissing, Uns
 from colorize_media.events import Done, Event, Failed, Skipped
 from colorize_media.files.first_look import kind_of
 from colorize_media.files.formats import FORMAT_SUFFIXES, RAW_SUFFIXES
+from colorize_media.metadata.output import Provenance
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.pages import read_pages, read_photo, write_pages
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.write import write_photo
+from tests.made.photos import neutral
 from tests.made.pictures import avif, dng, grey, heic, pillow, png, tiff, with_channels
 
 LIMIT = 10_000_000  # pixels
+BY = Provenance("test")
 G8, G16 = grey(), grey(16)
 RGB8, RGB16 = with_channels(G8, 3), with_channels(G16, 3)
 COLOR = np.asarray(Image.fromarray(coffee()).resize((64, 48)))
@@ -164,7 +167,13 @@ def test_heic_is_turned_once(tmp_path: Path, turns: int, mirror: int | None) -> 
         seen = np.flip(seen, axis=mirror)
     assert np.array_equal(photo.luma, seen)
     assert photo.format == "HEIC"
-    write_photo(photo, lambda top, bottom: _no_chroma(photo, top, bottom), tmp_path / "b.jpg", quality=95, tool="test")
+    write_photo(
+        photo,
+        neutral(photo),
+        tmp_path / "b.jpg",
+        quality=95,
+        provenance=BY,
+    )
     assert np.abs(read_photo(tmp_path / "b.jpg", max_pixels=LIMIT).luma.astype(int) - seen).max() <= 6
 
 
@@ -207,10 +216,6 @@ def test_memory_is_foreseen_for_formats_that_pillow_does_not_know(tmp_path: Path
     assert memory_needed(tmp_path / "c.tif", LIMIT) >= G16.size * BYTES_PER_PIXEL
 
 
-def _no_chroma(photo: Photo, top: int, bottom: int) -> NDArray[np.float32]:
-    return np.full((bottom - top, photo.size[0], 2), photo.spec.chroma_mid, np.float32)
-
-
 def test_camera_raw_is_developed_upright_with_its_exif(tmp_path: Path) -> None:
     _needs("raw")
     scene = (grey(16, 96, 128) * 0.6).astype(np.uint16)
@@ -222,7 +227,13 @@ def test_camera_raw_is_developed_upright_with_its_exif(tmp_path: Path) -> None:
     inner = slice(4, -4), slice(4, -4)
     assert np.corrcoef(photo.luma[inner].ravel(), upright[inner].ravel())[0, 1] > 0.98
     assert any("developed" in warning for warning in photo.warnings)
-    write_photo(photo, lambda top, bottom: _no_chroma(photo, top, bottom), tmp_path / "b.tif", quality=95, tool="test")
+    write_photo(
+        photo,
+        neutral(photo),
+        tmp_path / "b.tif",
+        quality=95,
+        provenance=BY,
+    )
     with Image.open(tmp_path / "b.tif") as image:
         assert image.tag_v2[272] == "Camera"  # type: ignore[attr-defined]
         assert image.tag_v2[274] == 1  # type: ignore[attr-defined]
@@ -272,7 +283,7 @@ def test_16_bit_luma_survives_every_deep_format(tmp_path: Path, suffix: str, cha
     photo = _read(tmp_path, png(with_channels(G16, channels), 16, 2 if channels == 3 else 6))
     rng = np.random.default_rng(1)
     chroma = rng.integers(30000, 36000, (*photo.luma.shape, 2)).astype(np.float32)
-    lost = write_photo(photo, chroma, tmp_path / f"out{suffix}", quality=90, tool="test")
+    lost = write_photo(photo, chroma, tmp_path / f"out{suffix}", quality=90, provenance=BY)
     again = read_photo(tmp_path / f"out{suffix}", max_pixels=LIMIT)
     assert np.array_equal(again.luma, photo.luma)
     if suffix == ".ppm":
@@ -337,9 +348,10 @@ def test_every_page_is_coloured_and_a_kept_one_is_the_same(tmp_path: Path, order
     def color_page(photo: Photo) -> Callable[[int, int], NDArray[np.float32]] | None:
         if photo.spec.bits == 8 and photo.size[0] == 64:
             return None
-        return lambda top, bottom: _no_chroma(photo, top, bottom) + (photo.spec.max_code // 20)
+        chroma = neutral(photo)
+        return lambda top, bottom: chroma(top, bottom) + (photo.spec.max_code // 20)
 
-    write_pages(source, tmp_path / "out.tif", color_page, max_pixels=LIMIT, tool="test")
+    write_pages(source, tmp_path / "out.tif", color_page, max_pixels=LIMIT, provenance=BY)
     again = list(read_pages(tmp_path / "out.tif", max_pixels=LIMIT))
     assert [photo.spec.bits for photo in again] == [16, 8, 8]
     assert all(np.array_equal(one.luma, two.luma) for one, two in zip(photos, again, strict=True))
@@ -357,12 +369,12 @@ def test_pages_need_a_format_that_holds_them_and_a_damaged_one_costs_all(tmp_pat
     source = tmp_path / "in.tif"
     source.write_bytes(_pages())
     with pytest.raises(UnsupportedMedia, match="holds only one"):
-        write_pages(source, tmp_path / "out.png", lambda photo: None, max_pixels=LIMIT, tool="test")
+        write_pages(source, tmp_path / "out.png", lambda photo: None, max_pixels=LIMIT, provenance=BY)
     data = bytearray(_pages())
     at = data.index(b"third")
     source.write_bytes(data[:at])
     with pytest.raises((DamagedMedia, UnsupportedMedia)):
-        write_pages(source, tmp_path / "out.tif", lambda photo: None, max_pixels=LIMIT, tool="test")
+        write_pages(source, tmp_path / "out.tif", lambda photo: None, max_pixels=LIMIT, provenance=BY)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif"]
 
 
@@ -460,7 +472,7 @@ def _survives(folder: Path, data: bytes, suffix: str) -> bool:
         for photo in read_pages(path, max_pixels=LIMIT):
             assert photo.luma.size <= LIMIT
             chroma = np.full((*photo.luma.shape, 2), photo.spec.chroma_mid, np.float32)
-            write_photo(photo, chroma, folder / "b.png", quality=90, tool="test")
+            write_photo(photo, chroma, folder / "b.png", quality=90, provenance=BY)
     except FileProblem as found:
         problem = found
     if problem is not None:

@@ -38,6 +38,7 @@ from colorize_media.metadata.carried import PhotoMetadata
 from colorize_media.metadata.exif import exif_orientation, upright_exif
 from colorize_media.metadata.icc import grey_codes_as_srgb, profile_space
 from colorize_media.metadata.jpeg import jpeg_segments
+from colorize_media.metadata.output import Provenance
 from colorize_media.metadata.xmp import DIGITAL_SOURCE_TYPE, provenance_xmp
 from colorize_media.photo.join import rgb_of_luma
 from colorize_media.photo.pages import read_photo
@@ -60,6 +61,7 @@ from tests.made.pictures import damaged_fax, tiff
 
 LIMIT = 10_000_000  # pixels
 TOOL = "colorize-media 0.test"
+BY = Provenance(TOOL)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -81,7 +83,7 @@ def test_jpeg_luma_is_the_files_own_y_plane_and_comes_back_in_the_written_file(t
     assert photo.spec == YCbCrSpec("bt601", full_range=True, bits=8)
     assert photo.format == "JPEG"
 
-    assert write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=100, tool=TOOL) == ()
+    assert write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=100, provenance=BY) == ()
     again = read_photo(tmp_path / "out.jpg", max_pixels=LIMIT)
     assert np.abs(again.luma.astype(int) - photo.luma).max() <= 2  # only the JPEG's own rounding
     with Image.open(tmp_path / "out.jpg") as image:
@@ -120,7 +122,7 @@ def test_16_bit_keeps_its_depth(tmp_path: Path, suffix: str) -> None:
         if name == "rgba":
             assert photo.alpha is not None
             assert np.array_equal(photo.alpha, grey)
-        assert write_photo(photo, tinted(photo), tmp_path / f"out-{path.name}", quality=90, tool=TOOL) == ()
+        assert write_photo(photo, tinted(photo), tmp_path / f"out-{path.name}", quality=90, provenance=BY) == ()
         back = written_rgb(tmp_path / f"out-{path.name}")
         assert back.dtype == np.uint16
         assert np.array_equal(np.rint(luma_of(back)), photo.luma)
@@ -155,7 +157,7 @@ def test_colours_inside_the_cube_come_out_as_asked() -> None:
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".jp2", ".ppm"])
 def test_written_8_bit_luma_is_the_sources(tmp_path: Path, suffix: str) -> None:
     photo = read_photo(save(tmp_path / "in.png", color_picture(90, 70)), max_pixels=LIMIT)
-    write_photo(photo, tinted(photo), tmp_path / f"out{suffix}", quality=90, tool=TOOL)
+    write_photo(photo, tinted(photo), tmp_path / f"out{suffix}", quality=90, provenance=BY)
     assert np.array_equal(np.rint(luma_of(written_rgb(tmp_path / f"out{suffix}"))), photo.luma)
 
 
@@ -171,12 +173,12 @@ def test_rows_are_asked_in_strips_and_a_wrong_shape_is_a_bug(tmp_path: Path, mon
 
     for suffix in (".png", ".jpg", ".tif"):
         asked.clear()
-        write_photo(photo, rows, tmp_path / f"strips{suffix}", quality=90, tool=TOOL)
+        write_photo(photo, rows, tmp_path / f"strips{suffix}", quality=90, provenance=BY)
         assert asked == [(top, min(top + 7, 40)) for top in range(0, 40, 7)]
-        write_photo(photo, whole, tmp_path / f"whole{suffix}", quality=90, tool=TOOL)
+        write_photo(photo, whole, tmp_path / f"whole{suffix}", quality=90, provenance=BY)
         assert np.array_equal(written_rgb(tmp_path / f"strips{suffix}"), written_rgb(tmp_path / f"whole{suffix}"))
     with pytest.raises(ValueError, match="shape"):
-        write_photo(photo, lambda top, bottom: whole[top:bottom, 1:], tmp_path / "bad.png", quality=90, tool=TOOL)
+        write_photo(photo, lambda top, bottom: whole[top:bottom, 1:], tmp_path / "bad.png", quality=90, provenance=BY)
     assert "bad.png" not in listing(tmp_path)
 
 
@@ -208,10 +210,10 @@ def test_one_bit_palette_and_grey_with_alpha(tmp_path: Path) -> None:
 def test_alpha_is_carried_or_warned_about(tmp_path: Path, suffix: str) -> None:
     rgba = np.dstack((color_picture(), grey_picture(seed=5)))
     photo = read_photo(save(tmp_path / "in.png", rgba), max_pixels=LIMIT)
-    assert write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=95, tool=TOOL) == ()
+    assert write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=95, provenance=BY) == ()
     with Image.open(tmp_path / f"out{suffix}") as image:
         assert np.array_equal(np.asarray(image.convert("RGBA"))[..., 3], rgba[..., 3])
-    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=95, tool=TOOL)
+    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=95, provenance=BY)
     assert "transparency" in warning
 
 
@@ -219,7 +221,7 @@ def test_16_bit_into_8_bit_is_rounded_and_said(tmp_path: Path) -> None:
     deep = grey_picture(bits=16)
     cv2.imwrite(str(tmp_path / "in.png"), deep)
     photo = read_photo(tmp_path / "in.png", max_pixels=LIMIT)
-    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=100, tool=TOOL)
+    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=100, provenance=BY)
     assert "8 bits" in warning
     again = read_photo(tmp_path / "out.jpg", max_pixels=LIMIT)
     assert np.abs(again.luma - deep / 257.0).max() <= 2.5
@@ -237,7 +239,7 @@ def test_gif_single_frame_reads_and_its_name_cannot_be_written(tmp_path: Path) -
     photo = read_photo(save(tmp_path / "in.gif", grey_picture()), max_pixels=LIMIT)
     assert photo.format == "GIF"
     with pytest.raises(UnsupportedMedia, match="256 colours"):
-        write_photo(photo, brown(photo), tmp_path / "out.gif", quality=90, tool=TOOL)
+        write_photo(photo, brown(photo), tmp_path / "out.gif", quality=90, provenance=BY)
 
 
 def test_further_pictures_of_a_camera_file_are_named(tmp_path: Path) -> None:
@@ -293,7 +295,7 @@ def test_pictures_are_read_upright_and_written_with_tag_1(tmp_path: Path, suffix
     assert np.abs(photo.luma - luma_of(upright)).max() <= (3 if suffix == ".jpg" else 0.51)
     assert np.abs(luma_of(photo.preview) - luma_of(upright)).max() <= 5
 
-    write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=100, tool=TOOL)
+    write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=100, provenance=BY)
     with Image.open(tmp_path / f"out{suffix}") as image:
         image.load()
         assert image.size == (56, 40)
@@ -310,7 +312,7 @@ def test_16_bit_tiff_is_turned_too(tmp_path: Path) -> None:
     turned = dataclasses.replace(
         plain, luma=np.ascontiguousarray(np.rot90(plain.luma)), metadata=PhotoMetadata(exif=exif.tobytes()[6:])
     )
-    write_photo(turned, neutral(turned), tmp_path / "b.tif", quality=90, tool=TOOL)
+    write_photo(turned, neutral(turned), tmp_path / "b.tif", quality=90, provenance=BY)
     data = bytearray((tmp_path / "b.tif").read_bytes())
     (start,) = struct.unpack_from("<L", data, 4)
     for at in range(start + 2, start + 2 + 12 * struct.unpack_from("<H", data, start)[0], 12):
@@ -336,7 +338,7 @@ def test_orientation_only_in_xmp_is_applied_and_set_right(tmp_path: Path) -> Non
     upright = grey_picture()
     photo = read_photo(save(tmp_path / "in.png", np.rot90(upright, 2).copy(), pnginfo=info), max_pixels=LIMIT)
     assert np.array_equal(photo.luma, upright)
-    write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, tool=TOOL)
+    write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, provenance=BY)
     assert b't:Orientation="1"' in read_photo(tmp_path / "out.png", max_pixels=LIMIT).metadata.xmp
 
 
@@ -347,7 +349,7 @@ def test_orientation_only_in_xmp_is_applied_and_set_right(tmp_path: Path) -> Non
 def test_exif_keeps_gps_dates_and_maker_note(tmp_path: Path, suffix: str) -> None:
     source = save(tmp_path / "in.jpg", np.rot90(color_picture()).copy(), exif=exif_with(6), dpi=(300, 300))
     photo = read_photo(source, max_pixels=LIMIT)
-    assert write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=95, tool=TOOL) == ()
+    assert write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=95, provenance=BY) == ()
     with Image.open(tmp_path / f"out{suffix}") as image:
         image.load()
         exif = image.getexif()
@@ -434,7 +436,7 @@ def test_iptc_goes_from_jpeg_to_jpeg_with_the_new_thumbnail_keyword_and_digest(t
     kept = _resource(0x0404, IPTC) + _resource(0x0425, bytes(16)) + _resource(0x1234, bytes(range(256)) * 300)
     source = _jpeg_with_app13(tmp_path / "in.jpg", kept + _resource(0x040C, b"thumb" * 99))
     photo = read_photo(source, max_pixels=LIMIT)
-    assert write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, tool=TOOL) == ()
+    assert write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY) == ()
     digest = hashlib.md5(IPTC + COLORIZED).digest()
     expected = (
         _resource(0x0404, IPTC + COLORIZED) + _resource(0x0425, digest) + _resource(0x1234, bytes(range(256)) * 300)
@@ -451,37 +453,37 @@ def test_iptc_goes_from_jpeg_to_jpeg_with_the_new_thumbnail_keyword_and_digest(t
 
 def test_iptc_goes_to_tiff_and_back_and_is_warned_about_elsewhere(tmp_path: Path) -> None:
     photo = read_photo(_jpeg_with_app13(tmp_path / "in.jpg", _resource(0x0404, IPTC)), max_pixels=LIMIT)
-    assert write_photo(photo, brown(photo), tmp_path / "out.tif", quality=90, tool=TOOL) == ()
+    assert write_photo(photo, brown(photo), tmp_path / "out.tif", quality=90, provenance=BY) == ()
     with Image.open(tmp_path / "out.tif") as image:
         assert image.tag_v2[33723] == IPTC + COLORIZED  # type: ignore[attr-defined]
     scan = read_photo(tmp_path / "out.tif", max_pixels=LIMIT)
-    write_photo(scan, brown(scan), tmp_path / "back.jpg", quality=90, tool=TOOL)
+    write_photo(scan, brown(scan), tmp_path / "back.jpg", quality=90, provenance=BY)
     assert _app13(tmp_path / "back.jpg") == _resource(0x0404, IPTC + COLORIZED)
-    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.webp", quality=90, tool=TOOL)
+    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.webp", quality=90, provenance=BY)
     assert "IPTC" in warning
 
 
 def test_comment_and_png_text_are_carried_or_named(tmp_path: Path) -> None:
     photo = read_photo(save(tmp_path / "in.jpg", color_picture(), comment="Tante Grete, Köln"), max_pixels=LIMIT)
-    write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, tool=TOOL)
-    write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, tool=TOOL)
+    write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
+    write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, provenance=BY)
     with Image.open(tmp_path / "out.jpg") as image:
         assert image.info["comment"] == "Tante Grete, Köln".encode()
     info = PngImagePlugin.PngInfo()
     info.add_text("Title", "plain")
     info.add_itxt("Author", "Ελένη")
     png = read_photo(save(tmp_path / "text.png", color_picture(), pnginfo=info), max_pixels=LIMIT)
-    write_photo(png, brown(png), tmp_path / "text-out.png", quality=90, tool=TOOL)
+    write_photo(png, brown(png), tmp_path / "text-out.png", quality=90, provenance=BY)
     with Image.open(tmp_path / "text-out.png") as image:
         image.load()
         assert (image.text["Title"], image.text["Author"]) == ("plain", "Ελένη")  # type: ignore[attr-defined]
-    (warning,) = write_photo(png, brown(png), tmp_path / "text-out.jpg", quality=90, tool=TOOL)
+    (warning,) = write_photo(png, brown(png), tmp_path / "text-out.jpg", quality=90, provenance=BY)
     assert "PNG text" in warning
 
 
 def test_bmp_says_what_it_cannot_hold(tmp_path: Path) -> None:
     photo = read_photo(save(tmp_path / "in.jpg", color_picture(), exif=exif_with(1)), max_pixels=LIMIT)
-    warnings = write_photo(photo, brown(photo), tmp_path / "out.bmp", quality=90, tool=TOOL)
+    warnings = write_photo(photo, brown(photo), tmp_path / "out.bmp", quality=90, provenance=BY)
     assert any("EXIF" in warning for warning in warnings)
     assert any("coloured by a program" in warning for warning in warnings)
 
@@ -491,9 +493,9 @@ def test_exif_too_large_for_jpeg_is_said(tmp_path: Path) -> None:
     exif = exif_with(1)
     exif.get_ifd(0x8769)[0x927C] = bytes(70_000)
     large = dataclasses.replace(photo, metadata=PhotoMetadata(exif=exif.tobytes()[6:]))
-    (warning,) = write_photo(large, brown(photo), tmp_path / "out.jpg", quality=90, tool=TOOL)
+    (warning,) = write_photo(large, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
     assert "larger than a JPEG segment" in warning
-    assert write_photo(large, brown(photo), tmp_path / "out.png", quality=90, tool=TOOL) == ()
+    assert write_photo(large, brown(photo), tmp_path / "out.png", quality=90, provenance=BY) == ()
 
 
 # XMP ------------------------------------------------------------------------------------------------------------------
@@ -532,7 +534,7 @@ def test_provenance_is_merged_and_the_rest_of_the_packet_stays() -> None:
 def test_provenance_is_in_every_rich_format_and_readable_by_pillow(tmp_path: Path) -> None:
     photo = read_photo(save(tmp_path / "old print.png", color_picture()), max_pixels=LIMIT)
     for suffix in (".jpg", ".png", ".tif", ".webp"):
-        write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=90, tool=TOOL)
+        write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=90, provenance=BY)
         xmp = read_photo(tmp_path / f"out{suffix}", max_pixels=LIMIT).metadata.xmp
         assert DIGITAL_SOURCE_TYPE.encode() in xmp
         assert b"old print.png" in xmp
@@ -544,9 +546,9 @@ def test_extended_xmp_stays_with_its_packet(tmp_path: Path) -> None:
     extension = b"http://ns.adobe.com/xmp/extension/\0" + b"A" * 32 + struct.pack(">LL", 5, 0) + b"<x/>\n"
     segment = b"\xff\xe1" + struct.pack(">H", len(extension) + 2) + extension
     photo = read_photo(_written(tmp_path / "in.jpg", data[:2] + segment + data[2:]), max_pixels=LIMIT)
-    assert write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, tool=TOOL) == ()
+    assert write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY) == ()
     assert segment in (tmp_path / "out.jpg").read_bytes()
-    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, tool=TOOL)
+    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, provenance=BY)
     assert "extended XMP" in warning
 
 
@@ -573,7 +575,7 @@ def test_hostile_and_broken_xmp_is_refused_and_only_warned_about(tmp_path: Path,
     source = save(tmp_path / "in.jpg", color_picture(), xmp=packet)
     photo = read_photo(source, max_pixels=LIMIT)
     assert any("XMP" in warning for warning in photo.warnings)
-    write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, tool=TOOL)
+    write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
     assert DIGITAL_SOURCE_TYPE.encode() in read_photo(tmp_path / "out.jpg", max_pixels=LIMIT).metadata.xmp
 
 
@@ -632,7 +634,7 @@ def test_grey_profile_never_stands_on_colour_and_lightness_is_kept(tmp_path: Pat
         photo = read_photo(source, max_pixels=LIMIT)
         assert np.abs(photo.luma.astype(int) - expected).max() <= (3 if name == "in.jpg" else 0)
         assert not np.array_equal(expected, grey)
-        write_photo(photo, brown(photo), tmp_path / f"out-{name}", quality=90, tool=TOOL)
+        write_photo(photo, brown(photo), tmp_path / f"out-{name}", quality=90, provenance=BY)
         with Image.open(tmp_path / f"out-{name}") as image:
             assert "icc_profile" not in image.info
 
@@ -643,7 +645,7 @@ def test_rgb_profile_is_kept_as_it_is(tmp_path: Path, suffix: str) -> None:
     for profile in (SRGB, large):
         photo = read_photo(save(tmp_path / "in.png", color_picture(), icc_profile=profile), max_pixels=LIMIT)
         assert profile_space(photo.metadata.icc) == "RGB"
-        assert write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=90, tool=TOOL) == ()
+        assert write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=90, provenance=BY) == ()
         with Image.open(tmp_path / f"out{suffix}") as image:
             assert image.info["icc_profile"] == profile
 
@@ -696,10 +698,10 @@ def test_png_gamma_is_kept_in_png_and_named_elsewhere(tmp_path: Path) -> None:
     info = PngImagePlugin.PngInfo()
     info.add(b"gAMA", struct.pack(">L", 100000))
     photo = read_photo(save(tmp_path / "in.png", grey_picture(), pnginfo=info), max_pixels=LIMIT)
-    assert write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, tool=TOOL) == ()
+    assert write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, provenance=BY) == ()
     with Image.open(tmp_path / "out.png") as image:
         assert image.info["gamma"] == 1.0
-    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, tool=TOOL)
+    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
     assert "gamma" in warning
 
 
@@ -901,7 +903,7 @@ def test_strange_names_are_only_names(tmp_path: Path, name: str) -> None:
     photo = read_photo(source, max_pixels=LIMIT)
     target = tmp_path / "to" / name
     target.parent.mkdir()
-    write_photo(photo, brown(photo), target, quality=90, tool=TOOL)
+    write_photo(photo, brown(photo), target, quality=90, provenance=BY)
     assert listing(target.parent) == [name]
     assert read_photo(target, max_pixels=LIMIT).size == photo.size
 
@@ -909,7 +911,7 @@ def test_strange_names_are_only_names(tmp_path: Path, name: str) -> None:
 def test_name_that_is_not_utf8(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     photo = read_photo(save(tmp_path / name, color_picture(), format="PNG"), max_pixels=LIMIT)
-    write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, tool=TOOL)
+    write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, provenance=BY)
     assert "caf\ufffd.png".encode() in read_photo(tmp_path / "out.png", max_pixels=LIMIT).metadata.xmp
 
 
@@ -921,13 +923,13 @@ def photo(tmp_path: Path) -> Photo:
 
 def test_missing_folder_and_folder_in_the_way(tmp_path: Path, photo: Photo) -> None:
     with pytest.raises(OutputUnwritable, match=r"No such file.*create the folder"):
-        write_photo(photo, neutral(photo), tmp_path / "none" / "out.png", quality=90, tool=TOOL)
+        write_photo(photo, neutral(photo), tmp_path / "none" / "out.png", quality=90, provenance=BY)
     (tmp_path / "out.png").mkdir()
     (tmp_path / "out.png" / "x").touch()
     with pytest.raises(OutputUnwritable, match="folder has this name"):
-        write_photo(photo, neutral(photo), tmp_path / "out.png", quality=90, tool=TOOL)
+        write_photo(photo, neutral(photo), tmp_path / "out.png", quality=90, provenance=BY)
     with pytest.raises(OutputUnwritable, match="create the folder"):
-        write_photo(photo, neutral(photo), tmp_path / "source" / "in.png" / "out.png", quality=90, tool=TOOL)
+        write_photo(photo, neutral(photo), tmp_path / "source" / "in.png" / "out.png", quality=90, provenance=BY)
     assert listing(tmp_path) == ["out.png", "source"]
 
 
@@ -941,7 +943,7 @@ def test_full_disk_leaves_nothing(tmp_path: Path, photo: Photo, suffix: str) -> 
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
         with pytest.raises(OutputUnwritable, match="free some space"):
-            write_photo(photo, colour, tmp_path / f"out{suffix}", quality=95, tool=TOOL)
+            write_photo(photo, colour, tmp_path / f"out{suffix}", quality=95, provenance=BY)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert listing(tmp_path) == ["source"]
@@ -953,7 +955,7 @@ def test_read_only_folder(tmp_path: Path, photo: Photo) -> None:
     if os.access(folder, os.W_OK):
         pytest.skip("this user writes everywhere (root)")
     with pytest.raises(OutputUnwritable, match=r"ermission"):
-        write_photo(photo, neutral(photo), folder / "out.png", quality=90, tool=TOOL)
+        write_photo(photo, neutral(photo), folder / "out.png", quality=90, provenance=BY)
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("out of memory on the device"), KeyboardInterrupt()])
@@ -967,7 +969,7 @@ def test_failure_while_colouring_leaves_the_old_output_as_it_was(
         raise failure
 
     with pytest.raises(type(failure)):
-        write_photo(photo, fail, target, quality=90, tool=TOOL)
+        write_photo(photo, fail, target, quality=90, provenance=BY)
     assert target.read_bytes() == b"an older output"
     assert listing(tmp_path) == [target.name, "source"]
 
@@ -978,13 +980,13 @@ def test_original_is_never_replaced(tmp_path: Path, photo: Photo) -> None:
     os.link(photo.path, tmp_path / "hard.png")
     for target in (photo.path, tmp_path / "link.png", tmp_path / "hard.png"):
         with pytest.raises(InputIsOutput):
-            write_photo(photo, neutral(photo), target, quality=90, tool=TOOL)
+            write_photo(photo, neutral(photo), target, quality=90, provenance=BY)
     assert photo.path.read_bytes() == before
 
 
 def test_new_files_have_the_rights_of_any_new_file(tmp_path: Path, photo: Photo) -> None:
     (tmp_path / "plain").touch()
-    write_photo(photo, neutral(photo), tmp_path / "out.png", quality=90, tool=TOOL)
+    write_photo(photo, neutral(photo), tmp_path / "out.png", quality=90, provenance=BY)
     assert (tmp_path / "out.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
@@ -1004,5 +1006,5 @@ def test_can_hold_warns_and_refuses() -> None:
 def test_side_too_long_for_webp(tmp_path: Path) -> None:
     photo = read_photo(save(tmp_path / "in.png", np.zeros((2, 16400), np.uint8)), max_pixels=LIMIT)
     with pytest.raises(UnsupportedMedia, match="16383"):
-        write_photo(photo, neutral(photo), tmp_path / "out.webp", quality=90, tool=TOOL)
-    write_photo(photo, neutral(photo), tmp_path / "out.jpg", quality=90, tool=TOOL)
+        write_photo(photo, neutral(photo), tmp_path / "out.webp", quality=90, provenance=BY)
+    write_photo(photo, neutral(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
