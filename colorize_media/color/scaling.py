@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 _ON_ONE_THREAD = 1 << 18
 
 
-def averaged_down(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+def averaged_down(plane: NDArray[Any], size: tuple[int, int], *, at_once: int = _ON_ONE_THREAD) -> NDArray[Any]:
     """``plane (H, W)`` or ``(H, W, C)`` at a smaller ``size`` (width, height): each code the mean of its area, rounded.
 
     As OpenCV's INTER_AREA, which averages whole planes as slowly as a JPEG is decoded. Here rows are averaged first, by
-    matrices: what is left for OpenCV has few rows.
+    matrices: what is left for OpenCV has few rows. ``at_once`` multiplications are done in one product.
     """
     width, height = size
     step = plane.shape[0] / height  # rows of the plane for one of the result
-    together = max(1, int((_ON_ONE_THREAD / (step * plane[0].size)) ** 0.5))
+    together = max(1, int((at_once / (step * plane[0].size)) ** 0.5))
     rows = np.empty((height, *plane.shape[1:]), np.float32)
     for first in range(0, height, together):
         upper = np.arange(first, min(first + together, height)) * step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,16 @@ def exif_with(orientation: int) -> Image.Exif:
     exif.get_ifd(0x8769).update({0x9003: "1921:05:04 10:00:00", 0xA002: 56, 0xA003: 40, 0x927C: b"maker\0note\xff" * 4})
     exif.get_ifd(0x8825).update({1: "N", 2: (59.0, 54.0, 30.5), 3: "E", 4: (10.0, 44.0, 20.25)})
     return exif
+
+
+def written(path: Path, data: bytes) -> Path:
+    """A file of these bytes."""
+    path.write_bytes(data)
+    return path
+
+
+def encoded(kind: str, picture: NDArray[Any] | None = None, **options: Any) -> bytes:
+    """The bytes of a file as Pillow writes them, of a picture of 64 × 64 in colour or of another one."""
+    memory = io.BytesIO()
+    Image.fromarray(color_picture(64, 64) if picture is None else picture).save(memory, kind, **options)
+    return memory.getvalue()

@@ -288,3 +288,14 @@ def avif(luma: NDArray[np.uint16]) -> bytes:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return memory.getvalue()
+
+
+def several_pages(order: str = "<", *, big: bool = False) -> bytes:
+    """A TIFF of three pages: 16-bit grey, colour, bilevel fax of another size; each has a description of its own."""
+    memory = io.BytesIO()
+    color = np.asarray(Image.fromarray(skimage.data.coffee()).resize((64, 48)))
+    with tifffile.TiffWriter(memory, byteorder=order, bigtiff=big) as writer:  # type: ignore[arg-type]
+        writer.write(grey(16), tile=(32, 32), description="first", metadata=None)
+        writer.write(color, photometric="rgb", rowsperstrip=7, compression="zlib", description="second", metadata=None)
+        writer.write(grey()[:, :40] > 90, description="third", metadata=None)
+    return memory.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,18 +21,18 @@ from colorize_media.archive.naming import with_writable_suffix
 from colorize_media.archive.plan import Memory, make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
-from colorize_media.errors import DamagedMedia, FileProblem, LibraryMissing, UnsupportedMedia
+from colorize_media.errors import FileProblem, LibraryMissing, UnsupportedMedia
 from colorize_media.events import Done, Event, Failed, Skipped
 from colorize_media.files.first_look import kind_of
 from colorize_media.files.formats import FORMAT_SUFFIXES, RAW_SUFFIXES
 from colorize_media.metadata.output import Provenance
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.pages import read_pages, read_photo, write_pages
+from colorize_media.photo.pages import read_pages, read_photo
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.write import write_photo
 from tests.made.photos import neutral
-from tests.made.pictures import avif, dng, grey, heic, pillow, png, tiff, with_channels
+from tests.made.pictures import avif, dng, grey, heic, pillow, png, several_pages, tiff, with_channels
 
 LIMIT = 10_000_000  # pixels
 BY = Provenance("test")
@@ -209,7 +208,7 @@ def test_deep_tiff_is_turned_once(tmp_path: Path, orientation: int) -> None:
 def test_memory_is_foreseen_for_formats_that_pillow_does_not_know(tmp_path: Path) -> None:
     (tmp_path / "a.heic").write_bytes(heic(grey(8, 256, 512), tile=128))
     (tmp_path / "b.dng").write_bytes(dng(grey(16, 256, 512)))
-    (tmp_path / "c.tif").write_bytes(_pages())
+    (tmp_path / "c.tif").write_bytes(several_pages())
     assert memory_needed(tmp_path / "a.heic", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
     assert memory_needed(tmp_path / "b.dng", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
     assert memory_needed(tmp_path / "a.heic", 1000) < 1_000_000
@@ -320,81 +319,7 @@ def test_kinds_that_cannot_be_read_are_named(tmp_path: Path, case: str) -> None:
         _read(tmp_path, make())
 
 
-# Several pages --------------------------------------------------------------------------------------------------------
-
-
-def _pages(order: str = "<") -> bytes:
-    """Three pages: 16-bit grey, colour, bilevel fax of another size; the second has a description of its own."""
-    memory = io.BytesIO()
-    import tifffile
-
-    with tifffile.TiffWriter(memory, byteorder=order) as writer:  # type: ignore[arg-type]
-        writer.write(G16, tile=(32, 32), description="first", metadata=None)
-        writer.write(COLOR, photometric="rgb", rowsperstrip=7, compression="zlib", description="second", metadata=None)
-        writer.write(G8[:, :40] > 90, description="third", metadata=None)
-    return memory.getvalue()
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_every_page_is_coloured_and_a_kept_one_is_the_same(tmp_path: Path, order: str) -> None:
-    import tifffile
-
-    source = tmp_path / "in.tif"
-    source.write_bytes(_pages(order))
-    photos = list(read_pages(source, max_pixels=LIMIT))
-    assert [photo.pages for photo in photos] == [3, 3, 3]
-    assert [photo.spec.bits for photo in photos] == [16, 8, 8]
-
-    def color_page(photo: Photo) -> Callable[[int, int], NDArray[np.float32]] | None:
-        if photo.spec.bits == 8 and photo.size[0] == 64:
-            return None
-        chroma = neutral(photo)
-        return lambda top, bottom: chroma(top, bottom) + (photo.spec.max_code // 20)
-
-    write_pages(source, tmp_path / "out.tif", color_page, max_pixels=LIMIT, provenance=BY)
-    again = list(read_pages(tmp_path / "out.tif", max_pixels=LIMIT))
-    assert [photo.spec.bits for photo in again] == [16, 8, 8]
-    assert all(np.array_equal(one.luma, two.luma) for one, two in zip(photos, again, strict=True))
-    with tifffile.TiffFile(tmp_path / "out.tif") as file, tifffile.TiffFile(source) as before:
-        assert [page.description for page in file.pages] == ["first", "second", "third"]
-        assert file.byteorder == order
-        assert np.array_equal(file.pages[1].asarray(), before.pages[1].asarray())
-        assert file.pages[1].compression == before.pages[1].compression
-        assert [page.samplesperpixel for page in file.pages] == [3, 3, 3]
-    with Image.open(tmp_path / "out.tif") as image:
-        assert image.n_frames == 3
-
-
-def test_pages_need_a_format_that_holds_them_and_a_damaged_one_costs_all(tmp_path: Path) -> None:
-    source = tmp_path / "in.tif"
-    source.write_bytes(_pages())
-    with pytest.raises(UnsupportedMedia, match="holds only one"):
-        write_pages(source, tmp_path / "out.png", lambda photo: None, max_pixels=LIMIT, provenance=BY)
-    data = bytearray(_pages())
-    at = data.index(b"third")
-    source.write_bytes(data[:at])
-    with pytest.raises((DamagedMedia, UnsupportedMedia)):
-        write_pages(source, tmp_path / "out.tif", lambda photo: None, max_pixels=LIMIT, provenance=BY)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif"]
-
-
-def test_reduced_copy_is_no_page(tmp_path: Path) -> None:
-    import tifffile
-
-    memory = io.BytesIO()
-    with tifffile.TiffWriter(memory) as writer:
-        writer.write(G8, metadata=None)
-        writer.write(G8[::2, ::2].copy(), subfiletype=1, metadata=None)
-    assert _read(tmp_path, memory.getvalue()).pages == 1
-
-
-def test_pages_that_run_in_a_circle_are_refused(tmp_path: Path) -> None:
-    data = bytearray(_pages())
-    first = int.from_bytes(data[4:8], "little")
-    count = int.from_bytes(data[first : first + 2], "little")
-    data[first + 2 + 12 * count : first + 6 + 12 * count] = data[4:8]
-    with pytest.raises(DamagedMedia, match="never ends"):
-        _read(tmp_path, bytes(data))
+# Archives -------------------------------------------------------------------------------------------------------------
 
 
 def test_an_archive_of_rare_formats_is_coloured_or_told(
@@ -406,7 +331,7 @@ def test_an_archive_of_rare_formats_is_coloured_or_told(
     _needs("heic")
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    (source / "album.tif").write_bytes(_pages())
+    (source / "album.tif").write_bytes(several_pages())
     (source / "colour.tif").write_bytes(tiff(np.stack([COLOR, COLOR]), photometric="rgb"))
     (source / "phone.heic").write_bytes(heic(grey(8, 64, 96), tile=32))
     (source / "plain.png").write_bytes(pillow("PNG", G8))
@@ -450,7 +375,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "tiff": lambda: pillow("TIFF", RGB8, compression="tiff_lzw"),
     "tiff 16": lambda: tiff(RGB16, photometric="rgb", tile=(32, 32)),
     "tiff planar": lambda: tiff(np.moveaxis(RGB16, 2, 0).copy(), photometric="rgb", planarconfig="separate"),
-    "tiff pages": _pages,
+    "tiff pages": several_pages,
     "webp": lambda: pillow("WEBP", RGBA8, lossless=True),
     "avif": lambda: pillow("AVIF", RGB8),
     "avif 10": lambda: avif(grey(10)),
