@@ -17,7 +17,7 @@ from torch import Tensor
 from colorize_media.color.spaces import fit_to_gamut, lab_to_rgb, rgb_to_lab
 from colorize_media.models import ColorDistribution, Network, consensus
 from colorize_media.network.device import mixed_precision
-from colorize_media.network.refine import decide_colors
+from colorize_media.network.refine import settle_colors
 from colorize_media.options import still_sizes
 from colorize_media.training.metrics import ColorMetrics, Truth, measure, numbers_of_pictures
 from colorize_media.training.perceptual import PerceptualMetric
@@ -29,7 +29,7 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a picture becomes colour, see `refine.decide_colors`. The default is the plain mean of one look.
+    """How a picture becomes colour, see `refine.settle_colors`. The default is the plain mean of one look.
 
     still   whether it is looked at as a photograph is, at two sizes and mirrored (`options.still_sizes`)
     """
@@ -128,7 +128,7 @@ def predict_ab(
             found += [network(view.flip(-1)).mirrored() for view in views if still]
         looks[still] = consensus(found), views[0]
     colors = [
-        decide_colors(*looks[d.still], temperature=d.temperature, gain=d.gain, refine=d.refine) for d in decodings
+        settle_colors(*looks[d.still], temperature=d.temperature, gain=d.gain, refine=d.refine) for d in decodings
     ]
     size = lightness.shape[-2:]
     return [F.interpolate(ab, size, mode="bicubic", align_corners=False).to(lightness.device) for ab in colors]

@@ -12,7 +12,7 @@ from torch import Tensor
 from colorize_media.models import ColorDistribution, consensus, find_weights, load_weights, weights_digest
 from colorize_media.network.device import default_batch, network_dtype
 from colorize_media.network.engines import Engine, choose_engine, make_engine
-from colorize_media.network.refine import decide_colors
+from colorize_media.network.refine import settle_colors
 
 
 class Colorizer:
@@ -61,7 +61,7 @@ class Colorizer:
             parts = [view[start : start + self.batch_size] for view in views]
             count = len(parts[0])
             try:
-                done.append(self._decide(parts, mirror, vividness, refine))
+                done.append(self._settle(parts, mirror, vividness, refine))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error) or count == 1:
                     raise
@@ -73,10 +73,10 @@ class Colorizer:
         colors: NDArray[np.float32] = torch.cat(done).permute(0, 2, 3, 1).contiguous().numpy()
         return colors
 
-    def _decide(self, views: list[Tensor], mirror: bool, vividness: float, refine: float | None) -> Tensor:
+    def _settle(self, views: list[Tensor], mirror: bool, vividness: float, refine: float | None) -> Tensor:
         with torch.inference_mode():
             looks = [look for view in views for look in self._looks(view, mirror)]
-            colors = decide_colors(
+            colors = settle_colors(
                 consensus(looks),
                 views[0],
                 temperature=self.config.temperature,

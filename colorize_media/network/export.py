@@ -26,7 +26,7 @@ from colorize_media.machine import require
 from colorize_media.models import SHIPPED, Network, bin_centres, find_weights, load_weights
 from colorize_media.models.checkpoint import config_to_json
 from colorize_media.network.engines import import_openvino, openvino_model, tensors
-from colorize_media.network.refine import decide_colors
+from colorize_media.network.refine import settle_colors
 from colorize_media.version import __version__
 
 Format = Literal["onnx", "openvino"]
@@ -81,7 +81,7 @@ class ExportedNetwork(nn.Module):
         """``(B, 1, H, W)``, L in [0, 100], to what the module's text lists."""
         config = self.network.config
         distribution = self.network(lightness)
-        ab = decide_colors(distribution, lightness, temperature=config.temperature, gain=config.chroma_gain, refine=0.0)
+        ab = settle_colors(distribution, lightness, temperature=config.temperature, gain=config.chroma_gain, refine=0.0)
         return (ab, *tensors(distribution)) if len(self.names) > 1 else (ab,)
 
 
@@ -172,13 +172,8 @@ def _as_onnx(network: Network, about: Mapping[str, str]) -> Callable[[Path], Non
     )
     assert program is not None
     model = program.model_proto
-    # The exporter notes where in whose source each node comes from: paths of this machine, of no use elsewhere.
-    graph = model.graph
-    del graph.value_info[:], graph.metadata_props[:]
-    for thing in (*graph.node, *graph.input, *graph.output, *graph.initializer):
-        thing.doc_string = ""
-        del thing.metadata_props[:]
-    for value in (*graph.input, *graph.output):
+    _forget_sources(model.graph)
+    for value in (*model.graph.input, *model.graph.output):
         value.doc_string = about[value.name]
         grid = ("height", "width") if value.name == "lightness" else ("height/4", "width/4")
         dimensions = value.type.tensor_type.shape.dim
@@ -187,6 +182,14 @@ def _as_onnx(network: Network, about: Mapping[str, str]) -> Callable[[Path], Non
     onnx.helper.set_model_props(model, dict(about))
     onnx.checker.check_model(model, full_check=True)
     return lambda path: onnx.save_model(model, path)
+
+
+def _forget_sources(graph: Any) -> None:
+    """The exporter notes where in whose source each node comes from: paths of this machine, of no use elsewhere."""
+    del graph.value_info[:], graph.metadata_props[:]
+    for thing in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        thing.doc_string = ""
+        del thing.metadata_props[:]
 
 
 def _as_openvino(network: Network, about: Mapping[str, str]) -> Callable[[Path], None]:

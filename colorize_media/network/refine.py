@@ -34,7 +34,7 @@ EDGE = 5.0  # L units: how unlike in lightness neighbours may be
 ITERATIONS = 4
 
 
-def decide_colors(
+def settle_colors(
     distribution: ColorDistribution, lightness: Tensor, *, temperature: float, gain: float, refine: float = 0.0
 ) -> Tensor:
     """ab ``(B, 2, h, w)`` float32: the mean field of strength ``refine`` times ``gain``, within ±110.

@@ -189,6 +189,7 @@ def _runner(host: str, folders: Folders, command: str) -> OwnFile:
 def _nautilus_parts(place: Place, folders: Folders, command: str) -> tuple[Part, ...]:
     runner = _runner("nautilus", folders, command)
     text = _read("file_managers", "nautilus.py").replace('RUNNER = ""', f"RUNNER = {str(runner.path)!r}", 1)
+    text = text.replace("PICTURES: tuple[str, ...] = ()", f"PICTURES = {PICTURE_TYPES!r}", 1)
     return runner, OwnFile(folders.data / "nautilus-python" / "extensions" / "colorize_media.py", text, "#")
 
 

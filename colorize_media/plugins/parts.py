@@ -186,7 +186,7 @@ def xml_text(text: str) -> str:
 
 
 def shell_word(text: str) -> str:
-    """For sh, in single quotes."""
+    """For sh, in single quotes. shlex.quote leaves plain words bare, and by these quotes digiKam's workflow is known again."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

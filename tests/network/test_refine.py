@@ -34,10 +34,10 @@ from colorize_media.network.refine import (
     ITERATIONS,
     TYPICAL_VARIANCE,
     affinity,
-    decide_colors,
     mean_field,
     moments,
     rings,
+    settle_colors,
 )
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.colorize import colorize_photo
@@ -169,7 +169,7 @@ def test_gaussian_bins_give_the_mean_field_over_bins() -> None:
 def test_no_strength_is_exactly_the_annealed_mean() -> None:
     distribution, lightness = random_bins(2, 5, 7), random_lightness(2, 5, 7)
     plain = distribution.mean(TEMPERATURE)
-    assert torch.equal(decide_colors(distribution, lightness, temperature=TEMPERATURE, gain=1.0), plain)
+    assert torch.equal(settle_colors(distribution, lightness, temperature=TEMPERATURE, gain=1.0), plain)
     torch.testing.assert_close(mean_field(distribution, lightness, temperature=TEMPERATURE, strength=0.0), plain)
 
 
@@ -272,7 +272,7 @@ def test_no_colour_leaves_the_range_of_the_cells_own(strength: float) -> None:
 def test_colours_stay_within_reach() -> None:
     wild = ColorDistribution(None, torch.full((1, 2, 2, 2), 90.0))
     for refine in (0.0, 1.0):
-        assert decide_colors(wild, flat(1, 2, 2), temperature=1.0, gain=2.0, refine=refine).max() == 110
+        assert settle_colors(wild, flat(1, 2, 2), temperature=1.0, gain=2.0, refine=refine).max() == 110
 
 
 @pytest.mark.parametrize("size", [(32, 32), (30, 33), (4, 5)])

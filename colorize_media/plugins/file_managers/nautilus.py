@@ -9,20 +9,7 @@ from typing import Any
 from gi.repository import GObject, Nautilus
 
 RUNNER = ""  # the installer writes the path of the script here
-PICTURES = frozenset(
-    {
-        "image/jpeg",
-        "image/png",
-        "image/tiff",
-        "image/webp",
-        "image/avif",
-        "image/heif",
-        "image/heic",
-        "image/bmp",
-        "image/gif",
-        "image/jp2",
-    }
-)
+PICTURES: tuple[str, ...] = ()  # and here the types of pictures that it is offered on
 
 
 def can_be_colored(file: Any) -> bool:
