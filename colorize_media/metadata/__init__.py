@@ -11,5 +11,7 @@ directories  the directories of TIFF files and EXIF blocks, walked
 exif         EXIF blocks
 iptc         IPTC records
 xmp          XMP packets
+regions      face regions in them, turned
+scoped_xml   XML whose prefixes stay as they were
 icc          colour profiles
 """

@@ -22,7 +22,7 @@ _inside = 0
 _restore: list[Any] = []
 _nowhere = logging.NullHandler()  # a logger with any handler does not write to standard error; others still hear it
 _LOGGERS = ("PIL", "tifffile")
-_MOST_ERRORS = 10  # of one file: a scrambled one has an error in each line
+MOST_ERRORS = 10  # of one file: a scrambled one has an error in each line
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def _listen() -> Any:
             if before:
                 _Handler(before)(module, form, values)
             return
-        if len(_libtiff.errors) == _MOST_ERRORS:
+        if len(_libtiff.errors) == MOST_ERRORS:
             return
         text = ctypes.create_string_buffer(500)
         write(text, len(text), form, values)
@@ -107,3 +107,4 @@ def _listen() -> Any:
 
 
 _handler = _listen()  # as long as the process lives
+HEARS_LIBTIFF = _handler is not None

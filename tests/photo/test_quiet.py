@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize_media.photo import quiet
-from colorize_media.photo.quiet import quiet_decoders
+from colorize_media.photo.quiet import HEARS_LIBTIFF, MOST_ERRORS, quiet_decoders
 from tests.made.pictures import damaged_fax, grey, tiff
 
-listens = pytest.mark.skipif(quiet._handler is None, reason="this Pillow hides its libtiff: its errors CANNOT be heard")
+listens = pytest.mark.skipif(not HEARS_LIBTIFF, reason="this Pillow hides its libtiff: its errors CANNOT be heard")
 
 
 def _load(data: bytes) -> None:
@@ -31,7 +30,7 @@ def test_libtiff_is_heard_by_who_decodes_and_by_nobody_else(capfd: pytest.Captur
             _load(tiff(grey(), compression="zlib"))
     assert told[0].startswith("Fax4Decode: Bad code word at line ")
     assert not told[0].endswith(".")
-    assert len(told) == quiet._MOST_ERRORS
+    assert len(told) == MOST_ERRORS
     assert nested == []
     assert capfd.readouterr() == ("", "")
     _load(damaged_fax())
