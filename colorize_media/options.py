@@ -1,13 +1,14 @@
-"""Every option of a colouring job: one frozen dataclass with defaults and ranges.
+"""Every option of a colouring job: one frozen dataclass with defaults and ranges, each of which says what it changes.
 
-The command line, the environment, the config file and the Python API all build this same object.
+The command line, the environment, the config file and the Python API all build this same object. Whoever needs to know
+which options matter to something asks the functions at the end; nobody keeps a list of names.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeVar
 
 from colorize_media.errors import BadOption
 
@@ -27,6 +28,34 @@ def still_sizes(working_size: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(sizes))
 
 
+Kind = Literal["photo", "video"]
+Aspect = Literal[
+    "photo colors",
+    "video colors",
+    "photo encoding",  # how its pixels are stored
+    "video encoding",
+    "photo metadata",  # what its file says beside the pixels
+    "photo decision",  # whether it is coloured or left alone; a page of several too
+    "video decision",  # the same of a film, and of its shots
+    "limit",  # what is refused
+    "network",  # which one, and where and how it is computed
+]
+T = TypeVar("T")
+
+
+def _changes(*aspects: Aspect) -> dict[str, frozenset[Aspect]]:
+    """A field's metadata: all that its value changes; nothing for what makes another output altogether."""
+    return {"changes": frozenset(aspects)}
+
+
+def each_says_what_it_changes(options: type[T]) -> type[T]:
+    """Decorates a dataclass of options. Raises TypeError, when it is imported, for a field that does not say."""
+    if silent := [item.name for item in fields(options) if "changes" not in item.metadata]:  # type: ignore[arg-type]
+        raise TypeError(f"{options.__name__}.{silent[0]} does not say what it changes: give it metadata=_changes(...)")
+    return options
+
+
+@each_says_what_it_changes
 @dataclass(frozen=True)
 class ColorizeOptions:
     """How to colour. Raises BadOption for a value out of range.
@@ -56,28 +85,28 @@ class ColorizeOptions:
     max_pixels  larger photographs and frames are refused
     """
 
-    model: str = "scenes"
-    device: str = "auto"
-    engine: EngineName = "auto"
-    vividness: float = 1.0
-    refine: float | None = None
-    smoothing: Smoothing = "best"
-    every: int = 1
-    batch_size: int = 0
-    working_size: int = 192
-    fast: bool = False
-    preview: bool = False
-    start: Fraction = Fraction(0)
-    duration: Fraction | None = None
-    force: bool = False
-    skip_documents: bool = False
-    quality: int = 95
-    encoder: str = ""
-    crf: int | None = None
-    preset: str = ""
-    provenance: bool = True
-    strip_metadata: bool = False
-    max_pixels: int = 500_000_000
+    model: str = field(default="scenes", metadata=_changes("network"))
+    device: str = field(default="auto", metadata=_changes("network"))
+    engine: EngineName = field(default="auto", metadata=_changes("network"))
+    vividness: float = field(default=1.0, metadata=_changes("photo colors", "video colors"))
+    refine: float | None = field(default=None, metadata=_changes("photo colors", "video colors"))
+    smoothing: Smoothing = field(default="best", metadata=_changes("video colors"))
+    every: int = field(default=1, metadata=_changes("video colors"))
+    batch_size: int = field(default=0, metadata=_changes("network"))
+    working_size: int = field(default=192, metadata=_changes("photo colors", "video colors"))
+    fast: bool = field(default=False, metadata=_changes("photo colors"))
+    preview: bool = field(default=False, metadata=_changes())
+    start: Fraction = field(default=Fraction(0), metadata=_changes("video colors"))
+    duration: Fraction | None = field(default=None, metadata=_changes("video colors"))
+    force: bool = field(default=False, metadata=_changes("photo decision", "video decision"))
+    skip_documents: bool = field(default=False, metadata=_changes("photo decision"))
+    quality: int = field(default=95, metadata=_changes("photo encoding"))
+    encoder: str = field(default="", metadata=_changes("video encoding"))
+    crf: int | None = field(default=None, metadata=_changes("video encoding"))
+    preset: str = field(default="", metadata=_changes("video encoding"))
+    provenance: bool = field(default=True, metadata=_changes("photo metadata"))
+    strip_metadata: bool = field(default=False, metadata=_changes("photo metadata"))
+    max_pixels: int = field(default=500_000_000, metadata=_changes("limit"))
 
     def __post_init__(self) -> None:
         self._require("vividness", 0.0 <= self.vividness <= 2.0, "0 to 2")
@@ -107,3 +136,25 @@ class ColorizeOptions:
 
 def _shown(value: object) -> str:
     return f"{float(value):g}" if isinstance(value, Fraction) else repr(value)
+
+
+def that_change(*aspects: Aspect) -> frozenset[str]:
+    """Names of the options that change any of these."""
+    return frozenset(item.name for item in fields(ColorizeOptions) if item.metadata["changes"] & set(aspects))
+
+
+def that_change_the_output(kind: Kind) -> frozenset[str]:
+    """Names of those that change anything in the output of what is coloured as one whole, but for the network."""
+    if kind == "photo":
+        return that_change("photo colors", "photo encoding", "photo metadata")
+    return that_change("video colors", "video encoding")
+
+
+def that_decide(kind: Kind) -> frozenset[str]:
+    """Names of those by which it is decided whether it is coloured or left alone: as a whole, by shots or by pages."""
+    return that_change("photo decision") if kind == "photo" else that_change("video decision")
+
+
+def of_the_network() -> frozenset[str]:
+    """Names of those that say which network it is, and where and how it is computed: it is loaded once for a whole run."""
+    return that_change("network")

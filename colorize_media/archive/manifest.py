@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from colorize_media.files.first_look import Kind
 from colorize_media.files.whole import append_lines
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, that_change, that_change_the_output, that_decide
 
 MANIFEST_NAME = ".colorize-media.jsonl"
 VERSION = 1  # of the line format; lines of other versions are not understood and left out
@@ -29,13 +29,6 @@ BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a cra
 
 Status = Literal["done", "left", "failed"]
 STATUSES: tuple[Status, ...] = ("done", "left", "failed")
-
-# Options that do not change an output's pixels, those that matter to one kind only, and those that decide what is left
-# uncoloured. An option in none of these counts for all.
-_NO_PIXELS = frozenset({"device", "engine", "batch_size", "max_pixels", "force", "skip_documents", "preview"})
-_PHOTO_ONLY = frozenset({"quality", "fast", "provenance", "strip_metadata"})
-_VIDEO_ONLY = frozenset({"smoothing", "encoder", "crf", "preset", "start", "duration", "every"})
-_DECISION = frozenset({"force", "skip_documents"})
 
 
 @dataclass(frozen=True)
@@ -74,18 +67,23 @@ class Entry:
 def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, version: str) -> str:
     """The options under which a result holds. ``weights`` identifies the network, ``version`` the program.
 
-    An output depends on all options that change pixels; what was left alone, on how that is decided; a failure may end
-    with another version or limit.
+    An output depends on all options that change it; what was left alone, on how that is decided; a failure may end with
+    another version or limit. Manifests are full of these, so what is digested never changes its form.
     """
-    values: dict[str, Any] = dataclasses.asdict(options)
+    values: dict[str, Any]
     if status == "done":
-        left_out = _NO_PIXELS | (_VIDEO_ONLY if kind == "photo" else _PHOTO_ONLY) | {"model"}
-        values = {name: value for name, value in values.items() if name not in left_out} | {"weights": weights}
+        values = _values(options, that_change_the_output(kind)) | {"weights": weights}
     elif status == "left":
-        values = {name: values[name] for name in sorted(_DECISION)}
+        # Once films were asked for all that decides: what does not decide them is there, with its default.
+        other = that_decide("photo") | that_decide("video")
+        values = _values(ColorizeOptions(), other) | _values(options, that_decide(kind))
     else:
-        values = {"version": version, "max_pixels": options.max_pixels}
+        values = _values(options, that_change("limit")) | {"version": version}
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _values(options: ColorizeOptions, names: frozenset[str]) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in names}
 
 
 def read_manifest(folder: Path) -> dict[str, Entry]:

@@ -27,7 +27,7 @@ from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
 from colorize_media.errors import BadOption, ColorizeError, UsageProblem
 from colorize_media.events import Done, Event, Failed, Skipped, Warned
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, of_the_network
 from colorize_media.version import __version__
 
 PROTOCOL = 1  # of the lines; a larger one may add names but not change the meaning of these
@@ -35,7 +35,6 @@ LONGEST_REQUEST = 1 << 20  # bytes; the longest path that an operating system ta
 WATCH_EVERY = 1.0  # seconds between looks at whether the host is still there
 
 _REQUEST = frozenset({"in", "out", "options", "id"})
-_OF_THE_RUN = frozenset({"model", "device", "engine", "batch_size"})  # they belong to the network, which is loaded once
 _KINDS = typing.get_type_hints(ColorizeOptions)
 
 
@@ -185,7 +184,7 @@ def _lines(requests: BinaryIO) -> Iterator[bytes]:
 
 def _checked(name: str, value: object) -> Any:
     """An option's value as `ColorizeOptions` wants it. Raises BadOption for a name or type that it has not."""
-    if name in _OF_THE_RUN:
+    if name in of_the_network():
         raise BadOption(
             f"{name} holds for the whole run",
             why="the network is loaded once",

@@ -14,26 +14,15 @@ from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import PATH, take_options
 from colorize_media.cli.running import EventFan, load_colorizer, traceback_teller, use_threads
 from colorize_media.errors import BadOption
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, that_change
 
 if TYPE_CHECKING:
     from colorize_media.immich.api import ImmichServer
 
-_OF_PICTURES = frozenset(
-    {
-        "force",
-        "skip_documents",
-        "retry_failed",
-        "model",
-        "device",
-        "engine",
-        "vividness",
-        "refine",
-        "working_size",
-        "fast",
-    }
-    | {"batch_size", "quality", "max_pixels", "threads", "quiet", "verbose", "json_lines", "dry_run"}
-)
+# What it shares with the plain command: all that matters to photographs, but for what is said of their metadata.
+_OF_PICTURES = that_change("photo colors", "photo encoding", "photo decision", "limit", "network") | {
+    *("retry_failed", "threads", "quiet", "verbose", "json_lines", "dry_run")
+}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
 from colorize_media.judge.decision import decide_film
 from colorize_media.network.colorizer import Colorizer
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, that_change, that_decide
 from colorize_media.version import __version__
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.opening import open_video, survey_of
@@ -54,11 +53,9 @@ def colorize_video(
 
 def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
     """What a film's colours depend on besides the film itself, as JSON types by names for people."""
-    job = {
-        name.replace("_", " "): value for name, value in dataclasses.asdict(options).items() if name not in _NO_COLOR
-    }
+    names = that_change("video colors") | that_decide("video")
     return {
-        **job,
+        **{name.replace("_", " "): getattr(options, name) for name in sorted(names)},
         "start": str(options.start),
         "duration": str(options.duration),
         "model": colorizer.weights_digest,
@@ -67,8 +64,3 @@ def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
         "batch size": colorizer.batch_size,
         "version": __version__,
     }
-
-
-_NO_COLOR = frozenset(
-    {"quality", "fast", "max_pixels", "encoder", "crf", "preset", "preview", "provenance", "strip_metadata"}
-)  # options that change no colour of a film

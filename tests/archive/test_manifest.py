@@ -6,12 +6,14 @@ import dataclasses
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from colorize_media.archive import manifest as manifest_room
 from colorize_media.archive.manifest import MANIFEST_NAME, Entry, Manifest, Stamp, Status, digest, read_manifest
+from colorize_media.files.first_look import Kind
 from colorize_media.options import ColorizeOptions
 
 
@@ -124,22 +126,45 @@ def test_a_destination_that_cannot_be_written_is_told_once(tmp_path: Path) -> No
 OTHER = {
     "model": "regression", "device": "cpu", "engine": "torch", "vividness": 0.5, "refine": 2.0, "smoothing": "off",
     "batch_size": 3, "working_size": 256, "force": True, "skip_documents": True, "quality": 50, "encoder": "libx265",
-    "crf": 30, "fast": True, "preset": "slow", "max_pixels": 1000,
+    "crf": 30, "fast": True, "preset": "slow", "max_pixels": 1000, "every": 3, "preview": True, "start": Fraction(2),
+    "duration": Fraction(7), "provenance": False, "strip_metadata": True,
 }  # fmt: skip
 
 
+def test_every_option_is_tried() -> None:
+    assert {item.name for item in dataclasses.fields(ColorizeOptions)} == OTHER.keys()
+
+
 @pytest.mark.parametrize("name", OTHER)
-def test_options_that_change_pixels_and_no_others_make_work_anew(name: str) -> None:
+def test_options_that_change_the_output_and_no_others_make_work_anew(name: str) -> None:
     plain, other = ColorizeOptions(), dataclasses.replace(ColorizeOptions(), **{name: OTHER[name]})
 
     def changes(kind: str, status: str) -> bool:
         return digest(plain, kind, status, "w", "1") != digest(other, kind, status, "w", "1")  # type: ignore[arg-type]
 
     both = {"vividness", "refine", "working_size"}
-    assert changes("photo", "done") == (name in both | {"quality", "fast"})
-    assert changes("video", "done") == (name in both | {"smoothing", "encoder", "crf", "preset"})
+    assert changes("photo", "done") == (name in both | {"quality", "fast", "provenance", "strip_metadata"})
+    film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset"}
+    assert changes("video", "done") == (name in both | film)
     assert changes("photo", "left") == (name in {"force", "skip_documents"})
-    assert changes("photo", "failed") == (name == "max_pixels")
+    assert changes("video", "left") == (name == "force")  # a film is never asked whether it is a document
+    assert changes("photo", "failed") == changes("video", "failed") == (name == "max_pixels")
+
+
+# As a2b906e wrote them, with the weights "w" and the version "1": manifests out there hold such.
+EARLIER: dict[tuple[Kind, Status], str] = {
+    ("photo", "done"): "2af73d733d18d418",
+    ("video", "done"): "84c2192067715386",
+    ("photo", "left"): "5541cf151fe4aae9",
+    ("video", "left"): "5541cf151fe4aae9",
+    ("photo", "failed"): "93933a40e9925fd4",
+    ("video", "failed"): "93933a40e9925fd4",
+}
+
+
+@pytest.mark.parametrize(("kind", "status"), EARLIER)
+def test_digests_are_those_of_earlier_versions(kind: Kind, status: Status) -> None:
+    assert digest(ColorizeOptions(), kind, status, "w", "1") == EARLIER[kind, status]
 
 
 def test_other_weights_make_work_anew_and_another_version_tries_failures_again() -> None:

@@ -214,6 +214,19 @@ def test_another_vividness_starts_anew_and_says_so(
     assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
 
 
+@pytest.mark.parametrize("options", [{"skip_documents": True}, {"quality": 50, "fast": True, "strip_metadata": True}])
+def test_options_of_photographs_do_not_start_a_film_anew(
+    tmp_path: Path, film: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    shorten(monkeypatch)
+    target = tmp_path / "out.mkv"
+    with pytest.raises(KeyboardInterrupt):
+        run(film, target, colorizer, interrupt_after(30))
+    told = run(film, target, colorizer, **options)
+    assert [event for event in told if isinstance(event, Resumed)]
+    assert not [event for event in told if isinstance(event, Warned)]
+
+
 def test_a_full_disk_keeps_what_is_finished(
     tmp_path: Path, film: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,58 @@
+"""Options say themselves what they change, so that whoever remembers, resumes or loads needs no list of names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import get_args
+
+import pytest
+
+from colorize_media.options import (
+    Aspect,
+    ColorizeOptions,
+    each_says_what_it_changes,
+    of_the_network,
+    that_change,
+    that_change_the_output,
+    that_decide,
+)
+
+
+def test_an_option_that_does_not_say_what_it_changes_fails_when_it_is_imported() -> None:
+    @dataclass(frozen=True)
+    class Planted:
+        known: int = field(default=0, metadata={"changes": frozenset({"network"})})
+        silent: int = 0
+
+    with pytest.raises(TypeError, match=r"Planted\.silent does not say"):
+        each_says_what_it_changes(Planted)
+
+    @dataclass(frozen=True)
+    class Further(ColorizeOptions):
+        sharpen: float = 0.0
+
+    with pytest.raises(TypeError, match="sharpen"):
+        each_says_what_it_changes(Further)
+    assert each_says_what_it_changes(ColorizeOptions) is ColorizeOptions
+
+
+def test_options_say_nothing_that_nobody_understands() -> None:
+    for item in fields(ColorizeOptions):
+        assert item.metadata["changes"] <= set(get_args(Aspect)), item.name
+
+
+def test_only_a_preview_changes_nothing_of_an_output() -> None:
+    """It is another output, and not remembered."""
+    assert {item.name for item in fields(ColorizeOptions)} - that_change(*get_args(Aspect)) == {"preview"}
+
+
+def test_each_kind_has_its_own() -> None:
+    both = {"vividness", "refine", "working_size"}
+    assert that_change_the_output("photo") == both | {"fast", "quality", "provenance", "strip_metadata"}
+    assert that_change_the_output("video") == both | {
+        *("smoothing", "every", "start", "duration"),
+        *("encoder", "crf", "preset"),
+    }
+    assert (that_decide("photo"), that_decide("video")) == ({"force", "skip_documents"}, {"force"})
+    assert of_the_network() == {"model", "device", "engine", "batch_size"}
+    assert that_change("limit") == {"max_pixels"}
