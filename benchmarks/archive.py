@@ -119,7 +119,9 @@ def _remember_all(folder: Path) -> None:
     with Manifest(folder / "out", print) as manifest:
         for path in (folder / "in").rglob("*.jpg"):
             target = path.relative_to(folder / "in").as_posix()
-            manifest.add(Entry(target, str(path), Stamp.of(path), None, "left", digest, "already in colour: a test"))
+            manifest.add(
+                Entry(target, str(path), Stamp.of(path), None, "left", digest, "already in colour: a test", "color")
+            )
 
 
 def make_photos(data: Path, folder: Path, count: int, megapixels: float) -> int:
@@ -194,7 +196,7 @@ def time_stages(sources: list[Path], folder: Path, colorizer: Colorizer, options
         decision = stages.timed("decide", decide_photo)(photo.preview, photo.luma, options)
         shapes = [working_shape(*photo.luma.shape, size) for size in sizes]
         views = tuple(stages.timed("shrink", working_luma)(photo.luma, shape) for shape in shapes)
-        prepared.append(PreparedPhoto(photo, views, decision.told))
+        prepared.append(PreparedPhoto(photo, views, decision.told, decision.what))
     look = colorizer.distribution
     colorizer.distribution = stages.timed("network", look)  # type: ignore[method-assign]
     colors = stages.timed("agree", photo_colors)(prepared, colorizer, options)

@@ -41,6 +41,7 @@ class ColorizeError(Exception):
     """
 
     exit_code = 1
+    lasting = False  # whether it is the file's own fault, so that trying again is in vain; a full disk is not
 
     def __init__(self, what: str, *, path: Path | str | None = None, why: str = "", hint: str = "") -> None:
         self.what = what
@@ -130,21 +131,31 @@ class InputUnreadable(FileProblem):
 class EmptyFile(FileProblem):
     """The file has no bytes."""
 
+    lasting = True
+
 
 class NoPicture(FileProblem):
     """Nothing in the file can be decoded as a picture or video: audio only, text, or an unknown format."""
+
+    lasting = True
 
 
 class Encrypted(FileProblem):
     """The picture stream is encrypted."""
 
+    lasting = True
+
 
 class DamagedMedia(FileProblem):
     """The file begins like media but too much of it cannot be decoded."""
 
+    lasting = True
+
 
 class UnsupportedMedia(FileProblem):
     """A known kind of media that this version refuses rather than harms."""
+
+    lasting = True
 
 
 class ServerRefused(FileProblem):

@@ -12,13 +12,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+# What a picture or film was found to be: grey; evenly toned; a film with shots in colour; in colour; text or a drawing;
+# a film without a frame to judge by.
+What = Literal["neutral", "toned", "mixed", "color", "document", "unknown"]
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """Before any work: what will be done with one input. ``action``: colorize, skip or fail.
 
     ``root`` is the output folder that remembers the file, ``tree`` the input folder whose tree it mirrors, None where the
-    user named a file. ``replaces``: an output that stands there is replaced.
+    user named a file. ``replaces``: an output that stands there is replaced. ``earlier``: it is skipped because an earlier
+    run left it alone, as ``what``, or fails because it failed then. ``failure`` is what is told of a fail, not in JSON.
     """
 
     source: Path
@@ -29,17 +34,24 @@ class Planned:
     root: Path | None = None
     tree: Path | None = None
     replaces: bool = False
+    what: What | None = None
+    earlier: bool = False
+    failure: Failed | None = field(default=None, metadata={"json": False})
 
 
 @dataclass(frozen=True)
 class Started:
-    """Work on one file begins. ``frames`` is the container's own estimate, None when unknown; 1 for a photo."""
+    """Work on one file begins. ``frames`` is the container's own estimate, None when unknown; 1 for a photo.
+
+    ``note`` says why it is coloured, ``what`` what it is; None for a file of several pages, which may be different things.
+    """
 
     source: Path
     target: Path
     kind: Literal["photo", "video"]
     frames: int | None
     note: str = ""
+    what: What | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,8 @@ class Warned:
 class Done:
     """One output is whole and under its final name. ``seconds`` is wall time, ``damaged`` counts corrupt frames.
 
-    ``own_frames`` in ``own_shots`` shots were in colour already and kept it.
+    ``own_frames`` in ``own_shots`` shots were in colour already and kept it. ``reason`` and ``what`` are those of Started;
+    ``pages`` those of a TIFF file, each coloured or left for itself.
     """
 
     source: Path
@@ -82,14 +95,18 @@ class Done:
     damaged: int = 0
     own_frames: int = 0
     own_shots: int = 0
+    reason: str = ""
+    what: What | None = None
+    pages: int = 1
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """Nothing was done, on purpose."""
+    """Nothing was done, on purpose. ``what`` it is, if that is why; else None, and for a file of several pages."""
 
     source: Path
     reason: str
+    what: What | None = None
 
 
 @dataclass(frozen=True)

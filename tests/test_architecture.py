@@ -56,7 +56,7 @@ CHAPTERS: dict[str, frozenset[str]] = {
     "video": _may("judge motion network color files"),
     "training": _may("models network judge motion color"),
     "network": _may("models color"),
-    "judge": frozenset({"color", "options"}),
+    "judge": frozenset({"color", "events", "options"}),
     "motion": frozenset({"options"}),
     "plugins": frozenset({"files", "errors"}),
     "metadata": frozenset({"color"}),
@@ -336,6 +336,8 @@ def test_events_become_json() -> None:
         "root": None,
         "tree": None,
         "replaces": False,
+        "what": None,
+        "earlier": False,
     }
     assert rows[1]["time"] == 0.125
     assert rows[2]["event"] == "summary"

@@ -5,6 +5,7 @@ naming          which output an input gets
 collisions      outputs that would replace an input or each other, refused
 plan            from what the user named to a list of jobs
 manifest        what an output folder remembers of earlier runs
+old_lines       what lines of earlier versions' manifests leave to be read from a sentence
 running         how a run goes: network, options, who is told, threads
 run             does a plan
 photo_queue     photographs through decoding, network and encoding in parallel

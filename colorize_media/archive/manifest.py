@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from colorize_media.archive.old_lines import what_it_was
+from colorize_media.events import What
 from colorize_media.files.first_look import Kind
 from colorize_media.files.whole import append_lines
 from colorize_media.options import ColorizeOptions, that_change, that_change_the_output, that_decide
@@ -53,6 +55,7 @@ class Entry:
     stamp    the source's when it was read;  made  the output's when it was written, None if there is none
     status   done, left (on purpose: in colour already, a document) or failed (the file's own fault)
     options  `digest` of those that matter to the status;  reason  for people
+    what     what it was found to be, None where it failed or has several pages
     """
 
     target: str
@@ -62,6 +65,7 @@ class Entry:
     status: Status
     options: str
     reason: str = ""
+    what: What | None = None
 
 
 def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, version: str) -> str:
@@ -110,7 +114,10 @@ def _parse(line: bytes) -> Entry | None:
         if not all(isinstance(word, str) for word in words):
             return None
         target, source, options, reason = words
-        return Entry(target, source, Stamp(*map(int, row["stamp"])), made, row["status"], options, reason)
+        what = row["what"] if "what" in row else what_it_was(reason)
+        if what not in (None, *get_args(What)):
+            what = None
+        return Entry(target, source, Stamp(*map(int, row["stamp"])), made, row["status"], options, reason, what)
     except (ValueError, KeyError, TypeError, RecursionError):  # torn, from another version, or somebody's own file
         return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from colorize_media.archive.discovery import Selection, search
 from colorize_media.errors import BadOption
+from colorize_media.events import Failed
 from colorize_media.files.first_look import Kind, kind_of, nearest_suffix
 from colorize_media.files.formats import (
     FORMAT_SUFFIXES,
@@ -27,7 +28,10 @@ PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png
 
 @dataclass(frozen=True)
 class Pair:
-    """An input file and where its output would be; without a kind, there is nothing at the source but a problem."""
+    """An input file and where its output would be; without a kind, there is nothing at the source but a ``failure``.
+
+    ``problem`` is what the plan says of it.
+    """
 
     source: Path
     target: Path | None = None
@@ -35,6 +39,7 @@ class Pair:
     root: Path | None = None
     tree: Path | None = None
     problem: str = ""
+    failure: Failed | None = None
 
 
 def pairs_of(inputs: Sequence[Path], output: Path | None, selection: Selection, preview: bool) -> Iterator[Pair]:
@@ -47,13 +52,15 @@ def pairs_of(inputs: Sequence[Path], output: Path | None, selection: Selection, 
             for found in search(source, selection, root):
                 path = source / found.relative
                 if found.problem:
-                    yield Pair(path, problem=f"cannot read the folder: {found.problem}")
+                    failure = Failed(path, "cannot read the folder", found.problem, "check its permissions")
+                    yield Pair(path, problem=f"{failure.what}: {failure.why}", failure=failure)
                     continue
                 kind = kind_of(path)
                 target = root / _output_name(found.relative, kind, preview, path)
                 yield Pair(path, target, kind, None if preview else root, source)
         elif not source.exists():
-            yield Pair(source, problem="no such file or folder")
+            failure = Failed(source, "no such file or folder", "the path leads nowhere", "check the name")
+            yield Pair(source, problem=failure.what, failure=failure)
         else:
             kind = kind_of(source)
             target, named_root = _target_of_file(source, output, kind, single, preview)

@@ -3,49 +3,62 @@
 from __future__ import annotations
 
 import os
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
-from colorize_media.errors import ColorizeError, InputMissing, InputUnreadable
-from colorize_media.events import Done, Planned, Skipped
+from colorize_media.errors import ColorizeError
+from colorize_media.events import Done, Failed, Planned, Skipped
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of one planned file.
 
-    ``source`` is the input's state before it was read, None if it was not; ``trace`` the text of a traceback.
+    ``source`` is the input's state before it was read, None if it was not. Of a failure: ``exit_code`` as the error has it,
+    and ``lasting`` whether trying again is in vain.
     """
 
     item: Planned
-    result: Done | Skipped | ColorizeError
+    result: Done | Skipped | Failed
     source: os.stat_result | None = None
     warnings: tuple[str, ...] = ()
-    trace: str = ""
+    exit_code: int = 0
+    lasting: bool = False
 
 
 def settled(item: Planned) -> Outcome:
     """The outcome of an item that is planned as skip or fail."""
     if item.action == "skip":
-        return Outcome(item, Skipped(item.source, item.reason))
-    if not item.source.exists():
-        error: ColorizeError = InputMissing(
-            "no such file or folder", path=item.source, why="the path leads nowhere", hint="check the name"
-        )
-    elif item.target is None:
-        what, _, why = item.reason.partition(": ")
-        error = InputUnreadable(what, path=item.source, why=why, hint="check its permissions")
-    else:
-        error = ColorizeError("failed before", path=item.source, why=item.reason, hint="--retry-failed tries again")
-    return Outcome(item, error)
+        return Outcome(item, Skipped(item.source, item.reason, item.what))
+    return Outcome(item, item.failure or Failed(item.source, item.reason, "", ""), exit_code=1)
 
 
-def unexpected(item: Planned, error: Exception) -> ColorizeError:
+def failed(
+    item: Planned, error: Exception, source: os.stat_result | None = None, warnings: tuple[str, ...] = ()
+) -> Outcome:
+    """The outcome of an item over which something was raised, with its traceback."""
+    known = unexpected(item.source, error)
+    trace = "" if error.__traceback__ is None else "".join(traceback.format_exception(error))
+    # Another file than the input itself is named.
+    other = str(known.path) if known.path is not None and known.path != item.source else ""
+    why = ": ".join(part for part in (other, known.why) if part)
+    result = Failed(item.source, known.what, why, known.hint, trace)
+    return Outcome(item, result, source, warnings, known.exit_code, is_lasting(known))
+
+
+def is_lasting(error: ColorizeError) -> bool:
+    """Whether the file itself is to blame, so that another try is in vain; never where memory was lacking."""
+    return error.lasting and not isinstance(error.__cause__, MemoryError)
+
+
+def unexpected(source: Path, error: Exception) -> ColorizeError:
     """A bug of ours or of a decoder, as an error that costs one file only."""
     if isinstance(error, ColorizeError):
         return error
     wrapped = ColorizeError(
         "unexpected error",
-        path=item.source,
+        path=source,
         why=f"{type(error).__name__}: {error}",
         hint="-vv shows more; please report it",
     )

@@ -21,15 +21,15 @@ from PIL import Image
 
 from colorize_media.archive.budget import default_budget, memory_needed
 from colorize_media.archive.in_flight import InFlight
-from colorize_media.archive.outcomes import Outcome
+from colorize_media.archive.outcomes import Outcome, failed
 from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.photo_steps import Decoded, PhotoSteps, Reading, Settled, Waiting
 from colorize_media.archive.workers import PATIENCE, Workers, default_workers
 from colorize_media.errors import InputUnreadable
-from colorize_media.events import OnEvent, Planned, Started
+from colorize_media.events import OnEvent, Planned
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.colorize import PreparedPages, PreparedPhoto, photo_colors
+from colorize_media.photo.colorize import PreparedPages, PreparedPhoto, photo_colors, started
 
 FIRST_BATCH = 4  # pictures waited for until the network is loaded and says its own batch
 READING_SECONDS = 900.0  # a decoder that has a picture longer hangs: the largest allowed takes a minute
@@ -215,7 +215,7 @@ class PhotoQueue:
                 why=f"not in {self._reading_seconds / 60:.0f} minutes",
                 hint="check the disk; convert the file with another program",
             )
-            self._settle(Settled(waiting, Outcome(waiting.item, error, reading.source)))
+            self._settle(Settled(waiting, failed(waiting.item, error, reading.source)))
             del self._decoding[waiting]
             self._workers.replace_one()
         return bool(late)
@@ -259,9 +259,8 @@ class PhotoQueue:
 
     def _tell_start(self, decoded: Decoded) -> bool:
         """Whether it may go on: a listener that raises ends the picture."""
-        item = decoded.waiting.item
         try:
-            self._on_event(Started(item.source, decoded.waiting.target, "photo", 1, decoded.prepared.note))
+            self._on_event(started(decoded.prepared, decoded.waiting.target))
         except Exception as error:
             self._settle(decoded.failed(error))
             return False

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.archive.in_flight import InFlight
-from colorize_media.archive.outcomes import Outcome, unexpected
+from colorize_media.archive.outcomes import Outcome, failed
 from colorize_media.archive.output_folders import OutputFolders
-from colorize_media.events import Done, Planned, Skipped
+from colorize_media.events import Planned, Skipped
 from colorize_media.files.whole import keep_mode_and_times
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
@@ -28,6 +27,7 @@ from colorize_media.photo.colorize import (
     PreparedPages,
     PreparedPhoto,
     color_pages,
+    done,
     finish_photo,
     prepare_photo,
 )
@@ -45,9 +45,7 @@ class Waiting:
 
     def failed(self, error: Exception, source: os.stat_result | None, warnings: tuple[str, ...] = ()) -> Settled:
         """It ends here, with the error's traceback."""
-        trace = "".join(traceback.format_exception(error))
-        _forget_frames(error)
-        return Settled(self, Outcome(self.item, unexpected(self.item, error), source, warnings, trace))
+        return Settled(self, failed(self.item, error, source, warnings))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,18 +133,11 @@ class PhotoSteps:
             return decoded.failed(error)
 
 
-def _forget_frames(error: BaseException | None) -> None:
-    """Outcomes may wait long for their turn, and the frames of what failed hold the whole picture."""
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
-
-
 def _written(decoded: Decoded, warnings: tuple[str, ...]) -> Settled:
     """The output stands under its name; give it its source's mode and times."""
     waiting, source = decoded.waiting, decoded.source
     warnings = decoded.prepared.warnings + warnings
     if source is not None and (why := keep_mode_and_times(source, waiting.target)):
         warnings += (f"permissions and times could not be kept: {why}",)
-    done = Done(waiting.item.source, waiting.target, 1, time.monotonic() - waiting.begun)
-    return Settled(waiting, Outcome(waiting.item, done, source, warnings))
+    told = done(decoded.prepared, waiting.target, time.monotonic() - waiting.begun)
+    return Settled(waiting, Outcome(waiting.item, told, source, warnings))

@@ -5,18 +5,18 @@ A plan holds one `Planned` per input file. Outputs that overlap (`collisions`) a
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal
 
 from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
 from colorize_media.archive.manifest import Entry, Stamp, Status, digest, read_manifest
 from colorize_media.archive.naming import Pair, pairs_of, why_another_format
-from colorize_media.events import Planned
+from colorize_media.events import Failed, Planned
 from colorize_media.files.first_look import Kind
 from colorize_media.options import ColorizeOptions
 from colorize_media.version import __version__
@@ -34,7 +34,10 @@ class Memory:
 
     def holds(self, entry: Entry, kind: Kind) -> bool:
         """Whether the entry was made as it would be made now."""
-        return entry.options == options_digest(self.options, kind, entry.status)
+        known = {options_digest(self.options, kind, entry.status)}
+        if entry.status == "left" and kind == "video":  # as earlier versions wrote it of a run with --skip-documents
+            known.add(options_digest(dataclasses.replace(self.options, skip_documents=True), "photo", "left"))
+        return entry.options in known
 
 
 @cache
@@ -82,11 +85,9 @@ def make_plan(
 def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory, *, overwrite: bool) -> Planned:
     source, target, kind = pair.source, pair.target, pair.kind
     if target is None or kind is None:
-        return Planned(source, None, "other", "fail", pair.problem)
+        return Planned(source, None, "other", "fail", pair.problem, failure=pair.failure)
 
-    def planned(action: Literal["colorize", "skip", "fail"], reason: str = "", *, replaces: bool = False) -> Planned:
-        return Planned(source, target, kind, action, reason, pair.root, pair.tree, replaces)
-
+    planned = partial(Planned, source, target, kind, root=pair.root, tree=pair.tree)
     exists = os.path.lexists(target)
     if overwrite:
         return planned("colorize", why_another_format(source, target, kind), replaces=exists)
@@ -95,9 +96,11 @@ def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory
     if entry is not None:
         same, made = _stamp(source) == entry.stamp and memory.holds(entry, kind), _stamp(target)
         if same and entry.status == "left":
-            return planned("skip", f"{entry.reason} (found by an earlier run)")
+            return planned("skip", f"{entry.reason} (found by an earlier run)", earlier=True, what=entry.what)
         if same and entry.status == "failed" and not memory.retry_failed:
-            return planned("fail", f"{entry.reason} (in an earlier run, and the file has not changed)")
+            why = f"{entry.reason} (in an earlier run, and the file has not changed)"
+            failure = Failed(source, "failed before", why, "--retry-failed tries again")
+            return planned("fail", why, earlier=True, failure=failure)
         if entry.status == "done" and exists and not same:
             if made == entry.made:
                 return planned("colorize", "the source or the options have changed", replaces=True)

@@ -7,33 +7,22 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from colorize_media.archive.manifest import Entry, Manifest, Stamp, Status
-from colorize_media.archive.outcomes import Outcome, settled, unexpected
+from colorize_media.archive.outcomes import Outcome, failed, settled
 from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.plan import options_digest
 from colorize_media.archive.running import Running
-from colorize_media.errors import (
-    ColorizeError,
-    DamagedMedia,
-    EmptyFile,
-    Encrypted,
-    NoPicture,
-    UnsupportedMedia,
-)
-from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned
+from colorize_media.events import Done, Failed, Planned, Skipped, Summary, Warned
 from colorize_media.files.whole import keep_mode_and_times
+from colorize_media.options import ColorizeOptions
 
 if TYPE_CHECKING:
     from colorize_media.archive.in_flight import InFlight
-
-# The file's own fault, so trying again is in vain; a full disk or a missing codec is not.
-_LASTING = (DamagedMedia, EmptyFile, Encrypted, NoPicture, UnsupportedMedia)
 
 
 def run_plan(plan: Sequence[Planned], running: Running) -> int:
@@ -55,16 +44,10 @@ class _Run:
     def __init__(self, running: Running) -> None:
         self.done = self.skipped = self.failed = self.code = 0
         self._running = running
-        self._options = running.options
+        self._options, self._tell = running.options, running.on_event
         self._folders = OutputFolders()
         self._in_flight: InFlight | None = None
         self._manifests: dict[Path, Manifest] = {}
-        self._notes: dict[Path, str] = {}  # why what is being worked on is coloured
-
-    def _on_event(self, event: Event) -> None:
-        if isinstance(event, Started):
-            self._notes[event.source] = event.note
-        self._running.on_event(event)
 
     def __enter__(self) -> _Run:
         return self
@@ -92,7 +75,7 @@ class _Run:
             self._running.get_colorizer,
             self._options,
             self._folders,
-            self._on_event,
+            self._tell,
             self._in_flight,
             workers=self._running.workers,
         )
@@ -124,65 +107,67 @@ class _Run:
             work = preview_video if self._options.preview else colorize_video
             with self._in_flight.working_on(item):
                 self._in_flight.examine(item, self._options)
-                result = work(item.source, item.target, colorizer, self._options, self._on_event)
+                result = work(item.source, item.target, colorizer, self._options, self._tell)
             if isinstance(result, Done) and source is not None and (why := keep_mode_and_times(source, item.target)):
                 warnings = (f"permissions and times could not be kept: {why}",)
             return Outcome(item, result, source, warnings)
         except Exception as error:  # a bug of ours or of a decoder must not cost the other files
-            return Outcome(item, unexpected(item, error), source, trace=traceback.format_exc())
+            return failed(item, error, source)
 
     def _settle(self, outcome: Outcome) -> None:
         """Tell, count and remember."""
         item, result = outcome.item, outcome.result
         for message in outcome.warnings:
-            self._on_event(Warned(item.source, message))
+            self._tell(Warned(item.source, message))
         self._remember(outcome)
-        if isinstance(result, ColorizeError):
-            self.failed += 1
-            self.code = max(self.code, result.exit_code if result.exit_code == 3 else 1)
-            self._on_event(Failed(item.source, result.what, _why(result, item.source), result.hint, outcome.trace))
-            return
+        self.done += isinstance(result, Done)
+        self.skipped += isinstance(result, Skipped)
+        self.failed += isinstance(result, Failed)
+        self.code = max(self.code, outcome.exit_code if outcome.exit_code in (0, 3) else 1)
         if item.action == "skip" and item.kind == "video" and item.target is not None:
             from colorize_media.video.work_folder import remove_finished
 
             remove_finished(item.target)
-        self.done += isinstance(result, Done)
-        self.skipped += isinstance(result, Skipped)
-        self._on_event(result)
+        self._tell(result)
 
     def _remember(self, outcome: Outcome) -> None:
-        item, result, source = outcome.item, outcome.result, outcome.source
-        note = self._notes.pop(item.source, "")
-        if item.root is None or item.target is None or item.kind == "other" or source is None:
+        root, entry = outcome.item.root, _entry(outcome, self._options)
+        if root is None or entry is None:
             return
-        made: Stamp | None = None
-        status: Status
-        if isinstance(result, Done):
-            status, reason = "done", note
-            try:
-                made = Stamp.of(item.target)
-            except OSError:
-                return  # taken away at once
-        elif isinstance(result, Skipped):
-            status, reason = "left", result.reason
-        elif isinstance(result, _LASTING) and not isinstance(result.__cause__, MemoryError):
-            status, reason = "failed", f"{result.what}: {result.why}"
-        else:
-            return
-        if item.root not in self._manifests:
-            path = item.root
-            self._manifests[path] = Manifest(path, lambda why: self._on_event(Warned(path, why)))
-        self._manifests[item.root].add(
-            Entry(
-                item.target.relative_to(item.root).as_posix(),
-                str(item.source),
-                Stamp(source.st_size, source.st_mtime_ns),
-                made,
-                status,
-                options_digest(self._options, item.kind, status),
-                reason,
-            )
-        )
+        if root not in self._manifests:
+            self._manifests[root] = Manifest(root, lambda why: self._tell(Warned(root, why)))
+        self._manifests[root].add(entry)
+
+
+def _entry(outcome: Outcome, options: ColorizeOptions) -> Entry | None:
+    """What the next run is to know of it; None for what it would find out anew, or what nobody remembers."""
+    item, result, source = outcome.item, outcome.result, outcome.source
+    if item.root is None or item.target is None or item.kind == "other" or source is None:
+        return None
+    made: Stamp | None = None
+    status: Status
+    if isinstance(result, Done):
+        status, reason, what = "done", result.reason, result.what
+        try:
+            made = Stamp.of(item.target)
+        except OSError:
+            return None  # taken away at once
+    elif isinstance(result, Skipped):
+        status, reason, what = "left", result.reason, result.what
+    elif outcome.lasting:
+        status, reason, what = "failed", f"{result.what}: {result.why}", None
+    else:
+        return None
+    return Entry(
+        item.target.relative_to(item.root).as_posix(),
+        str(item.source),
+        Stamp(source.st_size, source.st_mtime_ns),
+        made,
+        status,
+        options_digest(options, item.kind, status),
+        reason,
+        what,
+    )
 
 
 def _is_film(item: Planned) -> bool:
@@ -193,9 +178,3 @@ def _without_settled(items: Sequence[Planned]) -> Iterator[Planned | Outcome]:
     """What is to be coloured as it is, the rest as outcomes already."""
     for item in items:
         yield item if item.action == "colorize" else settled(item)
-
-
-def _why(error: ColorizeError, source: Path) -> str:
-    """The reason, with the file it is about when that is not the input itself."""
-    other = error.path is not None and error.path != source
-    return ": ".join(part for part in (str(error.path) if other else "", error.why) if part)

@@ -118,7 +118,7 @@ class _Answer:
 
             return run_plan(plan, dataclasses.replace(running, options=request.options, on_event=on_event))
         except Exception as error:  # of the network, or a bug of ours: the next line is answered all the same
-            wrapped = error if isinstance(error, ColorizeError) else _unexpected(request.source, error)
+            wrapped = unexpected(request.source, error)
             self._fail(wrapped)
             raise wrapped from error
 
@@ -223,12 +223,6 @@ def _bad_request(why: str) -> UsageProblem:
         why=why,
         hint='write one line of JSON: {"in": path, "out": path, "options": {}}',
     )
-
-
-def _unexpected(source: Path, error: Exception) -> ColorizeError:
-    from colorize_media.events import Planned
-
-    return unexpected(Planned(source, None, "other", "fail"), error)
 
 
 @contextlib.contextmanager

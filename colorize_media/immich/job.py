@@ -21,18 +21,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from colorize_media.archive.naming import with_writable_suffix
-from colorize_media.archive.outcomes import unexpected
+from colorize_media.archive.outcomes import is_lasting, unexpected
 from colorize_media.archive.running import Running
 from colorize_media.errors import (
     ColorizeError,
-    DamagedMedia,
     EnvironmentProblem,
     LibraryMissing,
-    NoPicture,
     ServerRefused,
-    UnsupportedMedia,
 )
-from colorize_media.events import Done, Failed, OnEvent, Planned, Skipped, Summary, Warned
+from colorize_media.events import Done, Failed, OnEvent, Planned, Skipped, Summary, Warned, What
 from colorize_media.files.whole import append_lines
 from colorize_media.immich.api import Asset, ImmichServer
 from colorize_media.judge.decision import Decision, decide_photo
@@ -45,7 +42,6 @@ TAG = "colorized"
 KEY = "COLORIZE_MEDIA_IMMICH_KEY"  # in the environment
 SUFFIX = "_colorized"  # scan.jpg → scan_colorized.jpg
 _LONGEST_STEM = 180  # bytes
-_LASTING = (DamagedMedia, NoPicture, UnsupportedMedia)
 
 Status = Literal["uploaded", "done", "left", "failed"]
 
@@ -112,9 +108,11 @@ def make_plan(
             if entry.status == "done":
                 item = dataclasses.replace(item, action="skip", reason="it is in the library in colour already")
             elif entry.status == "left" and not options.force:
-                item = dataclasses.replace(item, action="skip", reason=f"{entry.reason} (found by an earlier run)")
+                reason = f"{entry.reason} (found by an earlier run)"
+                item = dataclasses.replace(item, action="skip", reason=reason, earlier=True)
             elif entry.status == "failed" and entry.version == __version__ and not retry_failed:
-                item = dataclasses.replace(item, action="fail", reason=f"{entry.reason} (in an earlier run)")
+                reason = f"{entry.reason} (in an earlier run)"
+                item = dataclasses.replace(item, action="fail", reason=reason, earlier=True)
         plan.append((asset, item))
     return plan
 
@@ -188,9 +186,9 @@ class _Run:
         if isinstance(error, OSError):
             why = error.strerror or str(error)
             return Failed(item.source, "the disk gives out", why, "make room, or name another folder in TMPDIR")
-        told = unexpected(item, error)
+        told = unexpected(item.source, error)
         trace = "" if told is error else traceback.format_exc()
-        if isinstance(error, _LASTING):
+        if is_lasting(told):
             self._remember(asset, "failed", reason=f"{told.what}: {told.why}")
         return Failed(item.source, told.what, told.why, told.hint, trace)
 
@@ -203,7 +201,7 @@ class _Run:
             folder = Path(name)
             decision = self._judge_preview(asset, folder)
             if decision is not None and not decision.colorize:
-                return self._leave(asset, item, decision.told)
+                return self._leave(asset, item, decision.told, decision.what)
             if self._dry_run:
                 would = (
                     "it would be coloured"
@@ -217,7 +215,7 @@ class _Run:
             target = folder / _new_name(original)
             result = colorize_photo(original, target, self._get_colorizer(), self._options, self._renamed(item))
             if isinstance(result, Skipped):
-                return self._leave(asset, item, result.reason)
+                return self._leave(asset, item, result.reason, result.what)
             made = self._server.upload(target, asset)
         self._remember(asset, "uploaded", made=made)
         return self._arrange(asset, item, made, begun)
@@ -244,9 +242,9 @@ class _Run:
         except ColorizeError:  # not made yet, or of a kind that we cannot read
             return None
 
-    def _leave(self, asset: Asset, item: Planned, reason: str) -> Skipped:
+    def _leave(self, asset: Asset, item: Planned, reason: str, what: What | None) -> Skipped:
         self._remember(asset, "left", reason=reason)
-        return Skipped(item.source, reason)
+        return Skipped(item.source, reason, what)
 
     def _arrange(self, asset: Asset, item: Planned, made: str, begun: float) -> Done:
         """Albums, stack, tag and what people wrote about the picture; all may be done twice without harm."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_media.events import What
 from colorize_media.judge.documents import DocumentVerdict, judge_document
 from colorize_media.judge.monochrome import Verdict, decide
 from colorize_media.judge.survey import Survey
 from colorize_media.options import ColorizeOptions
 
-What = Literal["neutral", "toned", "mixed", "color", "document", "unknown"]
 _LEFT: dict[What, str] = {
     "color": "already in colour",
     "document": "a document",
@@ -38,7 +38,7 @@ class Decision:
 
     @property
     def told(self) -> str:
-        """The reason with what it is in front: what notes, skips and manifests say."""
+        """The reason with what it is in front, for people: what notes and skips say."""
         if not self.colorize:
             return f"{_LEFT[self.what]}: {self.reason}"
         known = self.what == "unknown" or self.reason.startswith(f"{self.what}: ")
@@ -70,9 +70,3 @@ def decide_film(found: Survey | None, options: ColorizeOptions) -> Decision:
         return Decision("color", options.force, found.reason, found.verdict)
     what: What = "mixed" if found.kind == "mixed" else found.verdict.kind
     return Decision(what, True, found.reason, found.verdict)
-
-
-def what_was_told(told: str) -> What | None:
-    """What `Decision.told` said it is, from the text that a manifest holds; None for any other text."""
-    heads: dict[str, What] = {"neutral": "neutral", "toned": "toned", "mixed": "mixed", "color": "color"}
-    return (heads | {_LEFT[what]: what for what in _LEFT}).get(told.partition(": ")[0])

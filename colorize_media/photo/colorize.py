@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from colorize_media.color.scaling import product
 from colorize_media.color.table import chroma_table
-from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
+from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, What, ignore
 from colorize_media.judge.decision import decide_photo
 from colorize_media.metadata.output import Provenance
 from colorize_media.network.colorizer import Colorizer
@@ -39,12 +39,20 @@ class PreparedPhoto:
     """A decoded photograph that is to be coloured.
 
     ``views`` are its working lumas in codes, float32, one for each size at which the network looks at it, the largest
-    first; ``note`` says why it is coloured.
+    first; ``note`` says why it is coloured, ``what`` what it is.
     """
 
     photo: Photo
     views: tuple[NDArray[np.float32], ...]
     note: str
+    what: What
+
+    pages: ClassVar[int] = 1
+
+    @property
+    def source(self) -> Path:
+        """Its file."""
+        return self.photo.path
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -63,13 +71,18 @@ class PreparedPages:
 
     source: Path
     note: str
+    pages: int
 
+    what: ClassVar[None] = None  # each may be something else
     warnings: ClassVar[tuple[str, ...]] = ()  # told page by page
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Like nobody else's: it goes alone."""
         return ((id(self),),)
+
+
+Prepared: TypeAlias = PreparedPhoto | PreparedPages
 
 
 def colorize_photo(
@@ -84,20 +97,30 @@ def colorize_photo(
     prepared = prepare_photo(source, options)
     if isinstance(prepared, Skipped):
         return prepared
-    on_event(Started(source, target, "photo", 1, prepared.note))
+    on_event(started(prepared, target))
     for message in prepared.warnings:
         on_event(Warned(source, message))
     if isinstance(prepared, PreparedPages):
         for message in color_pages(prepared, colorizer, target, options):
             on_event(Warned(source, message))
-        return Done(source, target, 1, time.monotonic() - begun)
+        return done(prepared, target, time.monotonic() - begun)
     (ab,) = photo_colors([prepared], colorizer, options)
     for message in finish_photo(prepared, ab, target, options):
         on_event(Warned(source, message))
-    return Done(source, target, 1, time.monotonic() - begun)
+    return done(prepared, target, time.monotonic() - begun)
 
 
-def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | PreparedPages | Skipped:
+def started(prepared: Prepared, target: Path) -> Started:
+    """What is told when the network's turn begins."""
+    return Started(prepared.source, target, "photo", 1, prepared.note, prepared.what)
+
+
+def done(prepared: Prepared, target: Path, seconds: float) -> Done:
+    """What is told when the output is written."""
+    return Done(prepared.source, target, 1, seconds, reason=prepared.note, what=prepared.what, pages=prepared.pages)
+
+
+def prepare_photo(source: Path, options: ColorizeOptions) -> Prepared | Skipped:
     """Decode, decide and make the network's input; Skipped for what is left alone. Raises a FileProblem."""
     reasons = []
     for number, photo in enumerate(read_pages(source, max_pixels=options.max_pixels), 1):
@@ -105,7 +128,7 @@ def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | Pre
         if photo.pages == 1:
             return found
         if isinstance(found, PreparedPhoto):
-            return PreparedPages(source, f"page {number} of {photo.pages} is {found.note}")
+            return PreparedPages(source, f"page {number} of {photo.pages} is {found.note}", photo.pages)
         reasons.append(found.reason)
     return Skipped(source, f"each of its {len(reasons)} pages is left as it is, the first one for: {reasons[0]}")
 
@@ -113,11 +136,11 @@ def prepare_photo(source: Path, options: ColorizeOptions) -> PreparedPhoto | Pre
 def _prepare(photo: Photo, options: ColorizeOptions) -> PreparedPhoto | Skipped:
     decision = decide_photo(photo.preview, photo.luma, options)
     if not decision.colorize:
-        return Skipped(photo.path, decision.told)
+        return Skipped(photo.path, decision.told, decision.what)
     height, width = photo.luma.shape
     sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
     views = tuple(working_luma(photo.luma, working_shape(height, width, size)) for size in sizes)
-    return PreparedPhoto(photo, views, decision.told)
+    return PreparedPhoto(photo, views, decision.told, decision.what)
 
 
 def color_pages(

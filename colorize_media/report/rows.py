@@ -24,9 +24,8 @@ from colorize_media.archive.budget import default_budget, memory_needed
 from colorize_media.archive.manifest import Entry, Stamp, read_manifest
 from colorize_media.archive.workers import default_workers
 from colorize_media.errors import BadOption, OutputExists, OutputUnwritable
-from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned
+from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned, What
 from colorize_media.files.whole import whole_or_absent
-from colorize_media.judge.decision import what_was_told
 from colorize_media.options import ColorizeOptions
 from colorize_media.report.page import GENERATOR, MARK, STATUSES, Pair, encoded, page, read_pair
 from colorize_media.report.thumbnails import thumbnail
@@ -67,10 +66,11 @@ class Row:
         tree = self.tree if self.tree.name not in ("", "..") else self.tree.resolve()
         return shown_path(Path(tree.name) / self.source.parent.relative_to(self.tree))
 
-    def settle(self, status: Status, reason: str, *, earlier: bool = False) -> None:
-        """What it came to, and why."""
+    def settle(self, status: Status, reason: str, what: What | None = None, *, earlier: bool = False) -> None:
+        """What it came to, and why; ``what`` it was found to be, where that is said."""
         self.status, self.reason, self.earlier = status, reason, earlier
-        self.decision = what_was_told(reason) or self.decision
+        if what not in (None, "unknown"):
+            self.decision = what
 
 
 class Report:
@@ -104,7 +104,7 @@ class Report:
                 self._notes.append(f"{shown_path(event.source)}: {event.message}")
             return
         if isinstance(event, Started):
-            row.settle(row.status, event.note)
+            row.settle(row.status, event.note, event.what)
         elif isinstance(event, Warned):
             row.warnings.append(event.message)
         elif isinstance(event, Done):
@@ -112,12 +112,12 @@ class Report:
         elif isinstance(event, Failed):
             row.hint = event.hint
             before = self._entry(self._planned[event.source])
-            if self._planned[event.source].action == "fail" and before is not None:
+            if self._planned[event.source].earlier and before is not None:
                 row.settle("failed", before.reason, earlier=True)
             else:
                 row.settle("failed", ": ".join(part for part in (event.what, event.why) if part))
         elif isinstance(event, Skipped):
-            self._skipped(row, event.reason)
+            self._skipped(row, event)
 
     def write(self, on_progress: Callable[[int, int], None] = lambda done, count: None) -> None:
         """The page and the JSON beside it, each whole or absent. Raises OutputUnwritable."""
@@ -153,18 +153,16 @@ class Report:
             return None
         return self._remembered[item.root].get(item.target.relative_to(item.root).as_posix())
 
-    def _skipped(self, row: Row, reason: str) -> None:
+    def _skipped(self, row: Row, event: Skipped) -> None:
         item = self._planned[row.source]
         entry = self._entry(item)
         if item.action == "skip" and entry is not None:
-            if entry.status == "left" and reason.startswith(entry.reason):
-                row.settle("left", entry.reason, earlier=True)
-                return
-            if entry.status == "done" and entry.made is not None and entry.made == _stamp(item.target):
-                row.settle("done", entry.reason, earlier=True)
+            made_then = entry.status == "done" and entry.made is not None and entry.made == _stamp(item.target)
+            if item.earlier or made_then:
+                row.settle(entry.status, entry.reason, entry.what, earlier=True)
                 return
         stands = item.target is not None and os.path.lexists(item.target)
-        row.settle("present" if stands and what_was_told(reason) is None else "left", reason)
+        row.settle("present" if stands and event.what is None else "left", event.reason, event.what)
 
     def _add_unplanned(self) -> None:
         """What earlier runs made of files that are not among the inputs now."""
@@ -181,7 +179,7 @@ class Report:
                 if entry.status == "done" and not stands:
                     continue
                 row = Row(source, target, "photo")
-                row.settle(entry.status, entry.reason, earlier=True)
+                row.settle(entry.status, entry.reason, entry.what, earlier=True)
                 self._rows[source] = row
 
     def _listed(self, row: Row, folder: int) -> dict[str, Any]:

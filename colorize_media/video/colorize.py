@@ -32,12 +32,12 @@ def colorize_video(
         found = survey_of(reader)
         decision = decide_film(found, options)
         if not decision.colorize:
-            return Skipped(source, decision.told)
+            return Skipped(source, decision.told, decision.what)
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         writer = Writer(target, reader, settings, _job(colorizer, options))
         try:
             with writer:
-                on_event(Started(source, target, "video", reader.frames_estimate, decision.told))
+                on_event(Started(source, target, "video", reader.frames_estimate, decision.told, decision.what))
                 count = color_frames(reader, writer, colorizer, options, found, on_event)
         except BaseException:
             if writer.kept is not None:
@@ -47,8 +47,17 @@ def colorize_video(
             on_event(Warned(source, message))
         if reader.damaged:
             on_event(Warned(source, f"{reader.damaged} damaged frames or packets"))
-        seconds = time.monotonic() - begun
-        return Done(source, target, count.frames, seconds, reader.damaged, count.own_frames, count.own_shots)
+        return Done(
+            source,
+            target,
+            count.frames,
+            seconds=time.monotonic() - begun,
+            damaged=reader.damaged,
+            own_frames=count.own_frames,
+            own_shots=count.own_shots,
+            reason=decision.told,
+            what=decision.what,
+        )
 
 
 def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:

@@ -49,9 +49,9 @@ def preview_video(
         found = survey_of(reader)
         decision = decide_film(found, options)
         if not decision.colorize:
-            return Skipped(source, decision.told)
+            return Skipped(source, decision.told, decision.what)
         length = reader.duration or Fraction(1)
-    on_event(Started(source, target, "video", None, decision.told))
+    on_event(Started(source, target, "video", None, decision.told, decision.what))
     columns = []
     for number in range(MOMENTS):
         moment = _moment(
@@ -64,7 +64,8 @@ def preview_video(
             "no picture for a preview", path=source, why="no moment of it can be decoded", hint="get another copy"
         )
     _save(_strip(columns), target)
-    return Done(source, target, len(columns), time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    return Done(source, target, len(columns), seconds, reason=decision.told, what=decision.what)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,7 @@ from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.photo_queue import PhotoQueue
 from colorize_media.archive.trial import try_apart
 from colorize_media.cli.main import run
-from colorize_media.events import Planned
+from colorize_media.events import Failed, Planned
 from colorize_media.files.whole import host_mark
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
@@ -242,7 +242,6 @@ def test_a_picture_that_hangs_in_a_decoder_is_given_up(
 
     from colorize_media.archive import photo_steps
     from colorize_media.archive.outcomes import Outcome
-    from colorize_media.errors import InputUnreadable
 
     plan = items(tmp_path, 5)
     released = threading.Event()
@@ -262,7 +261,8 @@ def test_a_picture_that_hangs_in_a_decoder_is_given_up(
     told: list[Outcome] = []
     queue.run(plan, told.append)
     assert [outcome.item for outcome in told] == plan
-    assert isinstance(told[1].result, InputUnreadable)
+    assert isinstance(told[1].result, Failed)
+    assert told[1].result.what == "reading the file does not end"
     assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["0.png", "2.png", "3.png", "4.png"]
     watch.close()
     assert InFlight(plan, OutputFolders()).is_suspect(plan[1])

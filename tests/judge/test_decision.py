@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from colorize_media.judge.decision import Decision, What, decide_film, decide_photo, what_was_told
+from colorize_media.events import What
+from colorize_media.judge.decision import Decision, decide_film, decide_photo
 from colorize_media.judge.survey import survey
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.pages import read_photo
@@ -58,12 +59,11 @@ def test_films(frames: list[np.ndarray], what: str) -> None:
 
 
 @pytest.mark.parametrize("what", get_args(What))
-def test_what_it_is_can_be_read_from_what_is_told(what: What) -> None:
-    left = what in ("color", "document")
-    expected = None if what == "unknown" else what
-    assert what_was_told(Decision(what, not left, "why: not").told) == expected
-    assert what_was_told("cannot decode: neutral: no") is None
-    assert what_was_told("") is None
+def test_people_are_told_what_it_is_in_front_of_why_and_only_once(what: What) -> None:
+    head = {"color": "already in colour: ", "document": "a document: ", "unknown": ""}.get(what, f"{what}: ")
+    told = Decision(what, what not in ("color", "document"), "why: not").told
+    assert told == f"{head}why: not"
+    assert Decision(what, True, f"{what}: why").told == f"{what}: why"
 
 
 # --- real pictures

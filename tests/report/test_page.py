@@ -66,12 +66,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (grey if name != "colour.jpg" else Image.fromarray(pixels)).save(source)
         plan.append(Planned(source, target, "photo", "colorize", "", out, base / "in"))
         if name == "colour.jpg":
-            events.append(Skipped(source, "already in colour: its colours differ"))
+            events.append(Skipped(source, "already in colour: its colours differ", "color"))
         elif name == "broken.jpg":
             events.append(Failed(source, "the picture is damaged", "<b>it ends early</b>", "copy it again"))
         else:
             Image.fromarray(pixels).save(target)
-            events += [Started(source, target, "photo", 1, "neutral: grey"), Done(source, target, 1, 0.5)]
+            events += [Started(source, target, "photo", 1, "neutral: grey", "neutral"), Done(source, target, 1, 0.5)]
     report = Report(None, plan, ColorizeOptions())
     for event in [*events, Summary(4, 1, 1, 3.0)]:
         report(event)

@@ -1,0 +1,22 @@
+"""What a manifest's line says that was written before lines had values for it: read from the sentence in it.
+
+Nobody else reads a sentence. Lines are told apart by the lack of ``what``.
+"""
+
+from __future__ import annotations
+
+from colorize_media.events import What
+
+_HEADS: dict[str, What] = {
+    "neutral": "neutral",
+    "toned": "toned",
+    "mixed": "mixed",
+    "color": "color",
+    "already in colour": "color",
+    "a document": "document",
+}
+
+
+def what_it_was(reason: str) -> What | None:
+    """What the file was found to be; None where the sentence does not say: an unknown one, several pages, a failure."""
+    return _HEADS.get(reason.partition(": ")[0])
