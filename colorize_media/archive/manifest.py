@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from colorize_media.archive.old_lines import what_it_was
+from colorize_media.archive.old_lines import had_parts, what_it_was
 from colorize_media.events import What
 from colorize_media.files.first_look import Kind
 from colorize_media.files.whole import append_lines
@@ -31,6 +31,7 @@ BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a cra
 
 Status = Literal["done", "left", "failed"]
 STATUSES: tuple[Status, ...] = ("done", "left", "failed")
+UNKNOWN = "unknown"  # in Entry.decided; no digest
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Entry:
     status   done, left (on purpose: in colour already, a document) or failed (the file's own fault)
     options  `digest` of those that matter to the status;  reason  for people
     what     what it was found to be, None where it failed or has several pages
+    decided  of what is done by parts, shots or pages, each coloured or left: the `digest` as of something left, of those
+             options that decide it; UNKNOWN if they are not known any more; empty for one whole
     """
 
     target: str
@@ -66,6 +69,7 @@ class Entry:
     options: str
     reason: str = ""
     what: What | None = None
+    decided: str = ""
 
 
 def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, version: str) -> str:
@@ -114,10 +118,15 @@ def _parse(line: bytes) -> Entry | None:
         if not all(isinstance(word, str) for word in words):
             return None
         target, source, options, reason = words
-        what = row["what"] if "what" in row else what_it_was(reason)
+        if "what" in row:
+            what, decided = row["what"], str(row.get("decided", ""))
+        else:
+            what, decided = what_it_was(reason), UNKNOWN if row["status"] == "done" and had_parts(reason) else ""
         if what not in (None, *get_args(What)):
             what = None
-        return Entry(target, source, Stamp(*map(int, row["stamp"])), made, row["status"], options, reason, what)
+        return Entry(
+            target, source, Stamp(*map(int, row["stamp"])), made, row["status"], options, reason, what, decided
+        )
     except (ValueError, KeyError, TypeError, RecursionError):  # torn, from another version, or somebody's own file
         return None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
-from colorize_media.archive.manifest import Entry, Stamp, Status, digest, read_manifest
+from colorize_media.archive.manifest import UNKNOWN, Entry, Stamp, Status, digest, read_manifest
 from colorize_media.archive.naming import Pair, pairs_of, why_another_format
 from colorize_media.events import Failed, Planned
 from colorize_media.files.first_look import Kind
@@ -34,6 +34,10 @@ class Memory:
 
     def holds(self, entry: Entry, kind: Kind) -> bool:
         """Whether the entry was made as it would be made now."""
+        if entry.decided == UNKNOWN and self.options.force:
+            return False  # rather once too often than never
+        if entry.decided not in ("", UNKNOWN, options_digest(self.options, kind, "left")):
+            return False
         known = {options_digest(self.options, kind, entry.status)}
         if entry.status == "left" and kind == "video":  # as earlier versions wrote it of a run with --skip-documents
             known.add(options_digest(dataclasses.replace(self.options, skip_documents=True), "photo", "left"))

@@ -145,9 +145,12 @@ def _entry(outcome: Outcome, options: ColorizeOptions) -> Entry | None:
     if item.root is None or item.target is None or item.kind == "other" or source is None:
         return None
     made: Stamp | None = None
+    decided = ""
     status: Status
     if isinstance(result, Done):
         status, reason, what = "done", result.reason, result.what
+        if result.pages > 1 or result.own_frames or result.what == "mixed":
+            decided = options_digest(options, item.kind, "left")
         try:
             made = Stamp.of(item.target)
         except OSError:
@@ -167,6 +170,7 @@ def _entry(outcome: Outcome, options: ColorizeOptions) -> Entry | None:
         options_digest(options, item.kind, status),
         reason,
         what,
+        decided,
     )
 
 

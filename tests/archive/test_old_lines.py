@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,9 @@ def then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def stand(lines: str) -> None:
-    """The files that the lines are about, as far as a plan looks at them, and the manifest."""
+    """The files that the lines are about, as far as a plan looks at them, the manifest, and nothing else."""
+    for folder in ("in", "out"):
+        shutil.rmtree(folder, ignore_errors=True)
     for line in lines.splitlines():
         row = json.loads(line)
         for path, stamp in ((Path(row["source"]), row["stamp"]), (Path("out") / row["target"], row["made"])):
@@ -103,8 +106,16 @@ def test_other_options_do_anew_what_they_change() -> None:
     stand(PLAIN)
     assert done_anew(vividness=1.5) == DONE
     assert done_anew(quality=50) == {name for name in DONE if not name.endswith(".mkv")}
+    assert done_anew(force=True) == LEFT | {"mixed.mkv", "pages.tif"}  # of which parts may have been left
     stand(DOCUMENTS)
     assert done_anew() == {"color.jpg", "colorpages.tif", "page.png"}  # not the film, which is no document anyway
+
+
+def test_what_may_have_been_forced_is_done_once_more_with_force_and_believed_without() -> None:
+    """A line of theirs does not say whether it was; of whole files --force makes nothing else."""
+    stand(FORCED)
+    assert done_anew(force=True) == {"mixed.mkv", "pages.tif"}
+    assert done_anew() == set()
 
 
 def test_what_was_found_is_known() -> None:

@@ -23,14 +23,19 @@ def put(path: Path, content: bytes = JPEG) -> Path:
 
 
 def remember(
-    tmp_path: Path, status: Status, *, output: bytes | None = None, options: ColorizeOptions = DEFAULT
+    tmp_path: Path,
+    status: Status,
+    *,
+    output: bytes | None = None,
+    options: ColorizeOptions = DEFAULT,
+    decided: str = "",
 ) -> Path:
     """One source with an entry about it, and the output that was made of it; returns the source."""
     source, target = put(tmp_path / "in" / "a.jpg"), tmp_path / "out" / "a.jpg"
     made = None if output is None else Stamp.of(put(target, output))
     digest = options_digest(options, "photo", status)
     with Manifest(tmp_path / "out", pytest.fail) as manifest:
-        manifest.add(Entry("a.jpg", str(source), Stamp.of(source), made, status, digest, "the reason"))
+        manifest.add(Entry("a.jpg", str(source), Stamp.of(source), made, status, digest, "the reason", decided=decided))
     return source
 
 
@@ -72,6 +77,18 @@ def test_other_options_make_work_anew_but_only_those_that_change_pixels(tmp_path
     remember(tmp_path, "done", output=b"coloured")
     assert planned(tmp_path, options=ColorizeOptions(vividness=1.5)).replaces
     assert planned(tmp_path, options=ColorizeOptions(batch_size=7, smoothing="off")).action == "skip"
+
+
+@pytest.mark.parametrize("option", ["force", "skip_documents"])
+def test_what_decides_makes_work_anew_only_where_parts_were_decided(tmp_path: Path, option: str) -> None:
+    """A picture that is coloured is the same with --force; of a mixed film, or of pages, more is coloured then."""
+    plain, other = ColorizeOptions(), ColorizeOptions(**{option: True})  # type: ignore[arg-type]
+    remember(tmp_path, "done", output=b"coloured")
+    assert planned(tmp_path, options=other).action == "skip"
+    for then, now in ((plain, other), (other, plain)):
+        remember(tmp_path, "done", output=b"coloured", decided=options_digest(then, "photo", "left"))
+        assert planned(tmp_path, options=then).action == "skip"
+        assert planned(tmp_path, options=now).replaces
 
 
 def test_an_output_that_someone_changed_is_never_replaced_unasked(tmp_path: Path) -> None:

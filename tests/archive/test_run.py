@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ from colorize_media.archive.plan import Memory, make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
 from colorize_media.cli.main import run
-from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary
+from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned
 from colorize_media.files.whole import remove_stale_parts
 from colorize_media.models import ScenesConfig, save_weights
 from colorize_media.network.colorizer import Colorizer
@@ -106,6 +107,31 @@ def test_the_next_run_does_only_what_is_left(tmp_path: Path, fresh_weights: Path
     os.utime(source / "c.jpg", ns=(1, 1))
     code, events = do([source], out, fresh_weights)
     assert (code, results(events)[-1]) == (0, ("Done", "c.jpg"))
+
+
+def test_what_was_done_in_part_is_done_again_with_force(tmp_path: Path, fresh_weights: Path) -> None:
+    """A film partly in colour and a file of two pages, one in colour; of a grey picture --force makes nothing else."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    size = (192, 128)
+    one = Image.open(grey(source / "a.png", size=size)).convert("RGB")
+    other = Image.fromarray(data.coffee()).resize(size)
+    one.save(source / "b.tif", save_all=True, append_images=[other])
+    frames = [av.VideoFrame.from_image(picture).reformat(format="yuv420p") for picture in [other] * 8 + [one] * 8]
+    make_video(source / "c.mkv", codec="ffv1", frames=frames, size=size)
+    all_three, forced = ["a.png", "b.tif", "c.mkv"], replace(SMALL, force=True)
+    code, events = do([source], out, fresh_weights)
+    assert (code, results(events)) == (0, [("Done", name) for name in all_three])
+    film, pages = events[-2], next(event for event in events if isinstance(event, Done) and event.pages > 1)
+    assert isinstance(film, Done)
+    assert (film.what, film.own_frames, pages.what, pages.pages) == ("mixed", 8, None, 2)
+    _, events = do([source], out, fresh_weights)
+    assert results(events) == [("Skipped", name) for name in all_three]
+    code, events = do([source], out, fresh_weights, forced)
+    assert (code, results(events)) == (0, [("Skipped", "a.png"), ("Done", "b.tif"), ("Done", "c.mkv")])
+    assert [event.own_frames for event in events if isinstance(event, Done)] == [0, 0]
+    assert not [event for event in events if isinstance(event, Warned)]
+    _, events = do([source], out, fresh_weights, forced)
+    assert results(events) == [("Skipped", name) for name in all_three]
 
 
 def test_failures_are_tried_again_when_asked_and_those_of_the_machine_always(
