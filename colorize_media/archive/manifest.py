@@ -47,6 +47,14 @@ class Stamp:
         found = path.stat()
         return cls(found.st_size, found.st_mtime_ns)
 
+    @classmethod
+    def if_there(cls, path: Path | None) -> Stamp | None:
+        """The same, None for what is not there or cannot be looked at."""
+        try:
+            return None if path is None else cls.of(path)
+        except OSError:
+            return None
+
 
 @dataclass(frozen=True)
 class Entry:

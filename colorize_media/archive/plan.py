@@ -98,7 +98,7 @@ def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory
     entry = None if pair.root is None else remembered[pair.root].get(target.relative_to(pair.root).as_posix())
     made = None
     if entry is not None:
-        same, made = _stamp(source) == entry.stamp and memory.holds(entry, kind), _stamp(target)
+        same, made = Stamp.if_there(source) == entry.stamp and memory.holds(entry, kind), Stamp.if_there(target)
         if same and entry.status == "left":
             return planned("skip", f"{entry.reason} (found by an earlier run)", earlier=True, what=entry.what)
         if same and entry.status == "failed" and not memory.retry_failed:
@@ -112,10 +112,3 @@ def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory
     if exists:
         return planned("skip", "the output is already there")
     return planned("colorize", why_another_format(source, target, kind))
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        return Stamp.of(path)
-    except OSError:
-        return None

@@ -23,7 +23,7 @@ from colorize_media.options import ColorizeOptions
 
 if TYPE_CHECKING:
     from colorize_media.network.colorizer import Colorizer
-    from colorize_media.report.rows import Report
+    from colorize_media.report.writing import Report
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _check_machine(plan: Sequence[Planned], options: ColorizeOptions) -> bool:
 def _start_report(plan: Sequence[Planned], asked: Asked, options: ColorizeOptions) -> Report | None:
     if not asked.report:
         return None
-    from colorize_media.report.rows import Report
+    from colorize_media.report.writing import Report
 
     path = None if asked.report == "auto" else Path(asked.report)
     return Report(path, plan, options, overwrite=asked.overwrite)

@@ -113,7 +113,7 @@ def test_what_was_done_in_part_is_done_again_with_force(tmp_path: Path, fresh_we
     """A film partly in colour and a file of two pages, one in colour; of a grey picture --force makes nothing else."""
     source, out = tmp_path / "in", tmp_path / "out"
     size = (192, 128)
-    one = Image.open(grey(source / "a.png", size=size)).convert("RGB")
+    one = Image.open(save_grey(source / "a.png", size=size)).convert("RGB")
     other = Image.fromarray(data.coffee()).resize(size)
     one.save(source / "b.tif", save_all=True, append_images=[other])
     frames = [av.VideoFrame.from_image(picture).reformat(format="yuv420p") for picture in [other] * 8 + [one] * 8]

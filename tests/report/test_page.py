@@ -5,6 +5,7 @@ Needs the programs chromium and chromedriver and Python's selenium; says loudly 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -19,9 +20,9 @@ from skimage import data
 
 from colorize_media.events import Done, Failed, Planned, Skipped, Started, Summary
 from colorize_media.options import ColorizeOptions
-from colorize_media.report.page import Pair, encoded, page
-from colorize_media.report.rows import Report
+from colorize_media.report.page import Pair, encoded, page, script_json
 from colorize_media.report.thumbnails import thumbnail
+from colorize_media.report.writing import Report
 
 MANY = 10_000
 ODD = os.fsdecode(b'"><img src=x onerror=window.pwned=1> #?%41\n\xff.png')
@@ -260,3 +261,16 @@ def test_ten_thousand_rows(browser: Any, large: Path) -> None:
     inside = sum(number * 960 // MANY == (1954 - 1920) * 12 + 6 for number in range(MANY))
     until(lambda: css(browser, "#count")[0].text == f"{inside} of {MANY} files", "found by its folder")
     assert_quiet(browser)
+
+
+# --- without a browser
+
+
+@pytest.mark.parametrize(
+    "text", ["</script><script>alert(1)", "<!--<script>", "a & b > c", "\u2028\udcff", 'quote " \\']
+)
+def test_data_cannot_leave_its_element(text: str) -> None:
+    out = script_json({"text": text})
+    assert not set("<>&") & set(out)
+    assert out.isascii()
+    assert json.loads(out) == {"text": text}
