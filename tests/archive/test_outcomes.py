@@ -1,0 +1,59 @@
+"""What came of a file: failures with all that is told and remembered of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from colorize_media import errors
+from colorize_media.archive.outcomes import failed, is_lasting, settled
+from colorize_media.archive.plan import make_plan
+from colorize_media.errors import ColorizeError, DamagedMedia, DeviceMissing, OutputUnwritable
+from colorize_media.events import Failed, Planned, Skipped, as_json
+
+ITEM = Planned(Path("a.jpg"), Path("out.jpg"), "photo", "colorize")
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ColorizeError)]
+
+
+def test_only_what_the_file_itself_is_to_blame_for_lasts() -> None:
+    lasting = {kind.__name__ for kind in KINDS if is_lasting(kind("no"))}
+    assert lasting == {"DamagedMedia", "EmptyFile", "Encrypted", "NoPicture", "UnsupportedMedia"}
+    starved = DamagedMedia("it cannot be decoded")
+    starved.__cause__ = MemoryError()
+    assert not is_lasting(starved)
+
+
+def test_a_failure_has_its_traceback_for_people_who_ask_and_not_in_json() -> None:
+    try:
+        raise ZeroDivisionError("a bug")
+    except ZeroDivisionError as error:
+        outcome = failed(ITEM, error, warnings=("first",))
+    assert isinstance(outcome.result, Failed)
+    assert (outcome.result.what, outcome.exit_code, outcome.lasting) == ("unexpected error", 1, False)
+    assert "ZeroDivisionError: a bug" in outcome.result.trace
+    assert outcome.warnings == ("first",)
+    assert as_json(outcome.result).keys() == {"event", "source", "what", "why", "hint"}
+    told = failed(ITEM, DeviceMissing("no such device"))
+    assert isinstance(told.result, Failed)
+    assert (told.exit_code, told.result.trace) == (3, "")  # nothing was raised
+
+
+def test_another_file_than_the_input_is_named() -> None:
+    for path, why in ((Path("out"), "out: it is full"), (ITEM.source, "it is full"), (None, "it is full")):
+        result = failed(ITEM, OutputUnwritable("cannot write", path=path, why="it is full")).result
+        assert isinstance(result, Failed)
+        assert (result.source, result.why) == (ITEM.source, why)
+
+
+def test_what_a_plan_knows_is_what_is_told(tmp_path: Path) -> None:
+    (item,) = make_plan([tmp_path / "none.jpg"], None, overwrite=False)
+    outcome = settled(item)
+    assert (item.action, item.reason, outcome.exit_code) == ("fail", "no such file or folder", 1)
+    assert outcome.result == Failed(item.source, "no such file or folder", "the path leads nowhere", "check the name")
+    assert "failure" not in as_json(item)
+    skip = Planned(Path("b.jpg"), None, "photo", "skip", "in colour", what="color", earlier=True)
+    assert settled(skip).result == Skipped(Path("b.jpg"), "in colour", "color")
+
+
+def test_a_fail_without_more_is_told_as_one() -> None:
+    result = settled(Planned(Path("b.jpg"), None, "photo", "fail", "because")).result
+    assert result == Failed(Path("b.jpg"), "because", "", "")
