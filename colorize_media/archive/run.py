@@ -70,13 +70,13 @@ class _Run:
         from colorize_media.archive.in_flight import InFlight
         from colorize_media.archive.photo_queue import PhotoQueue
 
-        self._in_flight = InFlight(plan, self._folders)
+        in_flight = self._in_flight = InFlight(plan, self._folders)
         photos = PhotoQueue(
             self._running.get_colorizer,
             self._options,
             self._folders,
             self._tell,
-            self._in_flight,
+            in_flight,
             workers=self._running.workers,
         )
         try:
@@ -85,17 +85,16 @@ class _Run:
                 end = next((n for n in range(start, len(plan)) if _is_film(plan[n])), len(plan))
                 photos.run(_without_settled(plan[start:end]), self._settle)
                 if end < len(plan):
-                    self._settle(self._color_film(plan[end]))
+                    self._settle(self._color_film(plan[end], in_flight))
                 start = end + 1
         finally:
             photos.close()
 
-    def _color_film(self, item: Planned) -> Outcome:
+    def _color_film(self, item: Planned, in_flight: InFlight) -> Outcome:
         from colorize_media.video.colorize import colorize_video
         from colorize_media.video.preview import preview_video
 
         assert item.target is not None
-        assert self._in_flight is not None
         colorizer = self._running.get_colorizer()
         source: os.stat_result | None = None
         warnings: tuple[str, ...] = ()
@@ -105,8 +104,8 @@ class _Run:
             self._folders.make(item)
             source = item.source.stat() if item.source.exists() else None
             work = preview_video if self._options.preview else colorize_video
-            with self._in_flight.working_on(item):
-                self._in_flight.examine(item, self._options)
+            with in_flight.working_on(item):
+                in_flight.examine(item, self._options)
                 result = work(item.source, item.target, colorizer, self._options, self._tell)
             if isinstance(result, Done) and source is not None and (why := keep_mode_and_times(source, item.target)):
                 warnings = (f"permissions and times could not be kept: {why}",)
