@@ -16,6 +16,9 @@ import pytest
 import torch
 
 from colorize_media.models import RegressionConfig, ScenesConfig, build, save_weights
+from colorize_media.network.colorizer import Colorizer
+
+pytest.register_assert_rewrite("tests.told")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -59,6 +62,12 @@ def fresh_regression(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "regression.safetensors"
     save_weights(path, build(RegressionConfig()), {"note": "untrained"})
     return path
+
+
+@pytest.fixture(scope="session")
+def colorizer(fresh_weights: Path) -> Colorizer:
+    """The network of `fresh_weights` on the CPU, loaded once for all tests that only ask it for colours."""
+    return Colorizer(str(fresh_weights), "cpu", batch_size=4)
 
 
 @pytest.fixture(scope="session")

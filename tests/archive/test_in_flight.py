@@ -31,6 +31,7 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from tests.made.films import grey_frames, make_video
 from tests.made.pictures import save_grey
+from tests.told import outcomes
 
 SMALL = ColorizeOptions(working_size=64)
 DEAD = 2**22 - 3  # a process id that hardly ever lives
@@ -86,11 +87,6 @@ def crash(words: list[str], environment: dict[str, str]) -> int:
     return subprocess.run(
         [sys.executable, "-m", "colorize_media", *words], env=environment, capture_output=True
     ).returncode
-
-
-def outcomes(told: str) -> dict[str, str]:
-    events = [json.loads(line) for line in told.splitlines()]
-    return {Path(e["source"]).name: e["event"] for e in events if e["event"] in ("done", "skipped", "failed")}
 
 
 @pytest.mark.slow

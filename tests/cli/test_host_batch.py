@@ -31,11 +31,6 @@ GREY = Image.fromarray(data.camera()[::8, ::8])
 COLOR = Image.fromarray(data.astronaut()[::8, ::8])
 
 
-@pytest.fixture(scope="module")
-def colorizer(fresh_weights: Path) -> Colorizer:
-    return Colorizer(str(fresh_weights), "cpu")
-
-
 class Host:
     """Sends lines to the door and counts how often the network is loaded."""
 

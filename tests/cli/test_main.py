@@ -20,6 +20,7 @@ from colorize_media import __version__
 from colorize_media.cli.main import run
 from colorize_media.wording import duration_text, shown_name
 from tests.made.films import make_video
+from tests.told import told_in_four_parts
 
 PROGRAM = [sys.executable, "-m", "colorize_media"]
 
@@ -224,16 +225,6 @@ def test_a_wrong_config_file_is_named(photo: Path, text: str, capsys: pytest.Cap
 
 
 # --- every error: what, which file, why, what to do; and its exit code
-
-
-def told_in_four_parts(text: str, what: str, file: object) -> None:
-    lines = text.splitlines()
-    first = next(index for index, line in enumerate(lines) if line.startswith("error: "))
-    assert what in lines[first]
-    assert str(file) in "\n".join(lines[first : first + 2])
-    assert lines[first + 1].startswith("  why: ")
-    assert lines[first + 2].startswith("  do:  ")
-    assert "Traceback" not in text
 
 
 def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ from colorize_media.errors import BadOption, ServerProblem, ServerRefused
 from colorize_media.immich import job as immich
 from colorize_media.immich.api import ImmichServer
 from tests.immich.immich_stub import KEY, Library, serve
+from tests.told import outcomes
 
 TREE = {"description": "Aunt Anna", "rating": 4, "latitude": 52.5, "longitude": 13.4, "dateTimeOriginal": None}
 
@@ -82,11 +83,6 @@ def do(url: str, weights: Path, state: Path, *arguments: str) -> int:
         "64",
     ]
     return run(["immich", *job, *arguments])
-
-
-def outcomes(text: str) -> dict[str, str]:
-    events = [json.loads(line) for line in text.splitlines()]
-    return {Path(e["source"]).name: e["event"] for e in events if e["event"] in ("done", "skipped", "failed")}
 
 
 @pytest.mark.parametrize("major", [2, 3])

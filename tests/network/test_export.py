@@ -21,6 +21,7 @@ from colorize_media.models import RegressionConfig, ScenesConfig, load_weights, 
 from colorize_media.network.engines import import_openvino
 from colorize_media.network.export import ExportedNetwork, export
 from tests.made.networks import lively
+from tests.told import told_in_four_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {
@@ -76,15 +77,6 @@ def runner(path: Path) -> Runner:
     return lambda lightness: {
         output.get_any_name(): np.array(value) for output, value in compiled({"lightness": lightness}).items()
     }
-
-
-def told_in_four_parts(text: str, what: str, why: str, hint: str) -> None:
-    lines = text.splitlines()
-    first = next(index for index, line in enumerate(lines) if line.startswith("error: "))
-    assert what in lines[first]
-    assert why in lines[first + 1]
-    assert hint in lines[first + 2]
-    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(
@@ -178,7 +170,7 @@ def test_what_exists_is_replaced_only_when_asked(
     target = tmp_path / there.replace(".bin", ".xml")
     words = ["export", "--model", str(weights["regression"]), "-o", str(target)]
     assert run(words) == 2
-    told_in_four_parts(capsys.readouterr().err, f"exists: {tmp_path / there}", "why: ", "-y")
+    told_in_four_parts(capsys.readouterr().err, f"exists: {tmp_path / there}", do="-y")
     assert [path.name for path in tmp_path.iterdir()] == [there]
     assert (tmp_path / there).read_text() == "precious"
     if there == "r.xml":
@@ -193,7 +185,7 @@ def test_a_name_that_does_not_fit_is_wrong_usage(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["export", *words]) == 2
-    told_in_four_parts(capsys.readouterr().err, words[1], "why: ", ".onnx for ONNX")
+    told_in_four_parts(capsys.readouterr().err, words[1], do=".onnx for ONNX")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -203,7 +195,7 @@ def test_the_weights_are_never_replaced(
     path = tmp_path / "mine.onnx"
     path.write_bytes(weights["regression"].read_bytes())
     assert run(["export", "--model", str(path), "-o", str(path), "-y"]) == 2
-    told_in_four_parts(capsys.readouterr().err, "replace the weights", "why: ", "name another")
+    told_in_four_parts(capsys.readouterr().err, "replace the weights", do="name another")
     assert path.read_bytes() == weights["regression"].read_bytes()
 
 
@@ -214,7 +206,7 @@ def test_an_unwritable_place_leaves_nothing(
     (tmp_path / "file").touch()
     (tmp_path / "folder.xml").mkdir()
     assert run(["export", "--model", str(weights["regression"]), "-y", "-o", str(tmp_path / place)]) == 1
-    told_in_four_parts(capsys.readouterr().err, "cannot write the export", "why: ", "check the folder")
+    told_in_four_parts(capsys.readouterr().err, "cannot write the export", do="check the folder")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.xml"]
 
 
@@ -229,5 +221,5 @@ def test_a_missing_library_is_named(
 ) -> None:  # fmt: skip
     monkeypatch.setitem(sys.modules, library, None)
     assert run(["export", "--model", str(weights["regression"]), "-o", str(tmp_path / f"r.{suffix}")]) == 3
-    told_in_four_parts(capsys.readouterr().err, "not installed", library, hint)
+    told_in_four_parts(capsys.readouterr().err, "not installed", why=library, do=hint)
     assert list(tmp_path.iterdir()) == []

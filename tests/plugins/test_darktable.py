@@ -81,7 +81,7 @@ def library(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def colorizer(tmp_path: Path) -> Path:
+def noting(tmp_path: Path) -> Path:
     """The real colorizer, which notes each of its starts."""
     path = tmp_path / "bin of 'mine'" / "colorize-media"
     path.parent.mkdir()
@@ -95,10 +95,10 @@ def lua(text: object) -> str:
 
 
 @pytest.fixture
-def darktable(tmp_path: Path, library: Path, colorizer: Path, fresh_weights: Path) -> Callable[..., Rows]:
+def darktable(tmp_path: Path, library: Path, noting: Path, fresh_weights: Path) -> Callable[..., Rows]:
     """Runs Lua in a darktable without a window; returns what it told."""
 
-    def play(body: str, command: Path | str = colorizer, **environment: str) -> Rows:
+    def play(body: str, command: Path | str = noting, **environment: str) -> Rows:
         told, start = tmp_path / "told", save_grey(tmp_path / "start.png")
         words = {"told": told, "folder": library, "plugin": PLUGIN, "command": command}
         scenario = tmp_path / "scenario.lua"

@@ -39,11 +39,6 @@ def color_frames(count: int) -> list[av.VideoFrame]:
 
 
 @pytest.fixture(scope="module")
-def colorizer(fresh_weights: Path) -> Colorizer:
-    return Colorizer(str(fresh_weights), "cpu", batch_size=4)
-
-
-@pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a colour film longer than the look-ahead, a grey one and a text file."""
     folder = tmp_path_factory.mktemp("films")

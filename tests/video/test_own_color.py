@@ -33,11 +33,6 @@ SIZE = (192, 128)
 OPTIONS = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="fast")
 
 
-@pytest.fixture(scope="module")
-def colorizer(fresh_weights: Path) -> Colorizer:
-    return Colorizer(str(fresh_weights), "cpu", batch_size=4)
-
-
 def drifting(picture: Picture, count: int) -> list[Picture]:
     """``count`` frames of 128 × 192 drifting over a picture."""
     width, height = SIZE

@@ -23,11 +23,6 @@ from tests.made.films import decode, grey_frames, make_video, packets
 LOSSLESS = ColorizeOptions(encoder="ffv1")
 
 
-@pytest.fixture(scope="module")
-def colorizer(fresh_weights: Path) -> Colorizer:
-    return Colorizer(str(fresh_weights), "cpu", batch_size=4)
-
-
 def same_lumas(one: Path, other: Path) -> None:
     before, after = decode(one), decode(other)
     assert len(before) == len(after)
