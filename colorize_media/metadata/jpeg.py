@@ -38,19 +38,18 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + max(length, 2)
 
 
-def jpeg_blocks(data: bytes, warnings: list[str]) -> tuple[bytes, tuple[bytes, ...]]:
-    """Photoshop's resources joined over their segments, and the segments that continue the XMP."""
+def jpeg_blocks(data: bytes) -> tuple[bytes, tuple[bytes, ...], tuple[str, ...]]:
+    """Photoshop's resources joined over their segments, the segments that continue the XMP, and what is left out."""
     photoshop, extended = b"", []
+    left_out: tuple[str, ...] = ()
     for marker, payload in jpeg_segments(data):
         if marker == 0xED and payload.startswith(_PHOTOSHOP_HEAD):
             photoshop += payload[len(_PHOTOSHOP_HEAD) :]
         elif marker == 0xE1 and payload.startswith(_EXTENDED_XMP_HEAD):
             extended.append(payload)
         elif marker == 0xEB and b"jumb" in payload[:64]:
-            notice = "the content credentials (C2PA) describe the unchanged file and are not carried over"
-            if notice not in warnings:
-                warnings.append(notice)
-    return photoshop, tuple(extended)
+            left_out = ("the content credentials (C2PA) describe the unchanged file and are not carried over",)
+    return photoshop, tuple(extended), left_out
 
 
 def embed_in_jpeg(encoded: bytes, metadata: PhotoMetadata) -> bytes:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from PIL import Image
+from PIL.ExifTags import Base
 
 from colorize_media.metadata.carried import PhotoMetadata, as_bytes, metadata_of_blocks
 from colorize_media.metadata.exif import EXIF_HEAD
@@ -20,13 +21,13 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
 
     ``image`` is open, and loaded where its format is PNG (chunks may follow the pixels); ``data`` is the whole file.
     """
-    warnings: list[str] = []
+    warnings: tuple[str, ...] = ()
     info = image.info
     exif, xmp = as_bytes(info.get("exif")).removeprefix(EXIF_HEAD), as_bytes(info.get("xmp"))
     photoshop = b""
     extended: tuple[bytes, ...] = ()
     if image.format in ("JPEG", "MPO"):
-        photoshop, extended = jpeg_blocks(data, warnings)
+        photoshop, extended, warnings = jpeg_blocks(data)
     elif image.format == "TIFF":
         exif, xmp, photoshop = tiff_blocks(image, data)
     elif image.format == "PNG":
@@ -38,7 +39,7 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
         if photoshop and not photoshop.startswith(b"8BIM"):
             photoshop = pack_resource(IPTC, b"\0\0", photoshop)
     elif image.format == "JPEG2000" and b"uuid" in data[:1_000_000]:
-        warnings.append("the JPEG 2000 file's own metadata boxes are not carried over")
+        warnings = ("the JPEG 2000 file's own metadata boxes are not carried over",)
     given = as_bytes(info.get("icc_profile"))
     blocks, more = metadata_of_blocks(exif=exif, xmp=xmp, extended_xmp=extended, icc=given)
     return (
@@ -55,7 +56,7 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
 
 
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
-    if image.format == "TIFF" and 282 not in getattr(image, "tag_v2", {}):
+    if image.format == "TIFF" and Base.XResolution not in getattr(image, "tag_v2", {}):
         return None  # Pillow makes it (1, 1)
     try:
         x, y = (float(value) for value in image.info.get("dpi", ()))
