@@ -25,8 +25,8 @@ _TIFF_XMP, _TIFF_IPTC, _TIFF_PHOTOSHOP, _TIFF_ICC = (
 )
 _LAYERS = 37724  # Photoshop's
 _RESOLUTION = (Base.XResolution, Base.YResolution, Base.ResolutionUnit)
-# TIFF tags that describe how the pixels are stored (TIFF 6.0, its supplements). They
-# belong to the source's pixels, not to the photograph.
+# Tags that describe how the pixels are stored (TIFF 6.0, its supplements): they belong to the source's pixels, not to the
+# photograph.
 STORAGE_TAGS = frozenset(
     {*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 301, *range(317, 329), 330}
     | {*range(332, 344), 347, *range(512, 522), *range(529, 533), _LAYERS, 50341}

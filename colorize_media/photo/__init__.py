@@ -19,5 +19,6 @@ write       the output file with its metadata
 Where a new picture format goes: its name and extensions into files/formats.py, its first bytes into files/first_bytes.py.
 If Pillow opens it and loses nothing, that is all of reading; else a decoder into the table of decode.py, or, where another
 library reads whole files, a reader into the table of read.py. To write it: an encoder, with what it can hold, into the
-table of encode.py. tests/photo/test_formats.py has a table of layouts, and samples that are cut and scrambled.
+table of encode.py; if that cannot be, why not into NOT_WRITABLE of files/formats.py. tests/photo/test_formats.py has a
+table of layouts, and samples that are cut and scrambled.
 """

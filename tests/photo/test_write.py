@@ -10,19 +10,19 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 
 from colorize_media.errors import (
     InputIsOutput,
     OutputUnwritable,
     UnsupportedMedia,
 )
-from colorize_media.files.formats import WRITABLE_PHOTO
+from colorize_media.files.formats import FORMAT_SUFFIXES, NOT_WRITABLE, PHOTO_SUFFIXES, WRITABLE_PHOTO
 from colorize_media.metadata.output import Provenance
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.pixels import strips
-from colorize_media.photo.write import can_hold, write_photo
+from colorize_media.photo.write import can_hold, encoder_for, write_photo
 from tests.made.photos import (
     brown,
     color_picture,
@@ -217,3 +217,12 @@ def test_side_too_long_for_webp(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedMedia, match="16383"):
         write_photo(photo, neutral(photo), tmp_path / "out.webp", quality=90, provenance=BY)
     write_photo(photo, neutral(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
+
+
+@pytest.mark.parametrize("suffix", sorted(PHOTO_SUFFIXES))
+def test_every_extension_has_an_encoder_or_a_reason_why_not(suffix: str) -> None:
+    if suffix in NOT_WRITABLE:
+        with pytest.raises(UnsupportedMedia, match=NOT_WRITABLE[suffix]):
+            encoder_for(Path(f"a{suffix}"))
+    elif suffix != ".avif" or features.check("avif"):
+        assert suffix in FORMAT_SUFFIXES[encoder_for(Path(f"a{suffix}")).container.name]
