@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
 from colorize_media.metadata.output import Provenance
@@ -92,9 +93,7 @@ def write_pages(
             "the source has several pages", path=target, why=f"{container.name} holds only one", hint="use .tif"
         )
     refuse_original(source, target)
-    warnings: list[str] = []
-    if pages.left_out:
-        warnings.append(_LEFT_OUT)
+    warnings = [_LEFT_OUT] if pages.left_out else []
     with whole_or_told(target) as file:
         file.write((b"II*\0" if pages.order == "<" else b"MM\0*") + bytes(4))
         link = 4
@@ -104,10 +103,7 @@ def write_pages(
                 photo = photo.stripped()
             chroma = color_page(photo)
             if chroma is None:
-                try:
-                    start, next_link = pages.copy(number, file, (lambda tag: tag in PLAIN_TAGS) if strip else None)
-                except ValueError as problem:
-                    raise unsupported(source, f"page {number + 1}: {problem}", "save it as a plain TIFF") from problem
+                start, next_link = _copied(source, pages, number, file, strip)
             else:
                 metadata, lost = metadata_out(photo, chroma, container, provenance)
                 warnings += [*photo.warnings, *lost]
@@ -115,3 +111,11 @@ def write_pages(
             set_link(file, link, start, pages.order)
             link = next_link
     return tuple(warnings)
+
+
+def _copied(source: Path, pages: TiffPages, number: int, file: BinaryIO, strip: bool) -> tuple[int, int]:
+    """Append a page as it is; returns where its directory and its link stand. Raises UnsupportedMedia."""
+    try:
+        return pages.copy(number, file, (lambda tag: tag in PLAIN_TAGS) if strip else None)
+    except ValueError as problem:
+        raise unsupported(source, f"page {number + 1}: {problem}", "save it as a plain TIFF") from problem
