@@ -6,9 +6,11 @@ import os
 import signal
 from pathlib import Path
 
-# Read by OpenMP when torch is loaded, here and in the programs that tests start: threads that wait sleep instead of
-# spinning. Every thread that computes has a team of its own, and spinning teams took the cores from decoders and encoders:
-# on two busy cores the film tests took up to ten times as long.
+# Read by OpenMP when torch is loaded, here and in the programs that tests start. Under pytest-xdist each of them computes in
+# one thread: as many workers as cores keep them all busy, and more threads would only take the cores from each other.
+os.environ["OMP_NUM_THREADS"] = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+# Threads that wait sleep instead of spinning: every thread that computes has a team of its own, and spinning teams took the
+# cores from decoders and encoders, so that on two busy cores the film tests took up to ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import cv2
@@ -24,9 +26,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _two_threads() -> None:
-    torch.set_num_threads(2)
-    cv2.setNumThreads(2)
+def _few_threads() -> None:
+    threads = int(os.environ["OMP_NUM_THREADS"])
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
 
 
 @pytest.fixture(autouse=True, scope="session")

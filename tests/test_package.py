@@ -64,16 +64,13 @@ def test_wheel_and_sdist_carry_weights_recipes_and_no_foreign_top_level(built: P
 def test_the_installed_command_colours_a_picture(built: Path, tmp_path: Path) -> None:
     """A fresh venv that sees the running interpreter's libraries, with only our wheel installed into it."""
     (wheel,) = built.glob("*.whl")
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv")
     folder = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    subprocess.run(
-        [folder / "python", "-m", "pip", "install", "--no-deps", "--no-index", str(wheel)],
-        check=True,
-        capture_output=True,
-    )
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "python")]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
     paths = {"base": str(tmp_path / "venv"), "platbase": str(tmp_path / "venv")}
     site = Path(sysconfig.get_path("purelib", vars=paths))
-    (site / "libraries.pth").write_text("\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}))
+    (site / "libraries.pth").write_text("\n".join(path for path in sys.path if path.endswith("-packages")))
     Image.fromarray(data.camera()).save(tmp_path / "old.jpg")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(

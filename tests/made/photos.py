@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_media.photo.picture import Photo
+from tests.made.pictures import pillow
 
 TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {  # how an upright picture is stored, for each tag
     1: lambda p: p,
@@ -102,6 +102,4 @@ def written(path: Path, data: bytes) -> Path:
 
 def encoded(kind: str, picture: NDArray[Any] | None = None, **options: Any) -> bytes:
     """The bytes of a file as Pillow writes them, of a picture of 64 × 64 in colour or of another one."""
-    memory = io.BytesIO()
-    Image.fromarray(color_picture(64, 64) if picture is None else picture).save(memory, kind, **options)
-    return memory.getvalue()
+    return pillow(kind, color_picture(64, 64) if picture is None else picture, **options)

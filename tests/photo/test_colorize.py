@@ -19,11 +19,6 @@ from colorize_media.photo.colorize import colorize_photo, cubic_weights
 from colorize_media.photo.pages import read_photo
 
 
-@pytest.fixture(scope="module")
-def colorizer(fresh_weights: Path) -> Colorizer:
-    return Colorizer(str(fresh_weights), "cpu", batch_size=4)
-
-
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jpg"])
 @pytest.mark.parametrize("toned", [False, True])
 def test_a_photograph_keeps_its_lightness(tmp_path: Path, colorizer: Colorizer, suffix: str, toned: bool) -> None:
