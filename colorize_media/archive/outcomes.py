@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 from colorize_media.errors import ColorizeError
-from colorize_media.events import Done, Failed, Planned, Skipped
+from colorize_media.events import Done, Failed, OnEvent, Planned, Skipped, Summary
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,27 @@ def failed(
     why = ": ".join(part for part in (other, known.why) if part)
     result = Failed(item.source, known.what, why, known.hint, trace)
     return Outcome(item, result, source, warnings, known.exit_code, is_lasting(known))
+
+
+class Tally:
+    """Tells results and counts them; ``code`` is the run's exit code so far: 0, 1 or 3, the worst of all."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self.code = 0
+        self._tell = on_event
+        self._counts = {Done: 0, Skipped: 0, Failed: 0}
+        self._begun = time.monotonic()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Count a result, and tell it. Its warnings are told before, by who knows what else comes first."""
+        self._counts[type(outcome.result)] += 1
+        self.code = max(self.code, outcome.exit_code if outcome.exit_code in (0, 3) else 1)
+        self._tell(outcome.result)
+
+    def close(self) -> None:
+        """Tell the summary."""
+        done, skipped, failed = (self._counts[kind] for kind in (Done, Skipped, Failed))
+        self._tell(Summary(done, skipped, failed, time.monotonic() - self._begun))
 
 
 def is_lasting(error: ColorizeError) -> bool:

@@ -260,7 +260,8 @@ class PhotoQueue:
     def _tell_start(self, decoded: Decoded) -> bool:
         """Whether it may go on: a listener that raises ends the picture."""
         try:
-            self._on_event(started(decoded.prepared, decoded.waiting.target))
+            waiting = decoded.waiting
+            self._on_event(started(decoded.prepared, waiting.item.source, waiting.target))
         except Exception as error:
             self._settle(decoded.failed(error))
             return False

@@ -139,5 +139,5 @@ def _written(decoded: Decoded, warnings: tuple[str, ...]) -> Settled:
     warnings = decoded.prepared.warnings + warnings
     if source is not None and (why := keep_mode_and_times(source, waiting.target)):
         warnings += (f"permissions and times could not be kept: {why}",)
-    told = done(decoded.prepared, waiting.target, time.monotonic() - waiting.begun)
+    told = done(decoded.prepared, waiting.item.source, waiting.target, time.monotonic() - waiting.begun)
     return Settled(waiting, Outcome(waiting.item, told, source, warnings))

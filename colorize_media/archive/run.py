@@ -6,18 +6,17 @@ A file that cannot be coloured is told and counted; the others go on.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from colorize_media.archive.manifest import Entry, Manifest, Stamp, Status
-from colorize_media.archive.outcomes import Outcome, failed, settled
+from colorize_media.archive.outcomes import Outcome, Tally, failed, settled
 from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.plan import options_digest
 from colorize_media.archive.running import Running
-from colorize_media.events import Done, Failed, Planned, Skipped, Summary, Warned
+from colorize_media.events import Done, Planned, Skipped, Warned
 from colorize_media.files.whole import keep_mode_and_times
 from colorize_media.options import ColorizeOptions
 
@@ -31,19 +30,18 @@ def run_plan(plan: Sequence[Planned], running: Running) -> int:
     Results are told in the order of the plan. When interrupted, what is finished is told and remembered before
     KeyboardInterrupt goes on.
     """
-    started = time.monotonic()
-    with _Run(running) as run:
+    tally = Tally(running.on_event)
+    with _Run(running, tally) as run:
         run.do(plan)
-    running.on_event(Summary(run.done, run.skipped, run.failed, time.monotonic() - started))
-    return run.code
+    tally.close()
+    return tally.code
 
 
 class _Run:
-    """One run's state: the counts, the manifests."""
+    """One run's state: the manifests, the output folders, what is in flight."""
 
-    def __init__(self, running: Running) -> None:
-        self.done = self.skipped = self.failed = self.code = 0
-        self._running = running
+    def __init__(self, running: Running, tally: Tally) -> None:
+        self._running, self._tally = running, tally
         self._options, self._tell = running.options, running.on_event
         self._folders = OutputFolders()
         self._in_flight: InFlight | None = None
@@ -115,19 +113,15 @@ class _Run:
 
     def _settle(self, outcome: Outcome) -> None:
         """Tell, count and remember."""
-        item, result = outcome.item, outcome.result
+        item = outcome.item
         for message in outcome.warnings:
             self._tell(Warned(item.source, message))
         self._remember(outcome)
-        self.done += isinstance(result, Done)
-        self.skipped += isinstance(result, Skipped)
-        self.failed += isinstance(result, Failed)
-        self.code = max(self.code, outcome.exit_code if outcome.exit_code in (0, 3) else 1)
         if item.action == "skip" and item.kind == "video" and item.target is not None:
             from colorize_media.video.work_folder import remove_finished
 
             remove_finished(item.target)
-        self._tell(result)
+        self._tally.settle(outcome)
 
     def _remember(self, outcome: Outcome) -> None:
         root, entry = outcome.item.root, _entry(outcome, self._options)

@@ -76,7 +76,9 @@ def immich(**words: Any) -> int:
 def _run(server: ImmichServer, asked: Asked, options: ColorizeOptions) -> int:
     from colorize_media.archive.running import Running
     from colorize_media.cli.console import make_reporter
-    from colorize_media.immich.job import State, candidates, make_plan, run_immich, state_path
+    from colorize_media.immich.job import run_immich
+    from colorize_media.immich.plan import candidates, make_plan
+    from colorize_media.immich.state import State, state_path
 
     version = server.ask_version()
     state = State(asked.state or state_path(Path(click.get_app_dir("colorize-media")), server.url))
@@ -85,7 +87,7 @@ def _run(server: ImmichServer, asked: Asked, options: ColorizeOptions) -> int:
     if not asked.quiet:
         click.echo(f"{server.url}: Immich {version}, {len(plan)} pictures to look at", err=True)
     use_threads(asked.threads)
-    planned = [item for _, item in plan]
+    planned = [picture.item for picture in plan]
     quiet, verbose, json_lines = asked.quiet, asked.verbose, asked.json_lines
     with closing(make_reporter(planned, quiet=quiet, verbose=verbose, json_lines=json_lines)) as reporter:
         if json_lines:

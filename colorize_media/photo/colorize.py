@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -50,11 +50,6 @@ class PreparedPhoto:
     pages: ClassVar[int] = 1
 
     @property
-    def source(self) -> Path:
-        """Its file."""
-        return self.photo.path
-
-    @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Of the views: pictures with equal ones can go through the network together."""
         return tuple(view.shape for view in self.views)
@@ -86,38 +81,46 @@ Prepared: TypeAlias = PreparedPhoto | PreparedPages
 
 
 def colorize_photo(
-    source: Path, target: Path, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
+    source: Path,
+    target: Path,
+    colorizer: Colorizer,
+    options: ColorizeOptions,
+    on_event: OnEvent = ignore,
+    *,
+    named: tuple[Path, Path] | None = None,
 ) -> Result:
     """Colour one photograph; returns Done, or Skipped if it has colour already (unless ``options.force``).
 
     The full-resolution luma is the source's own. Raises a FileProblem; then there is no output. ``on_event`` gets Started
-    and Warned; telling the result is the caller's.
+    and Warned; telling the result is the caller's. ``named`` (source, target) is what both files are called in events and
+    result, where these are copies of what people know.
     """
     begun = time.monotonic()
+    names = named or (source, target)
     prepared = prepare_photo(source, options)
     if isinstance(prepared, Skipped):
-        return prepared
-    on_event(started(prepared, target))
+        return replace(prepared, source=names[0])
+    on_event(started(prepared, *names))
     for message in prepared.warnings:
-        on_event(Warned(source, message))
+        on_event(Warned(names[0], message))
     if isinstance(prepared, PreparedPages):
-        for message in color_pages(prepared, colorizer, target, options):
-            on_event(Warned(source, message))
-        return done(prepared, target, time.monotonic() - begun)
-    (ab,) = photo_colors([prepared], colorizer, options)
-    for message in finish_photo(prepared, ab, target, options):
-        on_event(Warned(source, message))
-    return done(prepared, target, time.monotonic() - begun)
+        warnings = color_pages(prepared, colorizer, target, options)
+    else:
+        (ab,) = photo_colors([prepared], colorizer, options)
+        warnings = finish_photo(prepared, ab, target, options)
+    for message in warnings:
+        on_event(Warned(names[0], message))
+    return done(prepared, *names, time.monotonic() - begun)
 
 
-def started(prepared: Prepared, target: Path) -> Started:
+def started(prepared: Prepared, source: Path, target: Path) -> Started:
     """What is told when the network's turn begins."""
-    return Started(prepared.source, target, "photo", 1, prepared.note, prepared.what)
+    return Started(source, target, "photo", 1, prepared.note, prepared.what)
 
 
-def done(prepared: Prepared, target: Path, seconds: float) -> Done:
+def done(prepared: Prepared, source: Path, target: Path, seconds: float) -> Done:
     """What is told when the output is written."""
-    return Done(prepared.source, target, 1, seconds, reason=prepared.note, what=prepared.what, pages=prepared.pages)
+    return Done(source, target, 1, seconds, reason=prepared.note, what=prepared.what, pages=prepared.pages)
 
 
 def prepare_photo(source: Path, options: ColorizeOptions) -> Prepared | Skipped:

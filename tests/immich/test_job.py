@@ -21,8 +21,10 @@ from skimage import data
 
 from colorize_media.cli.main import run
 from colorize_media.errors import BadOption, ServerProblem, ServerRefused
-from colorize_media.immich import job as immich
 from colorize_media.immich.api import ImmichServer
+from colorize_media.immich.job import KEY as KEY_NAME
+from colorize_media.immich.plan import file_name
+from colorize_media.immich.state import State
 from tests.immich.immich_stub import KEY, Library, serve
 from tests.told import outcomes
 
@@ -64,7 +66,7 @@ def url(library: Library) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _key_and_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(immich.KEY, KEY)
+    monkeypatch.setenv(KEY_NAME, KEY)
     monkeypatch.setattr("colorize_media.immich.api.FIRST_PAUSE", 0.001)
 
 
@@ -146,7 +148,7 @@ def test_a_run_that_was_stopped_between_upload_and_stack_goes_on(
     assert do(url, fresh_weights, tmp_path / "state", "--tag", "trips/1954") == 0
     assert len(library.stacks) == len(library.forms) == 1
     assert not [path for _, path in library.asked if path.endswith(("/original", "/thumbnail"))]
-    assert immich.State(tmp_path / "state").entries[library.stacks[0][0]].status == "done"
+    assert State(tmp_path / "state").entries[library.stacks[0][0]].status == "done"
 
 
 def test_the_network_may_fail_now_and_then(
@@ -214,9 +216,9 @@ def test_usage(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert run(["immich", "--url", url]) == 2
     assert run(["immich", "--url", url, "--all-monochrome", "--album", "Family"]) == 2
     assert "--all-monochrome" in capsys.readouterr().err
-    monkeypatch.delenv(immich.KEY)
+    monkeypatch.delenv(KEY_NAME)
     assert run(["immich", "--url", url, "--all-monochrome"]) == 3
-    assert immich.KEY in capsys.readouterr().err
+    assert KEY_NAME in capsys.readouterr().err
     assert run(["immich", "--url", url, "--all-monochrome", "--key", "x"]) == 2  # a key in argv is seen by everybody
 
 
@@ -225,7 +227,7 @@ def test_usage(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     [("../../etc/x.jpg", "x.jpg"), ("a\\b\\c.png", "c.png"), ("", "picture"), ("ä" * 300 + ".jpg", "ä" * 90 + ".jpg")],
 )
 def test_names_from_the_server_are_only_names(name: str, expected: str) -> None:
-    assert immich._file_name(name) == expected
+    assert file_name(name) == expected
 
 
 # --- Immich's own clients
