@@ -31,7 +31,7 @@ from colorize_media.motion.smoothing import Best, Fast, Off, Smoother, Smoothing
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch
 from colorize_media.training.video_evaluation import BASELINE, FilmScore, summary
-from colorize_media.video.comparison import ColoredFrame, FilmInAllWays
+from colorize_media.video.comparison import FrameInAllWays, VideoInAllWays
 
 
 class OnEvery:
@@ -77,15 +77,15 @@ VARIANTS: dict[str, Callable[[], Smoother | OnEvery]] = {
 class OldFilm:
     """A `ColoredFilm` whose frames have aged: the network sees the damage, the truth is what was before."""
 
-    def __init__(self, film: FilmInAllWays, colorizer: Colorizer) -> None:
+    def __init__(self, film: VideoInAllWays, colorizer: Colorizer) -> None:
         self._film, self._colorizer = film, colorizer
 
-    def __iter__(self) -> Iterator[ColoredFrame]:
+    def __iter__(self) -> Iterator[FrameInAllWays]:
         random, spec = np.random.default_rng(1), YCbCrSpec(full_range=True)
         for frame in self._film:
             luma = age(frame.luma, random)
             ab = self._colorizer.colors(lightness_batch([luma.astype(np.float32)], spec))[0]
-            yield ColoredFrame(luma, {"off": ab}, frame.truth, frame.cut)
+            yield FrameInAllWays(luma, {"off": ab}, frame.truth, frame.cut)
 
 
 def age(luma: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
@@ -107,7 +107,7 @@ def age(luma: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint
     return np.clip(moved + 0.5, 0, 255).astype(np.uint8)
 
 
-def compare(name: str, frames: list[ColoredFrame]) -> list[dict[str, Any]]:
+def compare(name: str, frames: list[FrameInAllWays]) -> list[dict[str, Any]]:
     """Rows of one film."""
     score, shown, cost = FilmScore(name), {}, {}
     cuts, dissolves = CutDetector(), DissolveDetector()
@@ -125,7 +125,7 @@ def compare(name: str, frames: list[ColoredFrame]) -> list[dict[str, Any]]:
     return [row | {"milliseconds": cost.get(row["smoothing"])} for row in score.rows()]
 
 
-def steps(frames: list[ColoredFrame], colorizer: Colorizer) -> list[str]:
+def steps(frames: list[FrameInAllWays], colorizer: Colorizer) -> list[str]:
     """Milliseconds of the single steps, the least of many."""
     here, there = frames[1], frames[0]
     now, before = (luma_on_grid(frame.luma, frame.shown["off"].shape[:2]) for frame in (here, there))
@@ -171,7 +171,7 @@ def main() -> None:
     colorizer = Colorizer(arguments.model, "auto")
     rows: list[dict[str, Any]] = []
     for path in arguments.films:
-        film = FilmInAllWays(path, colorizer, working_size=arguments.working_size, limit=arguments.frames)
+        film = VideoInAllWays(path, colorizer, working_size=arguments.working_size, limit=arguments.frames)
         frames = list(OldFilm(film, colorizer) if arguments.old else film)
         rows += compare(path.name, frames)
     means = [row for row in summary(rows) if row["film"] == "mean"]

@@ -98,13 +98,13 @@ class Stages:
 def colorize(arguments: argparse.Namespace, target: Path, stages: Stages) -> int:
     """The tool's own job."""
     from colorize_media import ColorizeOptions, Colorizer, colorize_video
-    from colorize_media.video import pipeline
+    from colorize_media.video import color_stage, pipeline
     from colorize_media.video.reader import Reader
     from colorize_media.video.writer import Writer
 
     colorizer = Colorizer(arguments.model)
     colorizer.colors = stages.timed("network", colorizer.colors)  # type: ignore[method-assign]
-    make_smoother = pipeline.make_smoother
+    make_smoother = color_stage.make_smoother
 
     def timed_smoother(*settings: Any) -> Any:
         smoother = make_smoother(*settings)
@@ -112,7 +112,7 @@ def colorize(arguments: argparse.Namespace, target: Path, stages: Stages) -> int
         smoother.flush = stages.timed("smooth", smoother.flush)  # type: ignore[method-assign]
         return smoother
 
-    pipeline.make_smoother = timed_smoother
+    color_stage.make_smoother = timed_smoother
     pipeline.working_luma = stages.timed("shrink", pipeline.working_luma)
     Writer.write = stages.timed("encode", Writer.write)  # type: ignore[method-assign]
     Reader.__iter__ = _timed_iteration(stages, Reader.__iter__)  # type: ignore[method-assign]

@@ -192,12 +192,12 @@ def _evaluate_films(
     from colorize_media.cli.console import Count, show_error
     from colorize_media.network.colorizer import Colorizer
     from colorize_media.training.video_evaluation import format_films, score_films
-    from colorize_media.video.comparison import FilmInAllWays, find_films
+    from colorize_media.video.comparison import VideoInAllWays, find_videos
 
-    paths = find_films(data)
+    paths = find_videos(data)
     colorizer = Colorizer(model, device)
     films = [
-        FilmInAllWays(path, colorizer, working_size=working_size, vividness=vividness, limit=limit) for path in paths
+        VideoInAllWays(path, colorizer, working_size=working_size, vividness=vividness, limit=limit) for path in paths
     ]
     unread: list[FileProblem] = []
 

@@ -10,7 +10,6 @@ agrees: a return in a dialogue goes on where it was, and so does a shot interrup
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from colorize_media.motion.averaging import AB, Sums, accumulate
 from colorize_media.motion.flow import Luma, Motion, motion_back
 from colorize_media.motion.shots import thumbnail, unlikeness
+from colorize_media.motion.state import State
 
 MEMORY = 0.995  # of the slow average: two hundred frames
 COARSE = 3.0  # cells of the ab grid, the Gaussian that parts coarse colour from detail
@@ -71,7 +71,7 @@ class Anchors:
             state |= {"luma": self._luma, "sums": self._sums}
         return state
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Go on from a `state`."""
         self.forget()
         while (name := f"sums{len(self._past)}") in state:

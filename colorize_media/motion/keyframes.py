@@ -10,7 +10,7 @@ do a shot's first and last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from colorize_media.motion.averaging import AB
 from colorize_media.motion.flow import Luma, Motion, luma_on_grid, motion_both_ways, warp
 from colorize_media.motion.shots import is_lost
+from colorize_media.motion.state import State, Stateful
 
 LEAST_COVERAGE = 0.9  # of a frame, seen from the keyframes around it
 _UNSEEN = 1e-3  # what little weight a pixel has that nobody sees: the nearest guess is better than none
@@ -40,8 +41,11 @@ class Colored(Generic[T]):
     motions: tuple[Motion, Motion] | None = None
 
 
-class Coloring(Protocol[T]):
-    """A stage that asks the network, ``colors``: frames in, ab ``(n, h, w, 2)`` out. Frames come out in order."""
+class Coloring(Stateful, Protocol[T]):
+    """A stage that asks the network, ``colors``: frames in, ab ``(n, h, w, 2)`` out. Frames come out in order.
+
+    Its `state` can be taken only when it is ``idle``.
+    """
 
     look_ahead: int
 
@@ -55,15 +59,7 @@ class Coloring(Protocol[T]):
 
     @property
     def idle(self) -> bool:
-        """True if no frame is held back: then `state` can be taken."""
-        ...
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that was carried over from the frames so far, as arrays by name. Only when ``idle``."""
-        ...
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a `state` in a fresh stage of the same settings."""
+        """True if no frame is held back."""
         ...
 
 
@@ -96,7 +92,7 @@ class EveryFrame(Generic[T]):
         """Nothing."""
         return {}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Nothing to go on from."""
 
 
@@ -158,7 +154,7 @@ class Keyframes(Generic[T]):
         grid = {"grid": np.array(self._grid, np.int64)} if self._grid else {}
         return grid if self._key is None else grid | {"ab": self._key, "luma": self._held[0].luma}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Go on behind that keyframe."""
         self._grid = tuple(int(side) for side in state["grid"]) if "grid" in state else None
         self._key = state.get("ab")

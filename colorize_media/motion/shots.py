@@ -16,12 +16,13 @@ the one before (`is_lost`) and starts again where that is little.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from colorize_media.motion.state import State
 
 WIDTH, HEIGHT = 64, 36  # pixels; coarse enough that grain and small motion vanish
 HISTORY = 8  # frames: a third of a second, the time scale on which motion changes
@@ -112,7 +113,7 @@ class CutDetector:
         counts = np.array([self._since_cut, self._burnt], np.int64)
         return state | {"counts": counts, "differences": np.array(self._differences, np.float64)}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Go on from a `state`."""
         self._previous, self._before_cut = state.get("previous"), state.get("before_cut")
         self._since_cut, self._burnt = (int(count) for count in state["counts"])
@@ -149,7 +150,7 @@ class DissolveDetector:
         """Everything that the next frame is judged by, as arrays by name."""
         return {"pictures": np.array(self._pictures, np.float32).reshape(-1, HEIGHT, WIDTH)}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Go on from a `state`."""
         self._pictures.clear()
         self._pictures.extend(state["pictures"])

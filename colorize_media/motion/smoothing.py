@@ -7,7 +7,6 @@ most ``look_ahead`` frames. The caller keeps whatever belongs to a frame (luma, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,6 +27,7 @@ from colorize_media.motion.averaging import (
 )
 from colorize_media.motion.flow import Luma, Motion, luma_on_grid, motion_back, motion_both_ways
 from colorize_media.motion.shots import is_lost
+from colorize_media.motion.state import State, Stateful, joined_state, restore_joined
 from colorize_media.options import SMOOTHING, Smoothing
 
 # How much of a neighbour counts where the motion can be followed: in the first average, in the second one, which runs
@@ -65,10 +65,11 @@ class SmoothingInput:
     motions: tuple[Motion, Motion] | None = None
 
 
-class Smoother(Protocol):
+class Smoother(Stateful, Protocol):
     """A stage over time. ``push`` takes the next frame, ``flush`` ends the video; both give the frames that are ready.
 
-    After n pushes at least n − ``look_ahead`` frames have come out, in order; after ``flush`` all n have, and the stage
+    `state` and `restore` include the frames that are held back: they come out first, and all colours are the same bit for
+    bit. After n pushes at least n − ``look_ahead`` frames have come out, in order; after ``flush`` all n have, and the stage
     is as new. What comes out is the caller's own: the stage neither keeps nor changes it.
     """
 
@@ -87,17 +88,6 @@ class Smoother(Protocol):
 
     def flush(self) -> list[AB]:
         """Give the rest, and forget everything."""
-        ...
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that was carried over from the frames so far, as arrays by name; those held back included."""
-        ...
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a `state` in a fresh stage of the same settings, in another process too.
-
-        The next frames give the same colours, bit for bit; first those that were held back.
-        """
         ...
 
 
@@ -123,7 +113,7 @@ class Off:
         """Nothing."""
         return {}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Nothing to go on from."""
 
 
@@ -184,7 +174,7 @@ class Fast:
         sums = {f"sums{index}": field for index, field in enumerate(self._sums)}
         return {"luma": self._luma, "vividness": self._vividness.state(), **sums}
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Go on after that frame."""
         if state:
             self._luma = state["luma"]
@@ -278,7 +268,7 @@ class Best:
         if self._past_again is not None:
             state["past_again"] = self._past_again
         if self._anchors is not None:
-            state |= {f"anchors.{name}": array for name, array in self._anchors.state().items()}
+            state |= joined_state({"anchors": self._anchors})
         if self._held:
             first = self._held[0]
             state["past"] = first.past
@@ -289,15 +279,12 @@ class Best:
                 state |= {f"ab{index}": held.ab, f"luma{index}": held.luma}
         return state
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Go on from there. The window's frames after the first are pushed again: that fills it with the same."""
         self.flush()
         self._past_again = state.get("past_again")
         if self._anchors is not None:
-            prefix = "anchors."
-            self._anchors.restore(
-                {name[len(prefix) :]: array for name, array in state.items() if name.startswith(prefix)}
-            )
+            restore_joined({"anchors": self._anchors}, state)
         for index, mixing in enumerate(state.get("mixing", ())):
             ab, luma = state[f"ab{index}"], state[f"luma{index}"]
             if index:

@@ -2,6 +2,7 @@
 
 colorize     colorize_video, and what a film's colours depend on
 pipeline     the one frame loop
+color_stage  its middle: own colours, network and smoothing as one stage
 opening      the film opened as the options ask for it, and whether it has colour
 reader       frames with their exact time
 clip         a part of a film

@@ -13,19 +13,24 @@ from colorize_media.options import ColorizeOptions, that_change, that_decide
 from colorize_media.version import __version__
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.opening import open_video, survey_of
-from colorize_media.video.pipeline import color_frames
+from colorize_media.video.pipeline import LIMITS, Limits, color_frames
 from colorize_media.video.writer import Writer
 
 
 def colorize_video(
-    source: Path, target: Path, colorizer: Colorizer, options: ColorizeOptions, on_event: OnEvent = ignore
+    source: Path,
+    target: Path,
+    colorizer: Colorizer,
+    options: ColorizeOptions,
+    on_event: OnEvent = ignore,
+    limits: Limits = LIMITS,
 ) -> Result:
     """Colour one film; returns Done, or Skipped if its frames have colour already (unless ``options.force``).
 
     In a film that is partly in colour the shots that are keep their own chroma (unless ``options.force``). Every frame
     keeps its Y plane and its time; other streams are copied. What a run that was stopped has finished is gone on with.
     Raises a FileProblem or EnvironmentProblem; then there is no output. ``on_event`` gets Started, Resumed, Advanced and
-    Warned; telling the result is the caller's.
+    Warned; telling the result is the caller's. ``limits``: see `pipeline.Limits`.
     """
     begun = time.monotonic()
     with open_video(source, options) as reader:
@@ -38,7 +43,7 @@ def colorize_video(
         try:
             with writer:
                 on_event(Started(source, target, "video", reader.frames_estimate, decision.told, decision.what))
-                count = color_frames(reader, writer, colorizer, options, found, on_event)
+                count = color_frames(reader, writer, colorizer, options, found, on_event, limits)
         except BaseException:
             if writer.kept is not None:
                 on_event(Warned(source, f"the same command goes on from what is finished, which is in {writer.kept}"))

@@ -6,9 +6,10 @@ comes along as the truth. Memory is bounded by the longest look-ahead, not by th
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,30 +20,34 @@ import torch
 from numpy.typing import NDArray
 
 from colorize_media.color.planes import COLORSPACE
-from colorize_media.color.spaces import YCbCrSpec, rgb_to_lab
+from colorize_media.color.spaces import rgb_to_lab
 from colorize_media.errors import InputMissing, NoPicture
 from colorize_media.files.formats import VIDEO_SUFFIXES
 from colorize_media.judge.survey import FEWEST_SAMPLES, survey
-from colorize_media.motion.shots import CutDetector, DissolveDetector
-from colorize_media.motion.smoothing import SmoothingInput, make_smoother
+from colorize_media.motion.averaging import AB
+from colorize_media.motion.keyframes import EveryFrame
+from colorize_media.motion.smoothing import Smoother, SmoothingInput, make_smoother
+from colorize_media.motion.state import State
 from colorize_media.network.colorizer import Colorizer
-from colorize_media.network.seen import lightness_batch, luma_bytes, working_luma, working_shape
-from colorize_media.options import SMOOTHING, Smoothing
+from colorize_media.network.seen import working_luma, working_shape
+from colorize_media.options import SMOOTHING, ColorizeOptions, Smoothing
+from colorize_media.video.color_stage import ColoredFrame, ColorStage, DecodedFrame, network_on
+from colorize_media.video.own_color import ColorShots
 from colorize_media.video.reader import Frame, Reader, VideoGeometry
 
 
 @dataclass(frozen=True)
-class ColoredFrame:
+class FrameInAllWays:
     """``luma (H, W)`` uint8 as the network saw it, the ab ``(h, w, 2)`` of each way, the true ab or None."""
 
     luma: NDArray[np.uint8]
-    shown: dict[Smoothing, NDArray[np.float32]]
-    truth: NDArray[np.float32] | None
+    shown: dict[Smoothing, AB]
+    truth: AB | None
     cut: bool
 
 
-class FilmInAllWays:
-    """One film: iterate once over its `ColoredFrame`. ``limit`` 0 takes all frames.
+class VideoInAllWays:
+    """One film: iterate once over its `FrameInAllWays`. ``limit`` 0 takes all frames.
 
     After that ``seconds`` has what the network and each way took. Raises FileProblems.
     """
@@ -53,64 +58,97 @@ class FilmInAllWays:
         self.path = path
         self.seconds: dict[str, float] = {"network": 0.0, **dict.fromkeys(SMOOTHING, 0.0)}
         self._colorizer = colorizer
-        self._working_size, self._vividness, self._limit = working_size, vividness, limit
+        self._options = ColorizeOptions(working_size=working_size, vividness=vividness)
+        self._limit = limit or None
 
-    def __iter__(self) -> Iterator[ColoredFrame]:
-        smoothers = {way: make_smoother(way) for way in SMOOTHING}
-        ready: dict[Smoothing, deque[NDArray[np.float32]]] = {way: deque() for way in SMOOTHING}
-        waiting: deque[tuple[NDArray[np.uint8], NDArray[np.float32] | None, bool]] = deque()
-        cuts, dissolves = CutDetector(), DissolveDetector()
-
-        def aligned() -> Iterator[ColoredFrame]:
-            while all(ready.values()):
-                luma, truth, cut = waiting.popleft()
-                yield ColoredFrame(luma, {way: queue.popleft() for way, queue in ready.items()}, truth, cut)
-
-        for luma, ab, truth in self._colored():
-            cut = cuts.is_cut(luma)
-            mixing = dissolves.is_mixing(luma, cut=cut)
-            waiting.append((luma, truth, cut))
-            for way, smoother in smoothers.items():
-                begun = time.perf_counter()
-                ready[way] += smoother.push(SmoothingInput(ab, luma, cut, mixing))
-                self.seconds[way] += time.perf_counter() - begun
-            yield from aligned()
-        for way, smoother in smoothers.items():
-            begun = time.perf_counter()
-            ready[way] += smoother.flush()
-            self.seconds[way] += time.perf_counter() - begun
-        yield from aligned()
-
-    def _colored(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32] | None]]:
-        """Luma, per-frame ab and true ab of each frame."""
+    def __iter__(self) -> Iterator[FrameInAllWays]:
         with Reader(self.path) as reader:
-            samples = reader.sample(FEWEST_SAMPLES)
-            has_truth = bool(samples) and survey(samples).kind == "color"
-            geometry = reader.geometry
-            lying = geometry.lying_size(working_shape(*geometry.upright_size, self._working_size))
-            spec, batch = geometry.spec, []
-            for count, item in enumerate(reader, 1):
-                small = geometry.upright(working_luma(item.luma, lying))
-                batch.append((small, _true_ab(item, geometry, lying) if has_truth else None))
-                if len(batch) >= self._colorizer.batch_size or count == self._limit:
-                    yield from self._through_network(batch, spec)
-                    batch = []
-                if count == self._limit:
-                    return
-            if batch:
-                yield from self._through_network(batch, spec)
+            stage = self._stage(reader.geometry)
+            for item in self._decoded(reader):
+                yield from map(_with_truth, stage.push(item))
+            yield from map(_with_truth, stage.flush())
 
-    def _through_network(
-        self, batch: list[tuple[NDArray[np.float32], NDArray[np.float32] | None]], spec: YCbCrSpec
-    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32] | None]]:
-        begun = time.perf_counter()
-        colors = self._colorizer.colors(lightness_batch([small for small, _ in batch], spec), vividness=self._vividness)
-        self.seconds["network"] += time.perf_counter() - begun
-        for (small, truth), ab in zip(batch, colors, strict=True):
-            yield luma_bytes(small, spec), ab, truth
+    def _stage(self, geometry: VideoGeometry) -> ColorStage[AB | None, _Steadied]:
+        """As the film loop's, but that all smoothers follow one network, and that no frame keeps its own colour."""
+        network = network_on(self._colorizer, geometry.spec, self._options)
+
+        def timed(frames: Any) -> list[AB]:
+            begun = time.perf_counter()
+            colors = network(frames)
+            self.seconds["network"] += time.perf_counter() - begun
+            return colors
+
+        coloring = EveryFrame(timed, self._colorizer.batch_size)
+        return ColorStage(ColorShots(None), coloring, _SideBySide(self.seconds), geometry.spec)
+
+    def _decoded(self, reader: Reader) -> Iterator[DecodedFrame[AB | None]]:
+        """The frames' luma, each with its true ab if the film has colour."""
+        samples = reader.sample(FEWEST_SAMPLES)
+        has_truth = bool(samples) and survey(samples).kind == "color"
+        geometry = reader.geometry
+        lying = geometry.lying_size(working_shape(*geometry.upright_size, self._options.working_size))
+        for frame in itertools.islice(reader, self._limit):
+            small = geometry.upright(working_luma(frame.luma, lying))
+            yield DecodedFrame(_true_ab(frame, geometry, lying) if has_truth else None, small, None)
 
 
-def find_films(path: Path) -> list[Path]:
+@dataclass(frozen=True)
+class _Steadied:
+    """The ab ``(h, w, 2)`` of one frame by way of smoothing, and the luma and the cut that all were given."""
+
+    shown: dict[Smoothing, AB]
+    luma: NDArray[np.uint8]
+    cut: bool
+
+
+class _SideBySide:
+    """All smoothers as one: a frame comes out when it has come out of each. Adds what each took to ``seconds``."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+        self._smoothers: dict[Smoothing, Smoother] = {way: make_smoother(way) for way in SMOOTHING}
+        self._ready: dict[Smoothing, deque[AB]] = {way: deque() for way in SMOOTHING}
+        self._waiting: deque[SmoothingInput] = deque()
+
+    def push(self, item: SmoothingInput) -> list[_Steadied]:
+        """The next frame."""
+        self._waiting.append(item)
+        return self._each(lambda smoother: smoother.push(item))
+
+    def end_shot(self) -> list[_Steadied]:
+        """The rest; the next frame begins a shot."""
+        return self._each(lambda smoother: smoother.end_shot())
+
+    def flush(self) -> list[_Steadied]:
+        """The rest."""
+        return self._each(lambda smoother: smoother.flush())
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A comparison is not gone on with."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Nothing to go on from."""
+
+    def _each(self, step: Callable[[Smoother], list[AB]]) -> list[_Steadied]:
+        for way, smoother in self._smoothers.items():
+            begun = time.perf_counter()
+            self._ready[way] += step(smoother)
+            self._seconds[way] += time.perf_counter() - begun
+        aligned = []
+        while all(self._ready.values()):
+            item = self._waiting.popleft()
+            aligned.append(_Steadied({way: ab.popleft() for way, ab in self._ready.items()}, item.luma, item.cut))
+        return aligned
+
+
+def _with_truth(colored: ColoredFrame[AB | None, _Steadied]) -> FrameInAllWays:
+    steadied = colored.colors
+    assert steadied is not None  # no frame keeps its own colour where nothing is judged
+    return FrameInAllWays(steadied.luma, steadied.shown, colored.frame, steadied.cut)
+
+
+def find_videos(path: Path) -> list[Path]:
     """The films in a folder (not in those below it), sorted; a file is itself. Raises InputMissing, NoPicture."""
     if path.is_file():
         return [path]

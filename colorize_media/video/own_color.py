@@ -13,7 +13,6 @@ strong (colour comes up in a shot that began in fog; exact grey behind a cut tha
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from colorize_media.judge.monochrome import Evidence, evidence
 from colorize_media.judge.survey import Picture
 from colorize_media.motion.shots import CutDetector, DissolveDetector, is_blank
+from colorize_media.motion.state import State, Stateful, joined_state, restore_joined
 
 SIDE = 64  # pixels, short side of the pictures judged, as `monochrome` judges them
 LOOK_AHEAD = 6  # frames, a quarter of a second
@@ -86,6 +86,7 @@ class ColorShots(Generic[T]):
         self.own = bool(among_color) if own is None else own
         self._among_color = among_color
         self._cuts, self._dissolves = CutDetector(), DissolveDetector()
+        self._detectors: dict[str, Stateful] = {"cuts": self._cuts, "dissolves": self._dissolves}
         self._waiting: deque[_Waiting[T]] = deque()
         self._again: deque[_Known] = deque()  # what is known of frames that will be pushed again
         self._age = 0  # of the last frame pushed
@@ -118,17 +119,15 @@ class ColorShots(Generic[T]):
         return {
             "counts": np.array(counts, np.int64),
             "waiting": np.array([(frame.cut, frame.mixing, frame.age) for frame in waiting], np.int64).reshape(-1, 3),
-            **{f"cuts.{name}": array for name, array in self._cuts.state().items()},
-            **{f"dissolves.{name}": array for name, array in self._dissolves.state().items()},
+            **joined_state(self._detectors),
         }
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, state: State) -> None:
         """Go on from a `state` in a fresh stage. The frames that were held back must be pushed first, as before."""
         own, decided, self._age, self._since_dissolve, shown = (int(count) for count in state["counts"])
         self.own, self._decided, self._shown = bool(own), bool(decided), None if shown < 0 else bool(shown)
         self._again = deque(_Known(bool(cut), bool(mixing), int(age)) for cut, mixing, age in state["waiting"])
-        for name, detector in (("cuts.", self._cuts), ("dissolves.", self._dissolves)):
-            detector.restore({key[len(name) :]: array for key, array in state.items() if key.startswith(name)})
+        restore_joined(self._detectors, state)
 
     def _give(self, count: int) -> list[ShotFrame[T]]:
         return [self._next() for _ in range(count)]
@@ -140,13 +139,14 @@ class ColorShots(Generic[T]):
         self._decided &= not (head.cut or head.blank)
         self._since_dissolve = 0 if head.mixing else self._since_dissolve + 1
         if self._among_color is not None:
-            self._decide(head)
+            self._settle(head)
         changed = self._shown is not None and self._shown != self.own
         self._shown = self.own
         self._waiting.popleft()
         return ShotFrame(head.item, head.luma, head.cut or changed, head.mixing, self.own)
 
-    def _decide(self, head: _Waiting[T]) -> None:
+    def _settle(self, head: _Waiting[T]) -> None:
+        """Whether the frames from ``head`` on are in colour, where its shot is open or what is seen contradicts."""
         witnesses = [frame for frame in self._waiting if frame.age % STRIDE == 0] or [head]
         if not self._decided:
             said = [self._ask(frame) for frame in witnesses]
@@ -156,11 +156,12 @@ class ColorShots(Generic[T]):
             return
         if len(self._waiting) <= self.look_ahead:
             return  # the shot ends: too few are left to agree
+        after_dissolve = self._since_dissolve < DISSOLVE_MEMORY
+        if not after_dissolve and head.age % PATROL:
+            return
         other = "monochrome" if self.own else "color"
-        if self._since_dissolve < DISSOLVE_MEMORY:
-            self.own ^= all(self._ask(frame) == other for frame in witnesses)
-        elif head.age % PATROL == 0:
-            self.own ^= all(self._ask(frame, strong=True) == other for frame in witnesses)
+        if all(self._ask(frame, strong=not after_dissolve) == other for frame in witnesses):
+            self.own = not self.own
 
     def _ask(self, frame: _Waiting[T], *, strong: bool = False) -> Evidence:
         if frame.picture is None:

@@ -2,8 +2,8 @@
 
 A film runs through three threads joined by bounded queues: decoding (and shrinking the luma), network and smoothing (the
 caller's thread), chroma planes and encoding. Each hands on frames in order; an exception in any of them stops the others
-and is raised in the caller. Memory: at most `QUEUE_BYTES` of decoded frames per queue and `HELD_BYTES` (or three frames)
-that wait for the smoother, whatever the film's length.
+and is raised in the caller. Memory: at most `QUEUE_BYTES` of decoded frames per queue and what `ColorStage` holds, whatever
+the film's length.
 
 The film is written in segments, each with the state that the loop goes on from behind it: a killed job decodes up to
 there again, which is quick, and then goes on as if nothing had happened. (It does not seek there: where a file's index,
@@ -15,14 +15,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
 import cv2
-import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.color.planes import chroma_planes, has_chroma, small_rgb
@@ -30,22 +28,24 @@ from colorize_media.color.table import chroma_table
 from colorize_media.errors import DamagedMedia
 from colorize_media.events import Advanced, OnEvent, Resumed, ignore
 from colorize_media.judge.survey import Survey
-from colorize_media.motion.keyframes import Colored, Coloring, EveryFrame, Keyframes
-from colorize_media.motion.smoothing import SmoothingInput, make_smoother
+from colorize_media.motion.averaging import AB
+from colorize_media.motion.state import State
 from colorize_media.network.colorizer import Colorizer
-from colorize_media.network.seen import lightness_batch, luma_bytes, working_luma, working_shape
+from colorize_media.network.seen import working_luma, working_shape
 from colorize_media.options import ColorizeOptions
-from colorize_media.video.own_color import SIDE, ColorShots, ShotFrame
-from colorize_media.video.reader import Frame, Reader, VideoGeometry
+from colorize_media.video.color_stage import (
+    LEAST_SEGMENT,
+    MOST_SEGMENT,
+    ColoredFrame,
+    ColorStage,
+    DecodedFrame,
+    make_color_stage,
+)
+from colorize_media.video.own_color import SIDE
+from colorize_media.video.reader import Frame, Reader
 
 QUEUE_BYTES = 192 * 2**20  # decoded frames waiting in one queue; 4K 4:2:0 8 bit takes 12 MB a frame
-HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahead; it shrinks for 4K and more
 MOST_QUEUED = 64  # frames; more only delays an interrupt
-# A segment costs a key frame (encoders set one in 250 frames anyway) and, killed, at most its own work. Counted in frames,
-# because work is: a second of film can be one frame or sixty, and take a minute or none.
-LEAST_SEGMENT = 250  # frames; then it ends with the next cut
-MOST_SEGMENT = 500  # frames; then without one
-ADVANCE_EVERY = 0.2  # seconds between progress events
 
 
 class Sink(Protocol):
@@ -58,7 +58,19 @@ class Sink(Protocol):
 
     def state(self) -> dict[str, NDArray[Any]]: ...
 
-    def end_segment(self, state: Mapping[str, NDArray[Any]]) -> None: ...
+    def end_segment(self, state: State) -> None: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long segments are, in frames as `ColorStage` has it, and the seconds between two progress events."""
+
+    least_segment: int = LEAST_SEGMENT
+    most_segment: int = MOST_SEGMENT
+    advance_every: float = 0.2
+
+
+LIMITS = Limits()
 
 
 @dataclass
@@ -77,82 +89,66 @@ def color_frames(
     options: ColorizeOptions,
     found: Survey | None,
     on_event: OnEvent = ignore,
+    limits: Limits = LIMITS,
 ) -> FrameCount:
     """Colour all frames of the reader into the sink; ``found`` is what `survey_of` says."""
-    loop = _FilmLoop(reader, sink, colorizer, options, found, on_event)
+    judged = not options.force and has_chroma(reader.geometry.pixel_format)
+    among_color = (found is not None and found.kind == "mixed") if judged else None
+    stage = make_color_stage(
+        colorizer,
+        reader.geometry,
+        options,
+        among_color,
+        least_segment=limits.least_segment,
+        most_segment=limits.most_segment,
+    )
+    if sink.frames:
+        on_event(Resumed(reader.path, sink.frames, sink.position))
+    loop = _Loop(reader, sink, stage, on_event, limits.advance_every, options.working_size, judged=judged)
     loop.run()
-    return loop.count
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """A frame on its way to the network; ``small`` is its upright working luma in codes, ``seen`` its own colours."""
-
-    frame: Frame
-    small: NDArray[np.float32]
-    seen: NDArray[np.uint8] | None
-
-
-@dataclass(frozen=True)
-class _Colored:
-    """A frame on its way to the encoder; ``ab (h, w, 2)`` is upright, on the coarse grid; None leaves its own chroma."""
-
-    frame: Frame
-    ab: NDArray[np.float32] | None
+    return FrameCount(loop.frames, stage.own_frames, stage.own_shots)
 
 
 @dataclass(frozen=True)
 class _SegmentEnd:
     """Behind the last frame of a segment: what the loop goes on from."""
 
-    state: dict[str, NDArray[Any]]
-
-
-class _Stage(Protocol):
-    """What carries something from frame to frame."""
-
-    def state(self) -> dict[str, NDArray[Any]]: ...
-
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None: ...
+    state: State
 
 
 class _Stopped(Exception):
     """Another thread failed or the caller was interrupted: leave quietly."""
 
 
-class _FilmLoop:
-    """The threads of one film. `run` returns when all frames are encoded, or raises what stopped it."""
+class _Loop:
+    """The threads of one film. `run` returns when all frames are encoded, or raises what stopped it.
+
+    ``frames`` the film has so far in the sink, those of earlier runs included.
+    """
 
     def __init__(
         self,
         reader: Reader,
-        writer: Sink,
-        colorizer: Colorizer,
-        options: ColorizeOptions,
-        found: Survey | None,
+        sink: Sink,
+        stage: ColorStage[Frame, AB],
         on_event: OnEvent,
+        advance_every: float,
+        working_size: int,
+        *,
+        judged: bool,
     ) -> None:
-        geometry = reader.geometry
-        judged = not options.force and has_chroma(geometry.pixel_format)
-        self._among_color = (found is not None and found.kind == "mixed") if judged else None
-        self._state = writer.state()
-        self._done = writer.frames  # by an earlier run
-        # Behind them come frames that wait in the smoother.
-        counts: list[int] = self._state["frames"].tolist() if self._state else [self._done, 0, 0]
-        self._pushed = counts[0]
-        self.count = FrameCount(self._done, counts[1], counts[2])
-        if self._done:
-            on_event(Resumed(reader.path, self._done, writer.position))
-        self._reader = reader
-        self._writer = writer
-        self._colorizer = colorizer
-        self._options = options
-        self._on_event = on_event
-        self._geometry = geometry
-        self._shape = working_shape(*geometry.upright_size, options.working_size)
-        waiting = max(2, min(MOST_QUEUED, QUEUE_BYTES // _frame_bytes(geometry)))
-        self._decoded: queue.Queue[_Decoded | None] = queue.Queue(waiting)
-        self._colored: queue.Queue[_Colored | _SegmentEnd | None] = queue.Queue(waiting)
+        self.frames = self._done = sink.frames
+        if state := sink.state():
+            stage.restore(state, self._done)
+        self._read_before = max(stage.pushed, self._done)  # some of them wait in the smoother
+        self._reader, self._sink, self._stage = reader, sink, stage
+        self._on_event, self._advance_every = on_event, advance_every
+        self._judged = judged
+        self._geometry = geometry = reader.geometry
+        self._shape = working_shape(*geometry.upright_size, working_size)
+        waiting = max(2, min(MOST_QUEUED, QUEUE_BYTES // geometry.frame_bytes))
+        self._decoded: queue.Queue[DecodedFrame[Frame] | None] = queue.Queue(waiting)
+        self._colored: queue.Queue[ColoredFrame[Frame, AB] | _SegmentEnd | None] = queue.Queue(waiting)
         self._stop = threading.Event()
         self._problem: BaseException | None = None
         self._told = 0.0
@@ -166,11 +162,7 @@ class _FilmLoop:
         for thread in threads:
             thread.start()
         try:
-            self._color()
-        except _Stopped:
-            pass
-        except BaseException as error:
-            self._fail(error)
+            self._guarded(self._color)
         finally:
             for thread in threads:
                 thread.join()
@@ -209,137 +201,62 @@ class _FilmLoop:
         raise _Stopped
 
     def _decode(self) -> None:
-        lying = self._geometry.lying_size(self._shape)
+        """Frames from the first on that is not done yet."""
+        geometry, lying = self._geometry, self._geometry.lying_size(self._shape)
         count = 0
         for frame in self._reader:
             count += 1
             if self._stop.is_set():
                 raise _Stopped
             if frame.index >= self._done:
-                small = self._geometry.upright(working_luma(frame.luma, lying))
-                judged = self._among_color is not None
-                seen = small_rgb(frame.source, frame.luma, self._geometry.spec, SIDE) if judged else None
-                self._put(self._decoded, _Decoded(frame, small, seen))
-        if count < self._pushed:
+                small = geometry.upright(working_luma(frame.luma, lying))
+                picture = small_rgb(frame.source, frame.luma, geometry.spec, SIDE) if self._judged else None
+                self._put(self._decoded, DecodedFrame(frame, small, picture))
+        if count < self._read_before:
             raise DamagedMedia(
                 "the film ends earlier than when it was read before",
                 path=self._reader.path,
-                why=f"{count} frames could be decoded, {self._pushed} at that time",
+                why=f"{count} frames could be decoded, {self._read_before} at that time",
                 hint="run the same command again: it begins anew",
             )
         self._put(self._decoded, None)
 
     def _color(self) -> None:
-        """Batches through the network, then frame by frame through the smoother.
-
-        Frames of shots in colour go around both, in their order: a shot's border ends the batch and the smoother's shot.
-        Segments end where no frame waits for the network; those that wait for their shot's decision are decoded again.
-        """
-        options = self._options
-        shots: ColorShots[_Decoded] = ColorShots(self._among_color)
-
-        def network(frames: Sequence[ShotFrame[_Decoded]]) -> list[NDArray[np.float32]]:
-            lightness = lightness_batch([frame.item.small for frame in frames], self._geometry.spec)
-            return list(self._colorizer.colors(lightness, vividness=options.vividness, refine=options.refine))
-
-        coloring: Coloring[ShotFrame[_Decoded]] = EveryFrame(network, self._colorizer.batch_size)
-        most_held = HELD_BYTES // _frame_bytes(self._geometry) - shots.look_ahead
-        if options.every > 1:
-            coloring = Keyframes(network, options.every)
-            most_held -= coloring.look_ahead
-        smoother = make_smoother(options.smoothing, most_held)
-        held: deque[Frame] = deque()  # frames whose colours the smoother still keeps
-        stages: dict[str, _Stage] = {"shots": shots, "coloring": coloring, "smoother": smoother}
-        if self._state:
-            for name, stage in stages.items():
-                stage.restore(_named(self._state, name))
-        pushed, begun, ended = self._pushed, self._done, self._done  # frames in all, before the segment, handed on
-        cut_since = False  # when last no frame waited for the network
-
-        def hand_on(colors: list[NDArray[np.float32]]) -> None:
-            nonlocal ended
-            for ab in colors:
-                self._put(self._colored, _Colored(held.popleft(), ab))
-            ended += len(colors)
-
-        def smooth(ready: list[Colored[ShotFrame[_Decoded]]]) -> None:
-            nonlocal pushed
-            for colored in ready:
-                shown = colored.item
-                held.append(shown.item.frame)
-                item = SmoothingInput(colored.ab, shown.luma, shown.cut, shown.mixing, colored.motions)
-                hand_on(smoother.push(item))
-            pushed += len(ready)
-
-        def take(ready: list[ShotFrame[_Decoded]]) -> None:
-            nonlocal pushed, ended, cut_since
-            for shown in ready:
-                cut_since |= shown.cut
-                if not shown.own:
-                    smooth(coloring.push(shown, shown.luma, cut=shown.cut))
-                    continue
-                smooth(coloring.end_shot())
-                hand_on(smoother.end_shot())
-                self._put(self._colored, _Colored(shown.item.frame, None))
-                pushed += 1
-                ended += 1
-                self.count.own_shots += shown.cut or not self.count.own_frames
-                self.count.own_frames += 1
-
-        def end_segment() -> None:
-            nonlocal begun, cut_since
-            state = {f"{name}.{key}": array for name, stage in stages.items() for key, array in stage.state().items()}
-            counts = np.array([pushed, self.count.own_frames, self.count.own_shots], np.int64)
-            self._put(self._colored, _SegmentEnd({"frames": counts, **state}))
-            begun, cut_since = ended, False
-
+        stage = self._stage
         while (item := self._get(self._decoded)) is not None:
-            if item.frame.index < self._pushed:
-                held.append(item.frame)
-                continue
-            take(shots.push(item, luma_bytes(item.small, self._geometry.spec), item.seen))
-            if coloring.idle:
-                if ended - begun >= (LEAST_SEGMENT if cut_since else MOST_SEGMENT):
-                    end_segment()
-                cut_since = False
-        take(shots.flush())
-        smooth(coloring.end_shot())
-        hand_on(smoother.flush())
+            self._hand_on(stage.push(item))
+            if stage.segment_due:
+                self._put(self._colored, _SegmentEnd(stage.end_segment()))
+        self._hand_on(stage.flush())
         self._put(self._colored, None)
 
+    def _hand_on(self, ready: list[ColoredFrame[Frame, AB]]) -> None:
+        for item in ready:
+            self._put(self._colored, item)
+
     def _encode(self) -> None:
-        geometry = self._geometry
-        table = chroma_table(geometry.spec.matrix)
-        size = (geometry.chroma_width, geometry.chroma_height)
         while (item := self._get(self._colored)) is not None:
             if isinstance(item, _SegmentEnd):
-                self._writer.end_segment(item.state)
+                self._sink.end_segment(item.state)
                 continue
-            if item.ab is None:
-                chroma: NDArray[Any] = chroma_planes(item.frame.source, geometry.spec, geometry.output_format)
-            else:
-                lying = geometry.lying(item.ab)
-                ab: NDArray[Any] = cv2.resize(lying, size, interpolation=cv2.INTER_CUBIC)
-                luma = item.frame.luma
-                if luma.shape[::-1] != size:
-                    luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-                chroma = table.planes(luma, ab, geometry.spec)
-            self._writer.write(item.frame, chroma)
-            self.count.frames += 1
+            self._sink.write(item.frame, self._chroma(item))
+            self.frames += 1
             self._tell(item.frame.pts * item.frame.time_base)
+
+    def _chroma(self, item: ColoredFrame[Frame, AB]) -> NDArray[Any]:
+        """The frame's planes to write, ``(chroma_height, chroma_width, 2)``: its own, or those of its new colours."""
+        geometry = self._geometry
+        if item.colors is None:
+            return chroma_planes(item.frame.source, geometry.spec, geometry.output_format)
+        size = (geometry.chroma_width, geometry.chroma_height)
+        ab: NDArray[Any] = cv2.resize(geometry.lying(item.colors), size, interpolation=cv2.INTER_CUBIC)
+        luma: NDArray[Any] = item.frame.luma
+        if luma.shape[::-1] != size:
+            luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+        return chroma_table(geometry.spec.matrix).planes(luma, ab, geometry.spec)
 
     def _tell(self, position: Fraction) -> None:
         now = time.monotonic()
-        if now - self._told >= ADVANCE_EVERY:
+        if now - self._told >= self._advance_every:
             self._told = now
-            self._on_event(Advanced(self._reader.path, self.count.frames, position))
-
-
-def _named(state: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
-    """One stage's part of the loop's state."""
-    return {key.removeprefix(f"{name}."): array for key, array in state.items() if key.startswith(f"{name}.")}
-
-
-def _frame_bytes(geometry: VideoGeometry) -> int:
-    """What one waiting frame holds: the decoder's picture and our copy of its luma, at most 4:4:4."""
-    return geometry.width * geometry.height * (4 if geometry.spec.bits == 8 else 8)
+            self._on_event(Advanced(self._reader.path, self.frames, position))

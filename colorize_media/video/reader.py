@@ -131,6 +131,11 @@ class VideoGeometry:
     display_matrix: tuple[int, ...] | None = None
 
     @property
+    def frame_bytes(self) -> int:
+        """What one waiting frame holds: the decoder's picture and our copy of its luma, at most 4:4:4."""
+        return self.width * self.height * (4 if self.spec.bits == 8 else 8)
+
+    @property
     def upright_size(self) -> tuple[int, int]:
         """Height and width of the film as it is shown: turned upright, with square pixels; in pixels of its lines."""
         width = round(self.width * (self.sample_aspect_ratio or 1))

@@ -146,10 +146,8 @@ def test_plain_progress_lines_off_a_terminal(
     photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import colorize_media.cli.console as console
-    import colorize_media.video.pipeline as pipeline
 
     monkeypatch.setattr(console, "PLAIN_EVERY", 0.0)
-    monkeypatch.setattr(pipeline, "ADVANCE_EVERY", 0.0)
     film = make_video(photo.with_name("film.mkv"), frames=12)
     assert run([str(film), "--force", "--model", str(fresh_weights)]) == 0
     told = capsys.readouterr().err

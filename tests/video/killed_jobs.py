@@ -24,24 +24,17 @@ import torch
 from colorize_media.events import Advanced, Event, Resumed
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.video import pipeline
 from colorize_media.video.colorize import colorize_video
+from colorize_media.video.pipeline import Limits
 
-
-def shorten(monkeypatch: Any = None) -> None:
-    """Segments of a few frames, told one by one."""
-    for name, value in (("LEAST_SEGMENT", 8), ("MOST_SEGMENT", 16), ("ADVANCE_EVERY", 0.0)):
-        if monkeypatch is None:
-            setattr(pipeline, name, value)
-        else:
-            monkeypatch.setattr(pipeline, name, value)
+SHORT = Limits(least_segment=8, most_segment=16, advance_every=0.0)
+"""Segments of a few frames, told one by one."""
 
 
 def main(job: dict[str, Any]) -> dict[str, Any]:
     """All the processes, one after the other."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    shorten()
     colorizer = Colorizer(job["weights"], "cpu", batch_size=3)  # it has computed nothing yet, so it can be forked
     killed, resumed = 0, []
     plans = [("frames", count) for count in job.get("frames", [])] or [("renames", job["renames"])] * 100
@@ -96,7 +89,7 @@ def run_one(job: dict[str, Any], colorizer: Colorizer, kind: str, count: int, re
     values = {
         name: Fraction(value) if name in ("start", "duration") else value for name, value in job["options"].items()
     }
-    colorize_video(Path(job["source"]), Path(job["target"]), colorizer, ColorizeOptions(**values), on_event)
+    colorize_video(Path(job["source"]), Path(job["target"]), colorizer, ColorizeOptions(**values), on_event, SHORT)
 
 
 if __name__ == "__main__":

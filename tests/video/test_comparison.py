@@ -17,7 +17,7 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import SMOOTHING, ColorizeOptions
 from colorize_media.training.video_evaluation import BASELINE, TRUTH, FilmScore, format_films, score_film, summary
 from colorize_media.video.colorize import colorize_video
-from colorize_media.video.comparison import FilmInAllWays, find_films
+from colorize_media.video.comparison import VideoInAllWays, find_videos
 from tests.made.films import decode, grey_frames, make_video
 
 
@@ -49,8 +49,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def in_all_ways(path: Path, colorizer: Colorizer, limit: int = 0) -> FilmInAllWays:
-    return FilmInAllWays(path, colorizer, working_size=64, limit=limit)
+def in_all_ways(path: Path, colorizer: Colorizer, limit: int = 0) -> VideoInAllWays:
+    return VideoInAllWays(path, colorizer, working_size=64, limit=limit)
 
 
 def test_every_frame_comes_once_in_all_ways_and_aligned(films: Path, colorizer: Colorizer) -> None:
@@ -93,12 +93,12 @@ def test_limit_is_a_number_of_frames(films: Path, colorizer: Colorizer, limit: i
 
 
 def test_films_of_a_folder(films: Path, tmp_path: Path) -> None:
-    assert [file.name for file in find_films(films)] == ["color.mkv", "grey.mkv"]
-    assert find_films(films / "grey.mkv") == [films / "grey.mkv"]
+    assert [file.name for file in find_videos(films)] == ["color.mkv", "grey.mkv"]
+    assert find_videos(films / "grey.mkv") == [films / "grey.mkv"]
     with pytest.raises(NoPicture, match="no film in this folder"):
-        find_films(tmp_path)
+        find_videos(tmp_path)
     with pytest.raises(InputMissing, match="no such folder"):
-        find_films(tmp_path / "nowhere")
+        find_videos(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("frames", [2, 31])

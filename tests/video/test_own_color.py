@@ -26,7 +26,7 @@ from colorize_media.video.colorize import colorize_video
 from colorize_media.video.own_color import LOOK_AHEAD, PATROL, ColorShots, ShotFrame
 from tests.made.clips import pan
 from tests.made.films import decode, make_video
-from tests.video.killed_jobs import shorten
+from tests.video.killed_jobs import SHORT
 
 Picture = NDArray[np.uint8]
 SIZE = (192, 128)
@@ -115,12 +115,11 @@ def test_stages_that_hold_frames_back_keep_their_order(tmp_path: Path, colorizer
 
 @pytest.mark.parametrize("every", [1, 3])
 def test_an_interrupted_mixed_film_goes_on_as_it_would_have_been(
-    tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch, every: int
+    tmp_path: Path, colorizer: Colorizer, every: int
 ) -> None:
-    shorten(monkeypatch)
     source = film(tmp_path / "in.mkv", people(9) + grey(23) + cup(14) + sepia(20))
     options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="best", every=every)
-    wanted = colorize_video(source, tmp_path / "whole.mkv", colorizer, options)
+    wanted = colorize_video(source, tmp_path / "whole.mkv", colorizer, options, limits=SHORT)
     resumed = set[int]()
     for stop in (12, 25, 40, 55):  # in each shot but the first, and in no order with segments
 
@@ -131,8 +130,8 @@ def test_an_interrupted_mixed_film_goes_on_as_it_would_have_been(
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            colorize_video(source, tmp_path / "out.mkv", colorizer, options, listen)
-    done = colorize_video(source, tmp_path / "out.mkv", colorizer, options)
+            colorize_video(source, tmp_path / "out.mkv", colorizer, options, listen, SHORT)
+    done = colorize_video(source, tmp_path / "out.mkv", colorizer, options, limits=SHORT)
     assert len(resumed) >= 2
     assert isinstance(done, Done)
     assert isinstance(wanted, Done)

@@ -30,12 +30,13 @@ from colorize_media.options import ColorizeOptions
 from colorize_media.video import reader as video
 from colorize_media.video.colorize import colorize_video
 from colorize_media.video.encoder import EncoderSettings
+from colorize_media.video.pipeline import Limits
 from colorize_media.video.reader import Reader
 from colorize_media.video.segments import SegmentWriter, decoding_times, read_segment, reorder_delay
 from colorize_media.video.work_folder import work_path
 from colorize_media.video.writer import Writer
 from tests.made.films import decode, grey_frames, make_video
-from tests.video.killed_jobs import shorten
+from tests.video.killed_jobs import SHORT
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills and forks")
 # libx264 is not repeatable with AVX-512, but with preset ultrafast (docs/design-notes.md): its packets differ from run to
@@ -136,7 +137,14 @@ def test_killed_before_every_file_gets_its_name_the_film_is_the_same(
 # --- stopped otherwise
 
 
-def run(film: Path, target: Path, colorizer: Colorizer, on_event: Any = None, **options: Any) -> list[Event]:
+def run(
+    film: Path,
+    target: Path,
+    colorizer: Colorizer,
+    on_event: Any = None,
+    limits: Limits = SHORT,
+    **options: Any,
+) -> list[Event]:
     told: list[Event] = []
 
     def listen(event: Event) -> None:
@@ -144,7 +152,9 @@ def run(film: Path, target: Path, colorizer: Colorizer, on_event: Any = None, **
         if on_event is not None:
             on_event(event)
 
-    colorize_video(film, target, colorizer, ColorizeOptions(**{**LOSSLESS, "smoothing": "fast", **options}), listen)
+    colorize_video(
+        film, target, colorizer, ColorizeOptions(**{**LOSSLESS, "smoothing": "fast", **options}), listen, limits
+    )
     return told
 
 
@@ -161,9 +171,8 @@ def planes(path: Path) -> list[list[bytes]]:
 
 
 def test_an_interrupted_run_names_its_folder_and_the_next_one_says_where_it_goes_on(
-    tmp_path: Path, film: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, film: Path, colorizer: Colorizer
 ) -> None:
-    shorten(monkeypatch)
     told: list[Event] = []
     target, stop = tmp_path / "out.mkv", interrupt_after(40)
 
@@ -189,19 +198,13 @@ def test_an_interrupted_run_names_its_folder_and_the_next_one_says_where_it_goes
 
 
 @pytest.mark.parametrize("smoothing", ["off", "fast", "best"])
-def test_segments_change_no_colour(
-    tmp_path: Path, film: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch, smoothing: str
-) -> None:
-    run(film, tmp_path / "one.mkv", colorizer, smoothing=smoothing)
-    shorten(monkeypatch)
+def test_segments_change_no_colour(tmp_path: Path, film: Path, colorizer: Colorizer, smoothing: str) -> None:
+    run(film, tmp_path / "one.mkv", colorizer, limits=Limits(), smoothing=smoothing)
     run(film, tmp_path / "many.mkv", colorizer, smoothing=smoothing)
     assert planes(tmp_path / "one.mkv") == planes(tmp_path / "many.mkv")
 
 
-def test_another_vividness_starts_anew_and_says_so(
-    tmp_path: Path, film: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shorten(monkeypatch)
+def test_another_vividness_starts_anew_and_says_so(tmp_path: Path, film: Path, colorizer: Colorizer) -> None:
     target = tmp_path / "out.mkv"
     with pytest.raises(KeyboardInterrupt):
         run(film, target, colorizer, interrupt_after(30))
@@ -230,7 +233,6 @@ def test_options_of_photographs_do_not_start_a_film_anew(
 def test_a_full_disk_keeps_what_is_finished(
     tmp_path: Path, film: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shorten(monkeypatch)
     real, left = SegmentWriter.add, 40
 
     def add(self: SegmentWriter, packets: Any) -> None:
@@ -251,7 +253,6 @@ def test_a_full_disk_keeps_what_is_finished(
 def test_a_film_that_is_to_blame_leaves_nothing(
     tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shorten(monkeypatch)
     monkeypatch.setattr(video, "MAX_CONSECUTIVE_FAILURES", 5)
     source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(60))
     ruined = bytearray(source.read_bytes())
