@@ -15,6 +15,7 @@ from colorize_media.options import ColorizeOptions
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.quiet import quiet_decoders
 from colorize_media.video.opening import open_video
+from colorize_media.video.samples import sample
 
 QUALITY = 55  # of JPEG, as small as WebP at such sizes and made four times as fast; 4 kB at 160 px
 
@@ -56,7 +57,7 @@ def _scaled_jpeg(path: Path, side: int, options: ColorizeOptions) -> Image.Image
 
 def _middle_frame(path: Path, options: ColorizeOptions) -> NDArray[np.uint8]:
     with open_video(path, options) as reader:
-        frames = reader.sample(1)
+        frames = sample(reader, 1)
     if not frames:
         raise NoPicture("no picture", path=path, why="no frame can be decoded", hint="get another copy")
     return frames[0]

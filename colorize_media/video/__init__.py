@@ -4,8 +4,13 @@ colorize     colorize_video, and what a film's colours depend on
 pipeline     the one frame loop
 color_stage  its middle: own colours, network and smoothing as one stage
 opening      the film opened as the options ask for it, and whether it has colour
+samples      small pictures spread over a film
 reader       frames with their exact time
-clip         a part of a film
+clip         which frames, packets and chapters of a film are wanted
+geometry     size, planes, what the codes mean, how the picture lies
+times        of frames and packets, repaired
+demuxing     the file opened, its picture stream, its packets
+refusals     what is wrong with a film, in plain words
 own_color    shots that are in colour already
 writer       the coloured film, with all other streams
 encoder      the picture's encoder

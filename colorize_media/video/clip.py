@@ -1,4 +1,4 @@
-"""A part of a film, as --start and --duration name it: which frames, packets and chapters are in it, and their new times.
+"""A clip of a film, as --start and --duration name it: which frames, packets and chapters are in it, and their new times.
 
 All times are seconds of the file, as Fractions, unless they are ticks of a time base.
 """
@@ -16,49 +16,62 @@ if TYPE_CHECKING:
 INTERLEAVED = 10  # seconds that a packet may stand later in the file than the pictures that it belongs to
 
 
-class Part:
+class Clip:
     """Frames from ``start`` seconds after the file's ``beginning`` on, up to before ``duration`` after the first of them.
 
-    ``first`` is the time of that frame, once `begins` has seen it: the part's own times count from there.
+    Without either it is the whole film: it begins with whatever comes, never ends, and all times stay. Else ``first`` is
+    the time of its first frame, once `begins` has seen it: the clip's own times count from there.
     """
 
-    def __init__(self, beginning: Fraction, start: Fraction, duration: Fraction | None) -> None:
+    def __init__(
+        self, beginning: Fraction = Fraction(0), start: Fraction = Fraction(0), duration: Fraction | None = None
+    ) -> None:
+        self.whole = not start and duration is None
         self.start = start
         self.begin = beginning + start
         self.first: Fraction | None = None
         self._duration = duration
 
     def length(self, whole: Fraction | None) -> Fraction | None:
-        """Seconds of the part, as far as known."""
+        """Seconds of the clip, as far as known; ``whole`` are the film's."""
         if whole is None:
             return self._duration
         return whole - self.start if self._duration is None else min(whole - self.start, self._duration)
 
     def begins(self, time: Fraction) -> bool:
-        """Whether a frame of this time is not before the part."""
-        if self.first is None and time >= self.begin:
+        """Whether a frame of this time is not before the clip."""
+        if self.first is None and (self.whole or time >= self.begin):
             self.first = time
         return self.first is not None
 
     def ends(self, time: Fraction) -> bool:
-        """Whether a frame of this time is behind the part."""
+        """Whether a frame of this time is behind the clip."""
         return self._duration is not None and self.first is not None and time >= self.first + self._duration
+
+    @property
+    def missed(self) -> bool:
+        """Whether all frames so far were before the clip."""
+        return not self.whole and self.first is None
 
     def ticks(self, time_base: Fraction) -> int:
         """What is taken from all times, once the first frame is known."""
+        if self.whole:
+            return 0
         return round((self.first if self.first is not None else self.begin) / time_base)
 
     def is_past(self, packet: av.Packet) -> bool:
-        """Whether nothing of the part can follow this packet in the file."""
+        """Whether nothing of the clip can follow this packet in the file."""
         if self._duration is None or self.first is None or packet.dts is None or not packet.time_base:
             return False
         return bool(packet.dts * packet.time_base > self.first + self._duration + INTERLEAVED)
 
     def cut(self, packet: av.Packet) -> bool:
-        """Move the packet to the part's times; False if it is not in the part.
+        """Move the packet to the clip's times; False if it is not in the clip.
 
-        A subtitle that begins before the part and lasts into it is cut to begin with it; one that lasts beyond ends with it.
+        A subtitle that begins before the clip and lasts into it is cut to begin with it; one that lasts beyond ends with it.
         """
+        if self.whole:
+            return True
         base = packet.time_base
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None or not base:
@@ -78,7 +91,9 @@ class Part:
         return True
 
     def chapters(self, chapters: list[Chapter]) -> list[Chapter]:
-        """The chapters that are in the part, cut and moved."""
+        """The chapters that are in the clip, cut and moved."""
+        if self.whole:
+            return chapters
         kept: list[Chapter] = []
         for chapter in chapters:
             base = chapter["time_base"] or Fraction(1)

@@ -26,8 +26,8 @@ from colorize_media.motion.state import State, Stateful, joined_state, restore_j
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch, luma_bytes
 from colorize_media.options import ColorizeOptions
+from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.own_color import ColorShots, ShotFrame
-from colorize_media.video.reader import VideoGeometry
 
 HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahead; it shrinks for 4K and more
 # A segment costs a key frame (encoders set one in 250 frames anyway) and, killed, at most its own work. Counted in frames,

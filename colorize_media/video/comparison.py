@@ -32,8 +32,10 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import working_luma, working_shape
 from colorize_media.options import SMOOTHING, ColorizeOptions, Smoothing
 from colorize_media.video.color_stage import ColoredFrame, ColorStage, DecodedFrame, network_on
+from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.own_color import ColorShots
-from colorize_media.video.reader import Frame, Reader, VideoGeometry
+from colorize_media.video.reader import Frame, Reader
+from colorize_media.video.samples import sample
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class VideoInAllWays:
 
     def _decoded(self, reader: Reader) -> Iterator[DecodedFrame[AB | None]]:
         """The frames' luma, each with its true ab if the film has colour."""
-        samples = reader.sample(FEWEST_SAMPLES)
+        samples = sample(reader, FEWEST_SAMPLES)
         has_truth = bool(samples) and survey(samples).kind == "color"
         geometry = reader.geometry
         lying = geometry.lying_size(working_shape(*geometry.upright_size, self._options.working_size))

@@ -25,8 +25,10 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from colorize_media.errors import OutputUnwritable, UnsupportedMedia
+from colorize_media.video.demuxing import first_packet
 from colorize_media.video.encoder import Encoding
-from colorize_media.video.reader import Reader, rotation_of
+from colorize_media.video.geometry import rotation_of
+from colorize_media.video.reader import Reader
 
 # Tags that describe the old file or its encoding and would be untrue of the new one. Compared in lower case.
 _STALE_TAGS = ("encoder", "duration", "bps", "number_of_frames", "number_of_bytes", "_statistics_")
@@ -188,7 +190,7 @@ class FilmFile:
         kind = _COVERS.get(source.codec_context.name) if source.codec_context is not None else None
         if self._format != "matroska" or kind is None or not source.disposition & Disposition.attached_pic:
             return None
-        data = self._reader.first_packet(source.index)
+        data = first_packet(self._reader.path, source.index)
         if not data:
             return None
         suffix, mime = kind

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from colorize_media.color.planes import ONE_SLICE, planar_format, plane_rows
 from colorize_media.errors import BadOption, CodecMissing
-from colorize_media.video.reader import Frame, Reader, VideoGeometry
+from colorize_media.video.geometry import VideoGeometry
+from colorize_media.video.reader import Frame, Reader
 
 PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
 """Tried in this order; the first that the container takes and that holds the source's bit depth is used."""

@@ -8,10 +8,11 @@ from colorize_media.errors import UnsupportedMedia
 from colorize_media.judge.survey import Survey, samples_for, survey
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.reader import Reader
+from colorize_media.video.samples import sample
 
 
 def open_video(source: Path, options: ColorizeOptions) -> Reader:
-    """The part of the film that the options name. Raises FileProblems."""
+    """The film, or the clip of it that the options name. Raises FileProblems."""
     reader = Reader(source, start=options.start, duration=options.duration)
     geometry = reader.geometry
     if geometry.width * geometry.height > options.max_pixels:
@@ -27,5 +28,5 @@ def open_video(source: Path, options: ColorizeOptions) -> Reader:
 
 def survey_of(reader: Reader) -> Survey | None:
     """Whether the film has colour; None if it is damaged in all places that were looked at."""
-    samples = reader.sample(samples_for(reader.duration))
+    samples = sample(reader, samples_for(reader.duration))
     return survey(samples) if samples else None

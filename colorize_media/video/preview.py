@@ -28,9 +28,10 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import working_shape
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.encoder import colored_picture
+from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.opening import open_video, survey_of
 from colorize_media.video.pipeline import color_frames
-from colorize_media.video.reader import Frame, Reader, VideoGeometry
+from colorize_media.video.reader import Frame, Reader
 
 MOMENTS = 6
 AROUND = Fraction(1)  # seconds; the smoothing looks back and ahead by less

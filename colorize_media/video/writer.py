@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, UnsupportedMedia
 from colorize_media.files.whole import close_durably, sync_folder
 from colorize_media.video.container import FilmFile, container_format, write_problem
+from colorize_media.video.demuxing import other_packets
 from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding
 from colorize_media.video.reader import Frame, Reader
 from colorize_media.video.segments import SegmentWriter, decoding_times
@@ -178,7 +179,7 @@ class Writer:
         """All packets in the order of their decoding times."""
         pictures = self._pictures(film)
         picture = next(pictures, None)
-        for packet in self._reader.copies():
+        for packet in other_packets(self._reader.path, self._reader.picture_index, self._reader.clip):
             time = _decoding_time(packet)
             while picture is not None and time is not None and (_decoding_time(picture) or 0) <= time:
                 film.picture(picture)

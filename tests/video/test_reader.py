@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from colorize_media import errors
 from colorize_media.color.planes import luma_plane
 from colorize_media.color.spaces import YCbCrSpec
+from colorize_media.video.demuxing import MAX_CONSECUTIVE_FAILURES
 from colorize_media.video.encoder import EncoderSettings
-from colorize_media.video.reader import MAX_CONSECUTIVE_FAILURES, Frame, Reader
+from colorize_media.video.reader import Frame, Reader
+from colorize_media.video.samples import sample
 from colorize_media.video.writer import Writer
 from tests.made.films import decode, make_video, packets, picture
 
@@ -415,7 +417,7 @@ def test_samples_are_upright_small_and_do_not_disturb_reading(tmp_path: Path) ->
     with Reader(source) as reader:
         items = iter(reader)
         first = next(items)
-        pictures = reader.sample(4)
+        pictures = sample(reader, 4)
         rest = list(items)
     assert first.index == 0
     assert [frame.index for frame in rest] == list(range(1, 30))
@@ -428,7 +430,7 @@ def test_samples_are_upright_small_and_do_not_disturb_reading(tmp_path: Path) ->
 def test_samples_between_two_key_frames_differ(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", frames=60, options={"g": "250"})
     with Reader(source) as reader:
-        pictures = reader.sample(4)
+        pictures = sample(reader, 4)
     assert len({one.tobytes() for one in pictures}) == 4
 
 
@@ -440,7 +442,7 @@ def test_samples_of_a_film_that_cannot_seek(tmp_path: Path) -> None:
             raw.mux(stream.encode(picture(64, 48, "yuv420p", number)))
         raw.mux(stream.encode(None))
     with Reader(tmp_path / "in.h264") as reader:
-        pictures = reader.sample(3)
+        pictures = sample(reader, 3)
     assert 1 <= len(pictures) <= 3
 
 

@@ -27,7 +27,7 @@ from colorize_media.errors import DamagedMedia, OutputUnwritable
 from colorize_media.events import Advanced, Event, Planned, Resumed, Warned, ignore
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.video import reader as video
+from colorize_media.video import reader
 from colorize_media.video.colorize import colorize_video
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.pipeline import Limits
@@ -253,7 +253,7 @@ def test_a_full_disk_keeps_what_is_finished(
 def test_a_film_that_is_to_blame_leaves_nothing(
     tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video, "MAX_CONSECUTIVE_FAILURES", 5)
+    monkeypatch.setattr(reader, "MAX_CONSECUTIVE_FAILURES", 5)
     source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(60))
     ruined = bytearray(source.read_bytes())
     for packet in contents(source)[0][40:]:

@@ -1,0 +1,129 @@
+"""What is wrong with a film, in plain words: the errors that its reading ends with."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from colorize_media.color.planes import has_alpha, plane_rows
+from colorize_media.errors import DamagedMedia, Encrypted, FileProblem, InputUnreadable, NoPicture, UnsupportedMedia
+
+# First bytes of containers: tells a damaged film from a file that never was one.
+_MAGIC = re.compile(
+    rb"....(ftyp|moov|mdat|wide|free|skip)|\x1aE\xdf\xa3|RIFF....AVI |OggS|FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+    rb"|\x00\x00\x01[\xb3\xba]|GIF8[79]a|\x47.{187}\x47",
+    re.DOTALL,
+)
+
+
+def refuse_transparency(frame: av.VideoFrame, path: Path) -> None:
+    """Transparent pixels would be lost; a wholly opaque alpha channel, as GIF and screen grabs have, is nothing."""
+    if not has_alpha(frame.format.name):
+        return
+    alpha = plane_rows(frame.reformat(format="yuva444p").planes[3], "u1")[:, : frame.width]
+    if alpha.min() < 255:
+        raise transparent(path)
+
+
+def not_opened(path: Path, error: Exception) -> FileProblem:
+    """What it means that FFmpeg could not open a file which is there, readable and not empty."""
+    why = str(getattr(error, "strerror", "") or error)
+    if getattr(error, "errno", None) in (errno.EACCES, errno.EIO, errno.EPERM):
+        return InputUnreadable("cannot read the file", path=path, why=why, hint="check its permissions and the disk")
+    with path.open("rb") as file:
+        head = file.read(512)
+    if _MAGIC.match(head):
+        return damaged(path, f"its beginning is that of a film, but the rest does not fit: {why}")
+    return NoPicture(
+        "not a picture or film",
+        path=path,
+        why=f"FFmpeg does not recognise the content: {why}",
+        hint="give a video or picture file",
+    )
+
+
+def no_film(path: Path, container: str, kinds: Iterable[str], *, cover: bool) -> NoPicture:
+    """``kinds`` of streams that are there instead; ``cover``: one of them is a still picture."""
+    there = ", ".join(sorted(set(kinds))) or "nothing"
+    return NoPicture(
+        "no film in the file",
+        path=path,
+        why=f"it is {container} with {there}{' (a cover picture only)' if cover else ''}",
+        hint="give a file with a video stream",
+    )
+
+
+def no_decoder(path: Path) -> UnsupportedMedia:
+    """FFmpeg knows that it is a film, and no more."""
+    return UnsupportedMedia(
+        "no decoder for the picture",
+        path=path,
+        why=f"the FFmpeg inside PyAV {av.__version__} does not know its codec",
+        hint="convert the film to H.264 first",
+    )
+
+
+def unknown_format(path: Path, pixel_format: str, error: ValueError) -> UnsupportedMedia:
+    """A pixel format whose planes are not handled."""
+    return UnsupportedMedia(
+        "this pixel format is not handled",
+        path=path,
+        why=f"{pixel_format}: {error}",
+        hint="convert the film to 10-bit or 12-bit video first",
+    )
+
+
+def picture_changes(
+    path: Path, before: tuple[int, int, str], now: tuple[int, int, str], time: Fraction
+) -> UnsupportedMedia:
+    """``before`` and ``now`` are width, height and pixel format, ``time`` is in seconds."""
+    return UnsupportedMedia(
+        "the picture changes within the film",
+        path=path,
+        why=f"from {before[0]}×{before[1]} {before[2]} to {now[0]}×{now[1]} {now[2]} at {float(time):.2f} s",
+        hint="cut the film there and colour the parts",
+    )
+
+
+def damaged(path: Path, why: str) -> DamagedMedia:
+    """Nothing of the film can be decoded, or nothing more."""
+    return DamagedMedia(
+        "the film is damaged", path=path, why=why, hint="get another copy, or repair it with a remuxing tool"
+    )
+
+
+def nothing_from(start: Fraction, path: Path, whole: Fraction | None = None) -> NoPicture:
+    """A clip that begins behind the end; ``whole`` is the film's length in seconds, as far as known."""
+    return NoPicture(
+        "no picture from that start on",
+        path=path,
+        why=f"the film lasts {float(whole):.1f} s"
+        if whole is not None
+        else f"no frame is {float(start):.1f} s in or later",
+        hint="give an earlier --start",
+    )
+
+
+def encrypted(path: Path) -> Encrypted:
+    """DRM."""
+    return Encrypted(
+        "the picture is encrypted",
+        path=path,
+        why="its packets are protected and there is no key",
+        hint="give a copy without copy protection",
+    )
+
+
+def transparent(path: Path) -> UnsupportedMedia:
+    """An alpha channel that shows."""
+    return UnsupportedMedia(
+        "the film has transparency",
+        path=path,
+        why="its alpha channel would be lost",
+        hint="flatten it onto a background first",
+    )

@@ -1,0 +1,76 @@
+"""Times as a film's file has them, made fit to go on with: none missing, none twice, none stepping back."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+
+
+class Clock:
+    """Gives each frame its time, in ticks of the stream.
+
+    A frame's own pts. A frame without one starts where its predecessor ends (duration, else the average rate), the first at
+    the stream's start. A frame that is not later than its predecessor is moved to one tick after it: containers hold no two
+    frames of one time.
+
+    ``end``       where the last frame ends
+    ``repaired``  frames that had no usable time of their own
+    """
+
+    def __init__(self, time_base: Fraction, rate: Fraction | None, start: int | None) -> None:
+        self._default = max(1, round(1 / (rate * time_base))) if rate else 1
+        self.end = start or 0
+        self._last: int | None = None
+        self.repaired = 0
+
+    def tick(self, source: av.VideoFrame) -> int:
+        """The next frame's time."""
+        pts = source.pts
+        if pts is None or (self._last is not None and pts <= self._last):
+            self.repaired += 1
+            pts = self.end if pts is None else (self._last or 0) + 1
+        self._last = pts
+        self.end = pts + (source.duration or self._default)
+        return pts
+
+
+class Joiner:
+    """Makes time go on where a broadcast or DVD file, which may be several put together, starts again.
+
+    The first stream whose decoding time steps back says by how much the new part is to be moved; the others, which step
+    back a little earlier or later in the file, follow it into that part.
+    """
+
+    STEP_BACK = Fraction(1, 10)
+    """Seconds; decoding times never go back within one part, but sloppy muxers repeat one."""
+
+    def __init__(self, active: bool) -> None:
+        self._active = active
+        self._offsets = [Fraction(0)]  # seconds, of each part
+        self._part: dict[int, int] = {}
+        self._last: dict[int, tuple[Fraction, Fraction]] = {}  # seconds of each stream in the file: time, end
+
+    @property
+    def joints(self) -> int:
+        """How often times have started again."""
+        return len(self._offsets) - 1
+
+    def shift(self, packet: av.Packet) -> None:
+        """Move the next packet's times; nothing where the format's times cannot start again (not ``active``)."""
+        if not self._active or packet.dts is None:
+            return
+        index, base = packet.stream_index, packet.time_base
+        time = packet.dts * base
+        part = self._part.get(index, 0)
+        last, end = self._last.get(index, (time, time))
+        if time < last - self.STEP_BACK:
+            if part == self.joints:
+                self._offsets.append(self._offsets[part] + end - time)
+            part += 1
+        self._part[index] = part
+        self._last[index] = (time, time + (packet.duration or 0) * base)
+        ticks = round(self._offsets[part] / base)
+        packet.dts += ticks
+        if packet.pts is not None:
+            packet.pts += ticks
