@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.motion.averaging import AB, Sums, accumulate
-from colorize_media.motion.flow import Luma, Motion, motion_back
-from colorize_media.motion.shots import thumbnail, unlikeness
+from colorize_media.motion.flow import Motion, SmallLuma, motion_back
+from colorize_media.motion.shots import tiny, unlikeness
 from colorize_media.motion.state import State
 
 MEMORY = 0.995  # of the slow average: two hundred frames
@@ -34,10 +34,10 @@ _TRUST = 0.05  # where less than this share of the surroundings has a past, the 
 
 @dataclass(frozen=True, eq=False)
 class PastShot:
-    """A shot's last frame: ``thumbnail (36, 64)``, ``luma (h, w)`` uint8 and the slow average ``sums (h, w, 3)``."""
+    """A shot's last frame: ``tiny (36, 64)``, ``luma (h, w)`` uint8 and the slow average ``sums (h, w, 3)``."""
 
-    thumbnail: NDArray[np.float32]
-    luma: Luma
+    tiny: NDArray[np.float32]
+    luma: SmallLuma
     sums: Sums
 
 
@@ -45,14 +45,14 @@ class Anchors:
     """The slow average of the running shot and the shots put aside, oldest forgotten first.
 
     Look-ahead: 0 frames. Memory: for each of at most ``remembered`` shots 13 bytes a cell of the ab grid and a
-    thumbnail, 1.6 MB in all for 16 of them at 64×114, whatever the film's length.
+    tiny picture, 1.6 MB in all for 16 of them at 64×114, whatever the film's length.
     """
 
     def __init__(self, memory: float = MEMORY, remembered: int = REMEMBERED) -> None:
         self._memory = memory
         self._past: deque[PastShot] = deque(maxlen=remembered)
         self._sums: Sums | None = None
-        self._luma: Luma | None = None
+        self._luma: SmallLuma | None = None
 
     def forget(self) -> None:
         """Forget everything, as before the first frame."""
@@ -78,7 +78,7 @@ class Anchors:
             self._remember(state[f"luma{len(self._past)}"], state[name])
         self._luma, self._sums = state.get("luma"), state.get("sums")
 
-    def apply(self, ab: AB, luma: Luma, motion: Motion | None) -> AB:
+    def apply(self, ab: AB, luma: SmallLuma, motion: Motion | None) -> AB:
         """The next frame's colours ``ab (h, w, 2)`` with the shot's coarse colours.
 
         ``luma (h, w)`` uint8 is on the same grid, ``motion`` leads to the frame before; None begins a shot.
@@ -97,13 +97,13 @@ class Anchors:
             self._remember(self._luma, self._sums)
         self._sums = self._luma = None
 
-    def _remember(self, luma: Luma, sums: Sums) -> None:
-        self._past.append(PastShot(thumbnail(luma), luma, sums))
+    def _remember(self, luma: SmallLuma, sums: Sums) -> None:
+        self._past.append(PastShot(tiny(luma), luma, sums))
 
-    def _recall(self, luma: Luma) -> tuple[Sums | None, Motion | None]:
+    def _recall(self, luma: SmallLuma) -> tuple[Sums | None, Motion | None]:
         """The slow average of a past shot that this frame continues, and the motion to it; it is taken out of the past."""
-        now = thumbnail(luma)
-        alike = [(unlikeness(now, shot.thumbnail), shot) for shot in self._past if shot.luma.shape == luma.shape]
+        now = tiny(luma)
+        alike = [(unlikeness(now, shot.tiny), shot) for shot in self._past if shot.luma.shape == luma.shape]
         least, shot = min(alike, key=lambda pair: pair[0], default=(np.inf, None))
         if shot is None or least > MOST_UNLIKENESS:
             return None, None

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Flow = NDArray[np.float32]
-Luma = NDArray[np.uint8]
+SmallLuma = NDArray[np.uint8]
 Preset = Literal["fast", "medium", "fine"]
 
 # OpenCV's preset, and the pyramid level at which the search ends (0 is the picture's own size).
@@ -68,7 +68,7 @@ class Motion:
         return self if share == 1.0 else Motion(self.flow, self.visibility * np.float32(share))
 
 
-def optical_flow(a: Luma, b: Luma, preset: Preset = "fine") -> Flow:
+def optical_flow(a: SmallLuma, b: SmallLuma, preset: Preset = "fine") -> Flow:
     """Flow ``(h, w, 2)`` from ``a`` to ``b``, both ``(h, w)`` uint8: dense inverse search (Kroeger et al., ECCV 2016).
 
     ``fine`` searches down to the picture's own size: on grids as small as ab's the others, which stop at 1/2
@@ -129,7 +129,7 @@ def consistent(flow: Flow, flow_reverse: Flow, tolerance: float) -> NDArray[np.b
     return (miss <= allowed) & in_frame(flow)
 
 
-def follow(luma_here: Luma, luma_there: Luma, flow: Flow, flow_reverse: Flow) -> Motion:
+def follow(luma_here: SmallLuma, luma_there: SmallLuma, flow: Flow, flow_reverse: Flow) -> Motion:
     """The motion from ``luma_here`` to ``luma_there``, whose optical flow is ``flow`` and the other way ``flow_reverse``.
 
     Visibility is exp(−ΔL² / 2s²) · [forward-backward test]. ΔL is the difference of the denoised luma (median of 3×3,
@@ -163,12 +163,12 @@ def follow(luma_here: Luma, luma_there: Luma, flow: Flow, flow_reverse: Flow) ->
     return Motion(np.where(instead[..., None], camera, flow), np.where(instead, seen_from_camera, seen))
 
 
-def motion_back(luma_now: Luma, luma_prev: Luma) -> Motion:
+def motion_back(luma_now: SmallLuma, luma_prev: SmallLuma) -> Motion:
     """The motion that brings a field of ``luma_prev``'s frame to ``luma_now``'s."""
     return follow(luma_now, luma_prev, optical_flow(luma_now, luma_prev), optical_flow(luma_prev, luma_now))
 
 
-def motion_both_ways(luma_now: Luma, luma_prev: Luma) -> tuple[Motion, Motion]:
+def motion_both_ways(luma_now: SmallLuma, luma_prev: SmallLuma) -> tuple[Motion, Motion]:
     """Motion from now to the previous frame, and from the previous frame to now: the two share their flows."""
     back, forward = optical_flow(luma_now, luma_prev), optical_flow(luma_prev, luma_now)
     return follow(luma_now, luma_prev, back, forward), follow(luma_prev, luma_now, forward, back)
@@ -216,7 +216,7 @@ def camera_motion(flow: Flow, trusted: NDArray[np.bool_]) -> Flow:
     return whole
 
 
-def match_exposure(luma: Luma, reference: Luma) -> Luma:
+def match_exposure(luma: SmallLuma, reference: SmallLuma) -> SmallLuma:
     """``luma`` with the mean and the deviation of ``reference``, if that makes the two more alike.
 
     It does not where something bright comes in or an iris opens: then the statistics change and the exposure does not.
@@ -240,7 +240,7 @@ def _unlikeness(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float((difference / (difference + np.float32(8.0))).mean())
 
 
-def _quarter(luma: Luma) -> NDArray[np.float32]:
+def _quarter(luma: SmallLuma) -> NDArray[np.float32]:
     size = (max(1, luma.shape[1] // 4), max(1, luma.shape[0] // 4))
     small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     blurred: NDArray[Any] = cv2.GaussianBlur(small, (0, 0), BLUR)
@@ -274,7 +274,7 @@ def _fit_exposure(
     return gain, offset
 
 
-def _denoised(luma: Luma) -> NDArray[np.float32]:
+def _denoised(luma: SmallLuma) -> NDArray[np.float32]:
     blurred: NDArray[Any] = cv2.GaussianBlur(cv2.medianBlur(luma, SPECK).astype(np.float32), (0, 0), BLUR)
     blurred *= np.float32(1.0 / 255.0)
     return blurred
@@ -300,7 +300,7 @@ def _require_pair(a: NDArray[Any], b: NDArray[Any]) -> None:
         raise ValueError(f"two frames of different sizes: {a.shape} and {b.shape}")
 
 
-def luma_on_grid(luma: Luma, grid: tuple[int, ...]) -> Luma:
+def luma_on_grid(luma: SmallLuma, grid: tuple[int, ...]) -> SmallLuma:
     """Luma at the size ``(h, w)`` of an ab grid: averaged down, or interpolated if it is smaller."""
     height, width = grid
     shrinks = luma.shape[0] >= height and luma.shape[1] >= width

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.motion.averaging import AB
-from colorize_media.motion.flow import Luma, Motion, luma_on_grid, motion_both_ways, warp
+from colorize_media.motion.flow import Motion, SmallLuma, luma_on_grid, motion_both_ways, warp
 from colorize_media.motion.shots import is_lost
 from colorize_media.motion.state import State, Stateful
 
@@ -49,7 +49,7 @@ class Coloring(Stateful, Protocol[T]):
 
     look_ahead: int
 
-    def push(self, item: T, luma: Luma, *, cut: bool) -> list[Colored[T]]:
+    def push(self, item: T, luma: SmallLuma, *, cut: bool) -> list[Colored[T]]:
         """The next frame; ``luma (h, w)`` uint8 of any size, ``cut`` if a shot begins with it. Gives what is ready."""
         ...
 
@@ -71,7 +71,7 @@ class EveryFrame(Generic[T]):
         self._colors = colors
         self._batch: list[T] = []
 
-    def push(self, item: T, luma: Luma, *, cut: bool) -> list[Colored[T]]:
+    def push(self, item: T, luma: SmallLuma, *, cut: bool) -> list[Colored[T]]:
         """The next frame; the batch, if it is full."""
         self._batch.append(item)
         return self.end_shot() if len(self._batch) > self.look_ahead else []
@@ -99,7 +99,7 @@ class EveryFrame(Generic[T]):
 @dataclass(frozen=True)
 class _Held:
     item: Any
-    luma: Luma  # on the ab grid
+    luma: SmallLuma  # on the ab grid
     motions: tuple[Motion, Motion] | None
 
 
@@ -120,7 +120,7 @@ class Keyframes(Generic[T]):
         self._key: AB | None = None  # colours of the first one held: it has been given out already
         self._grid: tuple[int, ...] | None = None  # of ab; the network's first answer tells
 
-    def push(self, item: T, luma: Luma, *, cut: bool) -> list[Colored[T]]:
+    def push(self, item: T, luma: SmallLuma, *, cut: bool) -> list[Colored[T]]:
         """The next frame; all up to it, if it is a keyframe."""
         if self._grid is None:
             first = self._ask([item])[0]

@@ -81,7 +81,7 @@ class CutDetector:
         ``luma_small`` is ``(h, w)`` uint8 of any size from 1×1 (the smaller working picture is best: it is averaged
         down to 64×36 here). Raises ValueError for other shapes or dtypes.
         """
-        now = thumbnail(luma_small)
+        now = tiny(luma_small)
         self._since_cut += 1
         if now.std() < _FLAT:
             return False  # nobody's shot: the next picture is compared with the one before the blackness
@@ -142,7 +142,7 @@ class DissolveDetector:
         """``luma_small`` ``(h, w)`` uint8 of any size; ``cut``: a shot begins with this frame. Raises as `CutDetector`."""
         if cut:
             self._pictures.clear()
-        blurred: NDArray[Any] = cv2.GaussianBlur(thumbnail(luma_small), (0, 0), _TEXTURE_BLUR)
+        blurred: NDArray[Any] = cv2.GaussianBlur(tiny(luma_small), (0, 0), _TEXTURE_BLUR)
         self._pictures.append(blurred)
         return any(self._is_mixture(span) for span in DISSOLVE_SPANS if span < len(self._pictures))
 
@@ -164,7 +164,7 @@ class DissolveDetector:
 
 def is_blank(luma_small: NDArray[np.uint8]) -> bool:
     """True for a frame that shows nothing: black, white or fog. ``(h, w)`` uint8 of any size; raises as `CutDetector`."""
-    return bool(thumbnail(luma_small).std() < _FLAT)
+    return bool(tiny(luma_small).std() < _FLAT)
 
 
 def is_lost(visibility: NDArray[np.float32], luma_now: NDArray[np.uint8], luma_prev: NDArray[np.uint8]) -> bool:
@@ -175,7 +175,7 @@ def is_lost(visibility: NDArray[np.float32], luma_now: NDArray[np.uint8], luma_p
     """
     if float(visibility.mean()) >= MIN_COVERAGE:
         return False
-    return unlikeness(thumbnail(luma_now), thumbnail(luma_prev)) > LEAST_UNLIKENESS
+    return unlikeness(tiny(luma_now), tiny(luma_prev)) > LEAST_UNLIKENESS
 
 
 def luma_difference(now: NDArray[np.float32], previous: NDArray[np.float32]) -> float:
@@ -212,7 +212,7 @@ def unlikeness(now: NDArray[np.float32], previous: NDArray[np.float32]) -> float
     return float(np.median(found)) if found else 0.0
 
 
-def thumbnail(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+def tiny(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
     """``(36, 64)`` in [0, 1] of luma of any size; raises ValueError for other shapes or dtypes."""
     if luma.ndim != 2 or luma.dtype != np.uint8 or luma.size == 0:
         raise ValueError(f"luma must be a non-empty (h, w) uint8 picture, not {luma.dtype} {luma.shape}")

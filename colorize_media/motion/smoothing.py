@@ -25,7 +25,7 @@ from colorize_media.motion.averaging import (
     mean,
     vividness,
 )
-from colorize_media.motion.flow import Luma, Motion, luma_on_grid, motion_back, motion_both_ways
+from colorize_media.motion.flow import Motion, SmallLuma, luma_on_grid, motion_back, motion_both_ways
 from colorize_media.motion.shots import is_lost
 from colorize_media.motion.state import State, Stateful, joined_state, restore_joined
 from colorize_media.options import SMOOTHING, Smoothing
@@ -59,7 +59,7 @@ class SmoothingInput:
     """
 
     ab: AB
-    luma: Luma
+    luma: SmallLuma
     cut: bool = False
     mixing: bool = False
     motions: tuple[Motion, Motion] | None = None
@@ -129,7 +129,7 @@ class Fast:
 
     look_ahead = 0
 
-    _luma: Luma | None
+    _luma: SmallLuma | None
     _sums: list[Any]
 
     def __init__(self, memory: tuple[float, float] = FAST_MEMORY, kept: float = KEPT_VIVIDNESS) -> None:
@@ -188,7 +188,7 @@ class _Held:
 
     ab: AB
     vividness: float  # of ab
-    luma: Luma
+    luma: SmallLuma
     motion: Motion | None  # to the frame before; None begins a shot
     past: Sums
     mixing: bool

@@ -46,7 +46,7 @@ _ROUNDING = Fraction(1, 1000)  # seconds; the coarsest tick of a container
 _MAX_TIMESCALE = 1_000_000_000  # ISO 14496-12 stores it in 32 bits
 
 
-class FilmFile:
+class VideoFile:
     """A container that is being written: `picture` and `copy` in order of decoding times, then `close`.
 
     ``path`` is where it grows, ``target`` what it will be called; ``encoding`` how its pictures are encoded. Raises
@@ -224,7 +224,7 @@ class FilmFile:
                 lost.append("chapters")
             lost += _lost_tags("tag", _lasting_tags(self._reader.tags), written.metadata)
             lost += self._lost_of_streams(written)
-            first = next(written.decode(_film(written)), None) if self._start is not None else None
+            first = next(written.decode(_picture(written)), None) if self._start is not None else None
         if first is not None and self._start is not None:
             if rotation_of(first) != self._reader.geometry.rotation:
                 lost.append(f"rotation by {self._reader.geometry.rotation} degrees")
@@ -241,7 +241,7 @@ class FilmFile:
     def _count_pictures(self) -> None:
         """A muxer's error can be about an earlier packet in its queue: make sure that it was no picture."""
         with av.open(f"file:{self.path}", metadata_errors="surrogateescape") as written:
-            found = sum(packet.size > 0 for packet in written.demux(_film(written)))
+            found = sum(packet.size > 0 for packet in written.demux(_picture(written)))
         if found != self._pictures:
             raise OutputUnwritable(
                 "the container refused a part of the film",
@@ -360,7 +360,7 @@ def _lasting_tags(tags: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _film(written: InputContainer) -> VideoStream:
+def _picture(written: InputContainer) -> VideoStream:
     return next(stream for stream in written.streams.video if not stream.disposition & Disposition.attached_pic)
 
 

@@ -16,7 +16,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from colorize_media.video.clip import Clip
-from colorize_media.video.refusals import encrypted, no_decoder, no_film, not_opened, transparent
+from colorize_media.video.refusals import encrypted, no_decoder, no_video, not_opened, transparent
 from colorize_media.video.times import Joiner
 
 MAX_CONSECUTIVE_FAILURES = 250
@@ -43,12 +43,12 @@ def open_container(path: Path) -> InputContainer:
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first video stream that is no cover picture. Raises NoPicture, UnsupportedMedia, Encrypted."""
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
-    films = [stream for stream in container.streams.video if not stream.disposition & covers]
-    films = [s for s in films if s.codec_context is None or s.codec_context.name not in _TEXT_ART]
-    if not films:
+    videos = [stream for stream in container.streams.video if not stream.disposition & covers]
+    videos = [s for s in videos if s.codec_context is None or s.codec_context.name not in _TEXT_ART]
+    if not videos:
         cover = bool(container.streams.video) and "tty" not in container.format.name
-        raise no_film(path, container.format.long_name, (str(one.type) for one in container.streams), cover=cover)
-    stream = films[0]
+        raise no_video(path, container.format.long_name, (str(one.type) for one in container.streams), cover=cover)
+    stream = videos[0]
     if stream.codec_context is None:
         raise no_decoder(path)
     if stream.codec_context.codec_tag in _ENCRYPTED_TAGS:

@@ -47,7 +47,7 @@ def not_opened(path: Path, error: Exception) -> FileProblem:
     )
 
 
-def no_film(path: Path, container: str, kinds: Iterable[str], *, cover: bool) -> NoPicture:
+def no_video(path: Path, container: str, kinds: Iterable[str], *, cover: bool) -> NoPicture:
     """``kinds`` of streams that are there instead; ``cover``: one of them is a still picture."""
     there = ", ".join(sorted(set(kinds))) or "nothing"
     return NoPicture(

@@ -38,8 +38,8 @@ class SegmentWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.index: list[tuple[int, int, bool, int]] = []
-        self._part = path.with_name(path.name + ".part")
-        self._file = self._part.open("wb")
+        self._unfinished = path.with_name(path.name + ".part")
+        self._file = self._unfinished.open("wb")
         self._digest = hashlib.sha256()
 
     def add(self, packets: Iterable[av.Packet[Any]]) -> None:
@@ -59,14 +59,14 @@ class SegmentWriter:
         self._put(len(text).to_bytes(_LENGTH, "little"))
         self._file.write(self._digest.digest())
         close_durably(self._file)
-        os.replace(self._part, self.path)
+        os.replace(self._unfinished, self.path)
         sync_folder(self.path.parent)
         return segment
 
     def abort(self) -> None:
         """Leave no file."""
         self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._unfinished.unlink(missing_ok=True)
 
     def _put(self, content: bytes) -> None:
         self._file.write(content)

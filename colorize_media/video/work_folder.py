@@ -104,7 +104,7 @@ class WorkFolder:
                 break
             self.segments.append(segment)
         if (self.path / f"segment-{number:06}").exists():
-            self.warnings.append(f"part {number + 1} of an unfinished run is damaged: done again from there")
+            self.warnings.append(f"segment {number + 1} of an unfinished run is damaged: done again from there")
 
     def _read_state(self, number: int, digest: str = "") -> dict[str, NDArray[Any]] | None:
         """A segment's state; None when it is missing or not as it was written."""

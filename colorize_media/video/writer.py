@@ -1,4 +1,4 @@
-"""Write the coloured film: frames with new chroma in, the finished file out, in parts that survive a killed process.
+"""Write the coloured film: frames with new chroma in, the finished file out, in segments that survive a killed process.
 
 Pictures are encoded into segments in a work folder beside the output. At the end they are joined, without encoding
 again, with the packets of all other streams, read from the source a second time: so a film that was interrupted becomes
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, UnsupportedMedia
 from colorize_media.files.whole import close_durably, sync_folder
-from colorize_media.video.container import FilmFile, container_format, write_problem
+from colorize_media.video.container import VideoFile, container_format, write_problem
 from colorize_media.video.demuxing import other_packets
 from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding
 from colorize_media.video.reader import Frame, Reader
@@ -71,8 +71,8 @@ class Writer:
             raise write_problem(error, self.target) from error
         self.warnings += self._work.warnings
         try:
-            film = self._begin_film()  # what cannot be written is told now, not after hours
-            film.abort()
+            file = self._begin_file()  # what cannot be written is told now, not after hours
+            file.abort()
         except BaseException as error:
             self.abort(error)
             if isinstance(error, (FFmpegError, OSError, ValueError)):
@@ -138,17 +138,17 @@ class Writer:
             return
         try:
             self.end_segment({})
-            film = self._begin_film()
+            file = self._begin_file()
             try:
-                self._join(film)
-                film.close()
-                close_durably(film.path.open("rb+"))
-                os.replace(film.path, self.target)
+                self._join(file)
+                file.close()
+                close_durably(file.path.open("rb+"))
+                os.replace(file.path, self.target)
                 sync_folder(self.target.parent)
             except BaseException:
-                film.abort()
+                file.abort()
                 raise
-            self.warnings += film.warnings
+            self.warnings += file.warnings
         except (FFmpegError, OSError) as error:
             problem = write_problem(error, self.target)
             self.abort(problem)
@@ -171,30 +171,30 @@ class Writer:
         self.kept = self._work.path if keep else None
         self._work.close(keep=keep)
 
-    def _begin_film(self) -> FilmFile:
+    def _begin_file(self) -> VideoFile:
         path = self._work.path / f"film{self.target.suffix}"
-        return FilmFile(path, self.target, self._reader, self._encoding)
+        return VideoFile(path, self.target, self._reader, self._encoding)
 
-    def _join(self, film: FilmFile) -> None:
+    def _join(self, file: VideoFile) -> None:
         """All packets in the order of their decoding times."""
-        pictures = self._pictures(film)
+        pictures = self._pictures(file)
         picture = next(pictures, None)
         for packet in other_packets(self._reader.path, self._reader.picture_index, self._reader.clip):
             time = _decoding_time(packet)
             while picture is not None and time is not None and (_decoding_time(picture) or 0) <= time:
-                film.picture(picture)
+                file.picture(picture)
                 picture = next(pictures, None)
-            film.copy(packet)
+            file.copy(packet)
         while picture is not None:
-            film.picture(picture)
+            file.picture(picture)
             picture = next(pictures, None)
 
-    def _pictures(self, film: FilmFile) -> Iterator[av.Packet[Any]]:
+    def _pictures(self, file: VideoFile) -> Iterator[av.Packet[Any]]:
         segments = self._work.segments
         delay = max((segment.delay for segment in segments), default=0)
         times = decoding_times((segment.times() for segment in segments), delay)
         for segment in segments:
-            if segment.extradata != film.extradata.hex():
+            if segment.extradata != file.extradata.hex():
                 raise UnsupportedMedia(
                     "the encoder describes its parts differently",
                     path=self.target,

@@ -13,7 +13,7 @@ from colorize_media.motion.shots import (
     DissolveDetector,
     is_lost,
     luma_difference,
-    thumbnail,
+    tiny,
     unlikeness,
 )
 from tests.made.clips import pan
@@ -199,8 +199,8 @@ def test_a_cut_forgets_what_was_before() -> None:
     assert not any(detector.is_mixing(frame, cut=index == 42) for index, frame in enumerate(frames[:46]))
 
 
-def test_a_thumbnail_is_36_by_64_in_unit_range() -> None:
-    small = thumbnail(np.full((270, 480), 255, np.uint8))
+def test_a_tiny_picture_is_36_by_64_in_unit_range() -> None:
+    small = tiny(np.full((270, 480), 255, np.uint8))
     assert small.shape == (36, 64)
     np.testing.assert_array_equal(small, 1.0)
 

@@ -219,9 +219,8 @@ def test_another_vividness_starts_anew_and_says_so(tmp_path: Path, film: Path, c
 
 @pytest.mark.parametrize("options", [{"skip_documents": True}, {"quality": 50, "fast": True, "strip_metadata": True}])
 def test_options_of_photographs_do_not_start_a_film_anew(
-    tmp_path: Path, film: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+    tmp_path: Path, film: Path, colorizer: Colorizer, options: dict[str, Any]
 ) -> None:
-    shorten(monkeypatch)
     target = tmp_path / "out.mkv"
     with pytest.raises(KeyboardInterrupt):
         run(film, target, colorizer, interrupt_after(30))
@@ -379,7 +378,7 @@ def test_decoding_times_rise_and_are_never_late() -> None:
 
 
 @pytest.mark.parametrize("damage", ["segment", "state", "missing state", "cut"])
-def test_a_damaged_part_is_done_again_from_there(tmp_path: Path, short: Path, damage: str) -> None:
+def test_a_damaged_segment_is_done_again_from_there(tmp_path: Path, short: Path, damage: str) -> None:
     target = tmp_path / "out.mkv"
     write(short, tmp_path / "whole.mkv", (10, 20, 30), FFV1)
     assert write(short, target, (10, 20, 30), FFV1, stop=33).kept == work_path(target)
@@ -395,7 +394,7 @@ def test_a_damaged_part_is_done_again_from_there(tmp_path: Path, short: Path, da
         assert writer.frames == 10
         assert writer.position == Fraction(9, 25)
         assert writer.state()["at"].tolist() == [10]
-        assert "part 2 of an unfinished run is damaged" in writer.warnings[0]
+        assert "segment 2 of an unfinished run is damaged" in writer.warnings[0]
         writer.abort(KeyboardInterrupt())
     write(short, target, (10, 20, 30), FFV1)
     assert contents(target) == contents(tmp_path / "whole.mkv")
