@@ -20,7 +20,7 @@ from colorize_media.options import ColorizeOptions
 from colorize_media.video.colorize import colorize_video
 from tests.made.films import decode, grey_frames, make_video, packets
 
-LOSSLESS = ColorizeOptions(encoder="ffv1")
+LOSSLESS = ColorizeOptions(encoder="ffv1", working_size=64)
 
 
 def same_lumas(one: Path, other: Path) -> None:
@@ -38,7 +38,9 @@ def test_luma_times_and_count_are_the_sources_own(
 ) -> None:
     source = make_video(tmp_path / "in.mkv", codec="ffv1", pix_fmt=pix_fmt, frames=grey_frames(6, pix_fmt=pix_fmt))
     target = tmp_path / "out.mkv"
-    done = colorize_video(source, target, colorizer, ColorizeOptions(encoder="ffv1", smoothing=smoothing))
+    done = colorize_video(
+        source, target, colorizer, ColorizeOptions(encoder="ffv1", working_size=64, smoothing=smoothing)
+    )
     assert isinstance(done, Done)
     assert done.frames == 6
     same_lumas(source, target)
@@ -95,7 +97,7 @@ def test_a_turned_film_is_seen_upright(tmp_path: Path, colorizer: Colorizer) -> 
                 format="yuv420p", src_color_range=1, dst_color_range=1
             )
         )
-    options = ColorizeOptions(encoder="ffv1", smoothing="off")
+    options = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="off")
     plain = make_video(tmp_path / "plain.mkv", codec="ffv1", frames=upright, size=(64, 96))
     turned = make_video(tmp_path / "turned.mkv", codec="ffv1", frames=lying, size=(96, 64), rotation=90)
     colorize_video(plain, tmp_path / "a.mkv", colorizer, options)
@@ -122,7 +124,9 @@ def test_a_film_in_colour_is_left_alone_unless_forced(tmp_path: Path, colorizer:
 
 def test_vividness_zero_is_exactly_neutral(tmp_path: Path, colorizer: Colorizer) -> None:
     source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(3))
-    colorize_video(source, tmp_path / "out.mkv", colorizer, ColorizeOptions(encoder="ffv1", vividness=0))
+    colorize_video(
+        source, tmp_path / "out.mkv", colorizer, ColorizeOptions(encoder="ffv1", working_size=64, vividness=0)
+    )
     assert all(np.all(plane == 128) for frame in decode(tmp_path / "out.mkv") for plane in frame.planes[1:])
 
 

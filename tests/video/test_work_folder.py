@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import gc
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,17 @@ from colorize_media.errors import DamagedMedia, OutputUnwritable
 from colorize_media.events import Advanced, Event, Planned, Resumed, Warned, ignore
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.video import reader
 from colorize_media.video.colorize import colorize_video
+from colorize_media.video.demuxing import MAX_CONSECUTIVE_FAILURES
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.pipeline import Limits
 from colorize_media.video.reader import Reader
-from colorize_media.video.segments import SegmentWriter, decoding_times, read_segment, reorder_delay
+from colorize_media.video.segments import SegmentWriter
 from colorize_media.video.work_folder import work_path
 from colorize_media.video.writer import Writer
 from tests.made.films import decode, grey_frames, make_video
 from tests.video.killed_jobs import SHORT
+from tests.video.rewriting import FFV1, contents, write
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills and forks")
 # libx264 is not repeatable with AVX-512, but with preset ultrafast (docs/design-notes.md): its packets differ from run to
@@ -62,21 +62,10 @@ def uneven(count: int, seed: int = 3) -> list[int]:
     return [5000 + sum(steps[:index]) for index in range(count)]
 
 
-def contents(path: Path) -> list[list[Any]]:
-    """Everything that is in a film: of each stream the packets with all their times."""
-    with av.open(str(path)) as container:
-        found: list[list[Any]] = [[] for _ in container.streams]
-        for packet in container.demux():
-            if packet.size:
-                entry = (packet.pts, packet.dts, packet.duration, packet.is_keyframe, bytes(packet))
-                found[packet.stream_index].append(entry)
-    return found
-
-
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_video(
-        tmp_path_factory.mktemp("film") / "in.mp4", frames=two_shots(66), pts=uneven(66), time_base=Fraction(1, 16000),
+        tmp_path_factory.mktemp("film") / "in.mp4", frames=two_shots(50), pts=uneven(50), time_base=Fraction(1, 16000),
         audio=1, chapters=[(0, 800, "one"), (800, 2000, "two")],
     )  # fmt: skip
 
@@ -128,7 +117,7 @@ def test_killed_before_every_file_gets_its_name_the_film_is_the_same(
     told = kill(film, tmp_path / "out.mp4", fresh_regression, options, renames=3)
     assert told["killed"] == len(told["resumed"]) >= 3
     assert told["resumed"] == sorted(set(told["resumed"]))
-    assert told["resumed"][-1] == 66
+    assert told["resumed"][-1] == 50
     assert contents(tmp_path / "out.mp4") == contents(whole)
     assert [frame.time for frame in decode(tmp_path / "out.mp4")] == [frame.time for frame in decode(film)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "whole"]
@@ -249,11 +238,9 @@ def test_a_full_disk_keeps_what_is_finished(
     assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
 
 
-def test_a_film_that_is_to_blame_leaves_nothing(
-    tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "MAX_CONSECUTIVE_FAILURES", 5)
-    source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=grey_frames(60))
+def test_a_film_that_is_to_blame_leaves_nothing(tmp_path: Path, colorizer: Colorizer) -> None:
+    frames = grey_frames(40 + MAX_CONSECUTIVE_FAILURES, (32, 32))
+    source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=frames, size=(32, 32))
     ruined = bytearray(source.read_bytes())
     for packet in contents(source)[0][40:]:
         place = ruined.find(packet[4])
@@ -271,117 +258,20 @@ def test_a_film_that_is_to_blame_leaves_nothing(
 # --- the writer and its folder, without a network
 
 
-def neutral(reader: Reader) -> np.ndarray:
-    return np.full((reader.geometry.chroma_height, reader.geometry.chroma_width, 2), 128, np.uint8)
-
-
-def write(
-    source: Path, target: Path, ends: tuple[int, ...], settings: EncoderSettings, stop: int | None = None
-) -> Writer:
-    """A film in segments that end before these frames; ``stop`` interrupts. Goes on with what is there."""
-    with Reader(source) as reader:
-        writer = Writer(target, reader, settings, {"test": 1})
-        try:
-            with writer:
-                for frame in reader:
-                    if frame.index < writer.frames:
-                        continue
-                    if frame.index in ends:
-                        writer.end_segment({"at": np.array([frame.index])})
-                    if frame.index == stop:
-                        raise KeyboardInterrupt
-                    writer.write(frame, neutral(reader))
-        except KeyboardInterrupt:
-            pass
-    return writer
-
-
-FFV1 = EncoderSettings("ffv1")
-
-
-@pytest.fixture
-def short(tmp_path: Path) -> Path:
-    return make_video(tmp_path / "in.mkv", codec="ffv1", frames=40, audio=1)
-
-
-@pytest.mark.parametrize(
-    ("suffix", "settings"),
-    [(".mp4", EncoderSettings()), (".mov", EncoderSettings("libx265", preset="ultrafast")), (".mkv", EncoderSettings()),
-     (".webm", EncoderSettings()), (".webm", EncoderSettings("libsvtav1", preset="12")), (".mkv", FFV1),
-     (".avi", EncoderSettings()), (".ts", EncoderSettings()), (".mpg", EncoderSettings()), (".flv", EncoderSettings())],
-)  # fmt: skip
-def test_segments_join_in_every_container(tmp_path: Path, suffix: str, settings: EncoderSettings) -> None:
-    source = make_video(tmp_path / "in.mp4", frames=40, size=(176, 144), audio=1)
-    target = tmp_path / f"out{suffix}"
-    writer = write(source, target, (7, 8, 25), settings)
-    assert not [text for text in writer.warnings if "packets" in text]
-    before, after = decode(source), decode(target)
-    offset = after[0].time - before[0].time
-    assert [frame.time - offset for frame in after] == [frame.time for frame in before]
-    for one, other in zip(before, after, strict=True):
-        assert np.abs(one.planes[0].astype(int) - other.planes[0].astype(int)).mean() < 6
-    if suffix not in (".webm", ".mpg", ".ts"):  # two do not hold AAC, the third wraps it
-        assert [packet[4] for packet in contents(target)[1]] == [packet[4] for packet in contents(source)[1]]
-
-
-@pytest.mark.parametrize("base", [Fraction(1, 16000), Fraction(1, 90000), Fraction(1001, 30000)])
-@pytest.mark.parametrize("encoder", ["libx264", "libx265"])
-def test_variable_times_with_b_frames_are_exact_over_the_joints(tmp_path: Path, base: Fraction, encoder: str) -> None:
-    chance, times = random.Random(4), [3]
-    step = max(1, round(Fraction(1, 30) / base))
-    for _ in range(59):
-        times.append(times[-1] + chance.choice([1, step, step, step + 1, 5 * step]))
-    source = make_video(tmp_path / "in.mp4", frames=60, pts=times, time_base=base,
-                        container_options={"movie_timescale": "90000"})  # fmt: skip
-    write(source, tmp_path / "out.mp4", (1, 2, 20, 41), EncoderSettings(encoder))
-    assert [frame.time for frame in decode(tmp_path / "out.mp4")] == [frame.time for frame in decode(source)]
-    found = contents(tmp_path / "out.mp4")[0]
-    assert any(pts != dts for pts, dts, *_ in found)  # there are B-frames
-    assert all(dts <= pts for pts, dts, *_ in found)
-    assert all(one[1] < other[1] for one, other in pairwise(found))
-    assert sum(packet[3] for packet in found) >= 5  # each segment begins with a key frame
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc, which is not there")
-def test_a_finished_segment_leaves_no_encoder_behind(tmp_path: Path, short: Path) -> None:
-    """Threads are counted, because they are the part of an encoder that can be seen. Nothing else may collect them."""
-    alive = []
-    gc.collect()
-    gc.disable()
-    try:
-        with Reader(short) as reader, Writer(tmp_path / "out.mp4", reader, EncoderSettings(threads=2)) as writer:
-            for index, frame in enumerate(reader):
-                writer.write(frame, neutral(reader))
-                if index % 5 == 4:
-                    writer.end_segment({})
-                    alive.append(len(list(Path("/proc/self/task").iterdir())))
-    finally:
-        gc.enable()
-    assert len(alive) == 8
-    assert alive[-1] - alive[0] < 7  # an encoder kept by each would be two more each time; other threads come and go
-
-
-def test_decoding_times_rise_and_are_never_late() -> None:
-    chance = random.Random(1)
-    for _ in range(200):
-        shown = sorted(chance.sample(range(500), chance.randint(1, 40)))
-        borders = sorted(chance.sample(range(1, len(shown)), min(len(shown) - 1, 3)))
-        parts = [shown[a:b] for a, b in pairwise([0, *borders, len(shown)])]
-        coded = [sorted(part, key=lambda pts: pts + chance.randint(0, 60)) for part in parts]
-        delay = max(map(reorder_delay, coded))
-        times = list(decoding_times(coded, delay))[: len(shown)]
-        order = [pts for part in coded for pts in part]
-        assert all(a < b for a, b in pairwise(times))
-        assert all(dts <= pts for dts, pts in zip(times, order, strict=True))
-        if delay == 0:
-            assert times == order
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a film, ``whole.mkv`` as it becomes, and the work folder of a run that was stopped after 33 frames."""
+    folder = tmp_path_factory.mktemp("stopped")
+    source = make_video(folder / "in.mkv", codec="ffv1", frames=40, audio=1)
+    write(source, folder / "whole.mkv", (10, 20, 30), FFV1)
+    assert write(source, folder / "out.mkv", (10, 20, 30), FFV1, stop=33).kept == work_path(folder / "out.mkv")
+    return folder
 
 
 @pytest.mark.parametrize("damage", ["segment", "state", "missing state", "cut"])
-def test_a_damaged_segment_is_done_again_from_there(tmp_path: Path, short: Path, damage: str) -> None:
-    target = tmp_path / "out.mkv"
-    write(short, tmp_path / "whole.mkv", (10, 20, 30), FFV1)
-    assert write(short, target, (10, 20, 30), FFV1, stop=33).kept == work_path(target)
+def test_a_damaged_segment_is_done_again_from_there(tmp_path: Path, stopped: Path, damage: str) -> None:
+    source, target = stopped / "in.mkv", tmp_path / "out.mkv"
+    shutil.copytree(work_path(stopped / "out.mkv"), work_path(target))
     victim = work_path(target) / ("segment-000001" if damage in ("segment", "cut") else "state-000001")
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
@@ -389,15 +279,15 @@ def test_a_damaged_segment_is_done_again_from_there(tmp_path: Path, short: Path,
         victim.unlink()
     else:
         victim.write_bytes(content[:-50] if damage == "cut" else content)
-    with Reader(short) as reader:
+    with Reader(source) as reader:
         writer = Writer(target, reader, FFV1, {"test": 1})
         assert writer.frames == 10
         assert writer.position == Fraction(9, 25)
         assert writer.state()["at"].tolist() == [10]
         assert "segment 2 of an unfinished run is damaged" in writer.warnings[0]
         writer.abort(KeyboardInterrupt())
-    write(short, target, (10, 20, 30), FFV1)
-    assert contents(target) == contents(tmp_path / "whole.mkv")
+    write(source, target, (10, 20, 30), FFV1)
+    assert contents(target) == contents(stopped / "whole.mkv")
 
 
 @pytest.mark.parametrize("change", ["source", "encoder", "job", "none"])
@@ -424,26 +314,6 @@ def test_two_runs_on_one_output(tmp_path: Path, short: Path) -> None:
         first.abort()
         Writer(target, other, FFV1).abort()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv"]
-
-
-def test_a_segment_gives_its_packets_back(tmp_path: Path) -> None:
-    packets = []
-    for number in range(5):
-        packet = av.Packet(bytes([number]) * (number * 1000))
-        packet.pts, packet.duration, packet.is_keyframe = 10 * number, 7 + number, number == 0
-        packets.append(packet)
-    writer = SegmentWriter(tmp_path / "segment")
-    writer.add(packets)
-    assert [path.name for path in tmp_path.iterdir()] == ["segment.part"]
-    made = writer.finish(b"\x01\x02", "digest")
-    found = read_segment(tmp_path / "segment")
-    assert found == made
-    assert (found.extradata, found.state, found.pictures, found.last, found.delay) == ("0102", "digest", 5, 40, 0)
-    for before, after in zip(packets, found.packets(Fraction(1, 16000)), strict=True):
-        assert bytes(before) == bytes(after)
-        assert (after.pts, after.duration, after.is_keyframe) == (before.pts, before.duration, before.is_keyframe)
-        assert after.time_base == Fraction(1, 16000)
-    assert read_segment(tmp_path / "none") is None
 
 
 def test_what_a_kill_left_behind_a_finished_film_goes_with_the_next_run(tmp_path: Path, short: Path) -> None:

@@ -1,0 +1,75 @@
+"""Which encoder is chosen, what it is given, and what it says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colorize_media import errors
+from colorize_media.video.encoder import EncoderSettings
+from colorize_media.video.reader import Reader
+from colorize_media.video.writer import Writer
+from tests.made.films import decode, make_video
+from tests.video.rewriting import chroma_for, recolor
+
+
+def test_an_encoder_of_more_bits_keeps_the_codes_shifted(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=1)
+    _, warnings, _ = recolor(source, tmp_path / "out.mov", EncoderSettings(encoder="prores_ks"))
+    assert any("prores_ks cannot hold yuv420p: written as yuv422p10le" in text for text in warnings)
+    before, after = decode(source)[0].planes[0], decode(tmp_path / "out.mov")[0].planes[0]
+    assert np.abs((before.astype(int) << 2) - after).mean() < 24  # ProRes is lossy; the scale is right
+
+
+def test_encoders_that_cannot_be(tmp_path: Path) -> None:
+    shallow = make_video(tmp_path / "a.mp4", frames=1)
+    deep = make_video(tmp_path / "b.mkv", codec="ffv1", pix_fmt="yuv420p12le", frames=1)
+    wrong = [
+        (shallow, "out.mp4", EncoderSettings(encoder="libnothing"), errors.CodecMissing, "libnothing"),
+        (shallow, "out.mp4", EncoderSettings(encoder="libvorbis"), errors.CodecMissing, "libvorbis"),
+        (shallow, "out.webm", EncoderSettings(encoder="libx264"), errors.CodecMissing, "libvpx-vp9"),
+        (deep, "out.mp4", EncoderSettings(encoder="libx264"), errors.CodecMissing, "12-bit"),
+        (deep, "out.webm", EncoderSettings(), errors.CodecMissing, "12-bit"),
+        (shallow, "out.mp4", EncoderSettings(preset="notapreset"), errors.CodecMissing, "libx264"),
+        (shallow, "out.mkv", EncoderSettings(encoder="ffv1", crf=20), errors.BadOption, "ffv1 has no crf"),
+    ]
+    for source, name, settings, kind, text in wrong:
+        with Reader(source) as reader, pytest.raises(kind, match=text) as caught:
+            Writer(tmp_path / name, reader, settings)
+        assert all((caught.value.why, caught.value.hint))
+    assert sorted(os.listdir(tmp_path)) == ["a.mp4", "b.mkv"]
+
+
+def test_the_encoder_follows_container_and_depth(tmp_path: Path) -> None:
+    def chosen(pix_fmt: str, suffix: str) -> str:
+        source = make_video(tmp_path / "in.mkv", codec="ffv1", pix_fmt=pix_fmt, frames=1)
+        with Reader(source) as reader, Writer(tmp_path / f"out{suffix}", reader) as writer:
+            for item in reader:
+                writer.write(item, chroma_for(reader))
+        back = decode(tmp_path / f"out{suffix}")[0].frame.format.name
+        return f"{writer.encoder} {back}"
+
+    assert chosen("yuv420p", ".mp4") == "libx264 yuv420p"
+    assert chosen("yuv420p10le", ".mov") == "libx264 yuv420p10le"
+    assert chosen("yuv420p12le", ".mp4") == "libx265 yuv420p12le"
+    assert chosen("yuv420p", ".webm") == "libvpx-vp9 yuv420p"
+    assert chosen("yuv420p10le", ".webm") == "libsvtav1 yuv420p10le"
+    assert chosen("yuv420p16le", ".mkv") == "ffv1 yuv420p16le"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_very_short_films(tmp_path: Path, count: int) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=count)
+    for encoder in ["libx264", *["libx265"] * 6]:  # x265 fails at random, so several times
+        recolor(source, tmp_path / "out.mp4", EncoderSettings(encoder))
+        assert [one.time for one in decode(tmp_path / "out.mp4")] == [one.time for one in decode(source)]
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1"])
+def test_encoders_say_nothing(tmp_path: Path, encoder: str, capfd: pytest.CaptureFixture[str]) -> None:
+    source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=2, size=(64, 64))
+    recolor(source, tmp_path / "out.mkv", EncoderSettings(encoder))
+    assert capfd.readouterr() == ("", "")
