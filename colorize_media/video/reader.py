@@ -111,7 +111,7 @@ class Reader:
         own = self._container.start_time
         self.clip = Clip(self._begin if own is None else Fraction(own, av.time_base), start, duration)
         """What of the film is read."""
-        if self._length is not None and start >= self._length:
+        if not self.clip.whole and self._length is not None and start >= self._length:
             raise nothing_from(start, self.path, self._length)
         self.duration: Fraction | None = self.clip.length(self._length)
         """Seconds, of the picture stream, else of the file; None when nobody knows."""

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from colorize_media.errors import OutputUnwritable
 from colorize_media.files.whole import close_durably, sync_folder
+from colorize_media.motion.state import State
 from colorize_media.video.segments import Segment, SegmentWriter, read_segment
 
-State = Mapping[str, NDArray[Any]]
 FORMAT = 1  # of the folder; another one is never gone on with
 
 _MAX_NAME_BYTES = 255  # of one file name, on every common file system

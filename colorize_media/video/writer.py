@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, UnsupportedMedia
 from colorize_media.files.whole import close_durably, sync_folder
+from colorize_media.motion.state import State
 from colorize_media.video.container import VideoFile, container_format, write_problem
 from colorize_media.video.demuxing import other_packets
 from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding
 from colorize_media.video.reader import Frame, Reader
 from colorize_media.video.segments import SegmentWriter, decoding_times
-from colorize_media.video.work_folder import State, WorkFolder
+from colorize_media.video.work_folder import WorkFolder
 
 
 class Writer:

@@ -13,7 +13,7 @@ import pytest
 from tests.made.films import make_video
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four seconds at 25 frames a second, a key frame in ten; a text from 1.0 to 3.0 s."""
     folder = tmp_path_factory.mktemp("film")
@@ -52,4 +52,5 @@ def film(tmp_path: Path, encoded: Path) -> Path:
 
 @pytest.fixture
 def short(tmp_path: Path) -> Path:
+    """Forty frames, lossless, with sound."""
     return make_video(tmp_path / "in.mkv", codec="ffv1", frames=40, audio=1)

@@ -13,16 +13,13 @@ from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.reader import Frame, Reader
 from colorize_media.video.writer import Writer
 
-LOSSLESS = EncoderSettings(encoder="ffv1")
-
-
+FFV1 = EncoderSettings(encoder="ffv1")  # lossless
 X264_EXACT = EncoderSettings(encoder="libx264", crf=0, preset="ultrafast")
-
-
 FAST = EncoderSettings(preset="ultrafast")
 
 
 def chroma_for(reader: Reader, cb: int = 90, cr: int = 160) -> NDArray[np.float32]:
+    """One colour everywhere, in 8-bit codes; ``(chroma_height, chroma_width, 2)``."""
     geometry = reader.geometry
     shift = geometry.spec.bits - 8
     plane = np.empty((geometry.chroma_height, geometry.chroma_width, 2), np.float32)
@@ -31,8 +28,9 @@ def chroma_for(reader: Reader, cb: int = 90, cr: int = 160) -> NDArray[np.float3
 
 
 def recolor(
-    source: Path, target: Path, settings: EncoderSettings = LOSSLESS, chroma: NDArray[Any] | None = None
+    source: Path, target: Path, settings: EncoderSettings = FFV1, chroma: NDArray[Any] | None = None
 ) -> tuple[list[Frame], list[str], Reader]:
+    """Write all frames with the same chroma; gives them, the writer's warnings and the closed reader."""
     frames = []
     with Reader(source) as reader:
         chroma = chroma_for(reader) if chroma is None else chroma
@@ -54,11 +52,12 @@ def contents(path: Path) -> list[list[Any]]:
     return found
 
 
-def neutral(reader: Reader) -> np.ndarray:
+def neutral(reader: Reader) -> NDArray[np.uint8]:
+    """No colour; ``(chroma_height, chroma_width, 2)``."""
     return np.full((reader.geometry.chroma_height, reader.geometry.chroma_width, 2), 128, np.uint8)
 
 
-def write(
+def write_in_segments(
     source: Path, target: Path, ends: tuple[int, ...], settings: EncoderSettings, stop: int | None = None
 ) -> Writer:
     """A film in segments that end before these frames; ``stop`` interrupts. Goes on with what is there."""
@@ -77,6 +76,3 @@ def write(
         except KeyboardInterrupt:
             pass
     return writer
-
-
-FFV1 = EncoderSettings("ffv1")

@@ -14,7 +14,7 @@ import pytest
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.segments import SegmentWriter, decoding_times, read_segment, reorder_delay
 from tests.made.films import decode, make_video
-from tests.video.rewriting import FFV1, contents, write
+from tests.video.rewriting import FFV1, contents, write_in_segments
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from tests.video.rewriting import FFV1, contents, write
 def test_segments_join_in_every_container(tmp_path: Path, suffix: str, settings: EncoderSettings) -> None:
     source = make_video(tmp_path / "in.mp4", frames=40, size=(176, 144), audio=1)
     target = tmp_path / f"out{suffix}"
-    writer = write(source, target, (7, 8, 25), settings)
+    writer = write_in_segments(source, target, (7, 8, 25), settings)
     assert not [text for text in writer.warnings if "packets" in text]
     before, after = decode(source), decode(target)
     offset = after[0].time - before[0].time
@@ -46,7 +46,7 @@ def test_variable_times_with_b_frames_are_exact_over_the_joints(tmp_path: Path, 
         times.append(times[-1] + chance.choice([1, step, step, step + 1, 5 * step]))
     source = make_video(tmp_path / "in.mp4", frames=60, pts=times, time_base=base,
                         container_options={"movie_timescale": "90000"})  # fmt: skip
-    write(source, tmp_path / "out.mp4", (1, 2, 20, 41), EncoderSettings(encoder))
+    write_in_segments(source, tmp_path / "out.mp4", (1, 2, 20, 41), EncoderSettings(encoder))
     assert [frame.time for frame in decode(tmp_path / "out.mp4")] == [frame.time for frame in decode(source)]
     found = contents(tmp_path / "out.mp4")[0]
     assert any(pts != dts for pts, dts, *_ in found)  # there are B-frames

@@ -36,7 +36,7 @@ from colorize_media.video.work_folder import work_path
 from colorize_media.video.writer import Writer
 from tests.made.films import decode, grey_frames, make_video
 from tests.video.killed_jobs import SHORT
-from tests.video.rewriting import FFV1, contents, write
+from tests.video.rewriting import FFV1, contents, write_in_segments
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills and forks")
 # libx264 is not repeatable with AVX-512, but with preset ultrafast (docs/design-notes.md): its packets differ from run to
@@ -263,8 +263,10 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a film, ``whole.mkv`` as it becomes, and the work folder of a run that was stopped after 33 frames."""
     folder = tmp_path_factory.mktemp("stopped")
     source = make_video(folder / "in.mkv", codec="ffv1", frames=40, audio=1)
-    write(source, folder / "whole.mkv", (10, 20, 30), FFV1)
-    assert write(source, folder / "out.mkv", (10, 20, 30), FFV1, stop=33).kept == work_path(folder / "out.mkv")
+    write_in_segments(source, folder / "whole.mkv", (10, 20, 30), FFV1)
+    assert write_in_segments(source, folder / "out.mkv", (10, 20, 30), FFV1, stop=33).kept == work_path(
+        folder / "out.mkv"
+    )
     return folder
 
 
@@ -286,14 +288,14 @@ def test_a_damaged_segment_is_done_again_from_there(tmp_path: Path, stopped: Pat
         assert writer.state()["at"].tolist() == [10]
         assert "segment 2 of an unfinished run is damaged" in writer.warnings[0]
         writer.abort(KeyboardInterrupt())
-    write(source, target, (10, 20, 30), FFV1)
+    write_in_segments(source, target, (10, 20, 30), FFV1)
     assert contents(target) == contents(stopped / "whole.mkv")
 
 
 @pytest.mark.parametrize("change", ["source", "encoder", "job", "none"])
 def test_what_the_work_depends_on(tmp_path: Path, short: Path, change: str) -> None:
     target = tmp_path / "out.mkv"
-    write(short, target, (10, 20), FFV1, stop=25)
+    write_in_segments(short, target, (10, 20), FFV1, stop=25)
     if change == "source":
         os.utime(short, (1, 1))
     settings = EncoderSettings(preset="ultrafast") if change == "encoder" else FFV1
@@ -318,7 +320,7 @@ def test_two_runs_on_one_output(tmp_path: Path, short: Path) -> None:
 
 def test_what_a_kill_left_behind_a_finished_film_goes_with_the_next_run(tmp_path: Path, short: Path) -> None:
     target = tmp_path / "out.mkv"
-    write(short, target, (10, 20), FFV1, stop=25)
+    write_in_segments(short, target, (10, 20), FFV1, stop=25)
     left = work_path(target)
     plan = [Planned(short, target, "video", "skip", "the output is already there")]
     target.write_bytes(b"older")
