@@ -15,23 +15,51 @@ from colorize_media.errors import BadOption, NoPicture
 from colorize_media.events import Done
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
+from colorize_media.video.clip import Clip
 from colorize_media.video.colorize import colorize_video
-from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.reader import Reader
 from colorize_media.video.writer import Writer
 from tests.made.films import decode, make_video, packets
-
-LOSSLESS = EncoderSettings("ffv1")
+from tests.video.rewriting import FFV1
 
 
 def cut(source: Path, target: Path, start: str, duration: str | None) -> list[str]:
     with Reader(source, start=Fraction(start), duration=None if duration is None else Fraction(duration)) as reader:
         neutral = np.full((reader.geometry.chroma_height, reader.geometry.chroma_width, 2), 128, np.uint8)
-        with Writer(target, reader, LOSSLESS) as writer:
+        with Writer(target, reader, FFV1) as writer:
             for number, frame in enumerate(reader):
                 assert frame.index == number
                 writer.write(frame, neutral)
         return reader.warnings + writer.warnings
+
+
+def test_a_clip_is_the_whole_film_by_default() -> None:
+    clip = Clip(Fraction(7))
+    assert clip.whole
+    assert clip.length(Fraction(3)) == 3
+    assert clip.length(None) is None
+    assert clip.begins(Fraction(-5))  # before the file's own beginning, too
+    assert not clip.ends(Fraction(10**6))
+    assert not clip.missed
+    assert clip.ticks(Fraction(1, 1000)) == 0
+    packet = av.Packet(b"late")
+    packet.pts, packet.dts, packet.time_base = 10**9, 10**9, Fraction(1, 1000)
+    assert not clip.is_past(packet)
+    assert clip.cut(packet)
+    assert clip.cut(av.Packet(b"without a time"))
+    assert (packet.pts, packet.dts) == (10**9, 10**9)
+
+
+def test_a_clip_counts_from_its_first_frame() -> None:
+    clip = Clip(Fraction(7), Fraction(2), Fraction(1))
+    assert (clip.begin, clip.length(Fraction(10))) == (9, 1)
+    assert not clip.begins(Fraction(8))
+    assert clip.missed
+    assert clip.begins(Fraction(37, 4))
+    assert not clip.missed
+    assert clip.ticks(Fraction(1, 1000)) == 9250
+    assert not clip.ends(Fraction(10))
+    assert clip.ends(Fraction(41, 4))
 
 
 @pytest.mark.parametrize(("start", "duration", "first", "count"),
