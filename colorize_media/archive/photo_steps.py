@@ -127,8 +127,9 @@ class PhotoSteps:
         """Read, colour and write a file's pages one after the other, in the network's own thread."""
         waiting = decoded.waiting
         try:
-            self._folders.make(waiting.item)
-            return _written(decoded, color_pages(pages, colorizer, waiting.target, self._options))
+            with self._in_flight.working_on(waiting.item):
+                self._folders.make(waiting.item)
+                return _written(decoded, color_pages(pages, colorizer, waiting.target, self._options))
         except Exception as error:
             return decoded.failed(error)
 
