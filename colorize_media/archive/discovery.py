@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -72,28 +72,40 @@ def search(folder: Path, selection: Selection, avoid: Path | None = None) -> Ite
         inside = waiting.pop()
         here = os.path.join(folder, inside) if inside else str(folder)
         try:
-            with os.scandir(here) as entries:
-                names = sorted(entries, key=lambda entry: entry.name)
+            entries = _entries(here)
         except OSError as error:
             yield Found(Path(inside), error.strerror or str(error))
             continue
-        if inside and any(entry.name == MANIFEST_NAME for entry in names):
-            outputs = read_manifest(Path(here)).values()
-            made.update(f"{inside}/{entry.target}" for entry in outputs if entry.status == "done")
+        if inside:
+            made |= _outputs_below(here, inside, entries)
         folders = []
-        for entry in names:
+        for entry in entries:
             relative = f"{inside}/{entry.name}" if inside else entry.name
-            if _is_folder(entry):
-                if not (_is_hidden(entry) or entry.name.casefold() in _SYSTEM_FOLDERS or selection.excludes(relative)):
-                    folders.append(relative)
-            elif (
-                relative not in made
-                and not _is_hidden(entry)
-                and selection.takes(relative)
-                and _looks_like_media(entry)
-            ):
-                yield Found(Path(relative))
-        waiting += [name for name in reversed(folders) if os.path.realpath(os.path.join(folder, name)) != avoided]
+            if _is_hidden(entry):
+                continue
+            if not _is_folder(entry):
+                if relative not in made and selection.takes(relative) and _looks_like_media(entry):
+                    yield Found(Path(relative))
+            elif _is_to_enter(entry, avoided) and not selection.excludes(relative):
+                folders.append(relative)
+        waiting += reversed(folders)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """By name. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _outputs_below(here: str, inside: str, entries: Iterable[os.DirEntry[str]]) -> set[str]:
+    """What a manifest in the folder, if there is one, calls an output: paths below the searched folder."""
+    if not any(entry.name == MANIFEST_NAME for entry in entries):
+        return set()
+    return {f"{inside}/{entry.target}" for entry in read_manifest(Path(here)).values() if entry.status == "done"}
+
+
+def _is_to_enter(folder: os.DirEntry[str], avoided: str | None) -> bool:
+    return folder.name.casefold() not in _SYSTEM_FOLDERS and os.path.realpath(folder.path) != avoided
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

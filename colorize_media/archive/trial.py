@@ -91,35 +91,37 @@ def _main() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core file of some gigabytes
-    source, target = Path(job["source"]), Path(job["target"])
-    from colorize_media.photo import colorize as stills
-    from colorize_media.video import opening
-
-    _line()
     with contextlib.suppress(Exception):
         if job["kind"] == "photo":
-            _photo(stills, source, target, options)
+            _photo(Path(job["source"]), Path(job["target"]), options)
         else:
-            _film(opening, source, options)
+            _film(Path(job["source"]), options)
 
 
-def _photo(stills: Any, source: Path, target: Path, options: ColorizeOptions) -> None:
+def _photo(source: Path, target: Path, options: ColorizeOptions) -> None:
     import numpy as np
 
-    prepared = stills.prepare_photo(source, options)
-    if isinstance(prepared, stills.PreparedPhoto):
+    from colorize_media.photo.colorize import PreparedPages, PreparedPhoto, finish_photo, prepare_photo
+    from colorize_media.photo.pages import read_pages
+
+    _line()  # what follows is the file's own doing
+    prepared = prepare_photo(source, options)
+    if isinstance(prepared, PreparedPhoto):
         height, width = prepared.shapes[0]
         grey = np.zeros((height // 4, width // 4, 2), np.float32)
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            stills.finish_photo(prepared, grey, Path(folder) / f"trial{target.suffix}", options)
-    elif isinstance(prepared, stills.PreparedPages):
-        for _ in stills.read_pages(source, max_pixels=options.max_pixels):
+            finish_photo(prepared, grey, Path(folder) / f"trial{target.suffix}", options)
+    elif isinstance(prepared, PreparedPages):
+        for _ in read_pages(source, max_pixels=options.max_pixels):
             _line()
 
 
-def _film(opening: Any, source: Path, options: ColorizeOptions) -> None:
-    with opening.open_video(source, options) as reader:
-        opening.survey_of(reader)
+def _film(source: Path, options: ColorizeOptions) -> None:
+    from colorize_media.video.opening import open_video, survey_of
+
+    _line()  # what follows is the file's own doing
+    with open_video(source, options) as reader:
+        survey_of(reader)
         told = time.monotonic()
         for _ in reader:
             if time.monotonic() - told > _EVERY:
