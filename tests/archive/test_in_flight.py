@@ -1,8 +1,4 @@
-"""What brings a run down, and what the next one does about it: files that really crash a decoder, or hang in it.
-
-No decoder is known to crash over a file of today, so one is made to: a module that Python loads at its start replaces
-Pillow's and PyAV's way to open a file by one that reads address 0 when the file says so.
-"""
+"""What brings a run down, and what the next one does about it."""
 
 from __future__ import annotations
 
@@ -11,71 +7,23 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 
+from colorize_media.archive import in_flight
 from colorize_media.archive.in_flight import InFlight
-from colorize_media.archive.manifest import read_manifest
 from colorize_media.archive.output_folders import OutputFolders
-from colorize_media.archive.photo_queue import PhotoQueue
-from colorize_media.archive.trial import try_apart
 from colorize_media.cli.main import run
-from colorize_media.events import Failed, Planned
+from colorize_media.errors import DamagedMedia
 from colorize_media.files.whole import host_mark
-from colorize_media.network.colorizer import Colorizer
-from colorize_media.options import ColorizeOptions
+from tests.archive.runs import SMALL, save_planned
+from tests.archive.traps import save_trap
 from tests.made.films import grey_frames, make_video
 from tests.made.pictures import save_grey
 from tests.told import outcomes
 
-SMALL = ColorizeOptions(working_size=64)
 DEAD = 2**22 - 3  # a process id that hardly ever lives
-
-TRAPS = """
-import ctypes, time
-import av
-from PIL import Image
-
-def trap(text):
-    if b"CRASH" in text:
-        ctypes.string_at(0)
-    if b"HANG" in text:
-        time.sleep(3600)
-
-def open_picture(file, *rest, **more):
-    if hasattr(file, "getvalue"):
-        trap(file.getvalue())
-    return plain_picture(file, *rest, **more)
-
-def open_video(file, *rest, **more):
-    trap(str(file).encode())
-    return plain_film(file, *rest, **more)
-
-plain_picture, Image.open = Image.open, open_picture
-plain_film, av.open = av.open, open_video
-"""
-
-
-@pytest.fixture
-def trapped(tmp_path: Path) -> dict[str, str]:
-    """An environment in which files with CRASH in them crash, and those with HANG hang."""
-    folder = tmp_path / "traps"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(TRAPS)
-    return {**os.environ, "PYTHONPATH": str(folder)}
-
-
-def save_trap(path: Path, extra: bytes = b"") -> Path:
-    """A grey photograph with ``extra`` in its file."""
-    save_grey(path)
-    with path.open("ab") as file:
-        file.write(extra)  # behind a picture's end, where no decoder looks
-    return path
 
 
 def command(source: Path, out: Path, weights: Path) -> list[str]:
@@ -136,27 +84,6 @@ def test_a_film_that_crashes_a_decoder_costs_one_run(
     assert second == {"a.png": "skipped", "b CRASH.mp4": "failed", "c.mp4": "done"}
 
 
-@pytest.mark.slow
-def test_a_trial_tells_crashes_from_what_is_only_wrong(
-    tmp_path: Path, trapped: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", trapped["PYTHONPATH"])
-
-    def tried(path: Path, silence: float = 100.0) -> str:
-        return try_apart(Planned(path, tmp_path / "out.png", "photo", "colorize"), SMALL, silence)
-
-    broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"\xff\xd8\xff broken")
-    with ThreadPoolExecutor() as pool:
-        hang = pool.submit(tried, save_trap(tmp_path / "hang.png", b"HANG"), 3.0)
-        good = pool.submit(tried, save_grey(tmp_path / "good.png"))
-        assert "SIGSEGV" in tried(save_trap(tmp_path / "crash.png", b"CRASH"))
-        assert tried(broken) == ""  # an error like any other, which the run itself tells
-        assert good.result() == ""
-        assert "gets no further" in hang.result()
-    assert not (tmp_path / "out.png").exists()
-
-
 def leave(out: Path, *lines: tuple[str, str]) -> Path:
     """What a run left that was killed."""
     out.mkdir(exist_ok=True)
@@ -165,18 +92,9 @@ def leave(out: Path, *lines: tuple[str, str]) -> Path:
     return path
 
 
-def items(tmp_path: Path, count: int) -> list[Planned]:
-    out = tmp_path / "out"
-    return [
-        Planned(
-            save_grey(tmp_path / "in" / f"{n}.png"), out / f"{n}.png", "photo", "colorize", "", out, tmp_path / "in"
-        )
-        for n in range(count)
-    ]
-
-
-def test_suspicion_falls_on_what_had_begun_and_not_ended(tmp_path: Path) -> None:
-    plan = items(tmp_path, 4)
+def test_suspicion_falls_on_what_had_begun_and_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_flight, "try_apart", lambda item, options: "")
+    plan = save_planned(tmp_path, 4)
     left = leave(tmp_path / "out", ("begun", "0.png"), ("begun", "1.png"), ("ended", "0.png"), ("begun", "gone.png"))
     watch = InFlight(plan, OutputFolders())
     assert [watch.is_suspect(item) for item in plan] == [False, True, False, False]
@@ -193,7 +111,7 @@ def test_suspicion_falls_on_what_had_begun_and_not_ended(tmp_path: Path) -> None
 
 
 def test_a_run_that_lives_is_not_suspected_of_anything(tmp_path: Path) -> None:
-    plan = items(tmp_path, 1)
+    plan = save_planned(tmp_path, 1)
     (tmp_path / "out").mkdir()
     other = tmp_path / "out" / f".colorize-media-{host_mark()}-{os.getppid()}.begun"
     other.write_text('["begun", "0.png"]\n')
@@ -204,9 +122,7 @@ def test_a_run_that_lives_is_not_suspected_of_anything(tmp_path: Path) -> None:
 
 
 def test_what_ended_two_runs_is_left_alone_though_it_passes(tmp_path: Path) -> None:
-    from colorize_media.errors import DamagedMedia
-
-    plan = items(tmp_path, 1)
+    plan = save_planned(tmp_path, 1)
     leave(tmp_path / "out", ("begun", "0.png"), ("passed", "0.png"))
     watch = InFlight(plan, OutputFolders())
     with pytest.raises(DamagedMedia, match="two runs ended"):
@@ -215,10 +131,8 @@ def test_what_ended_two_runs_is_left_alone_though_it_passes(tmp_path: Path) -> N
 
 
 def test_the_file_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from colorize_media.archive import in_flight
-
     monkeypatch.setattr(in_flight, "_LONGEST", 1000)
-    plan = items(tmp_path, 2)
+    plan = save_planned(tmp_path, 2)
     watch = InFlight(plan, OutputFolders())
     (path,) = (tmp_path / "out").glob(".colorize-media-*")
     with watch.working_on(plan[0]):
@@ -228,42 +142,3 @@ def test_the_file_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert path.stat().st_size < 1200
         path.rename(path.with_name(f".colorize-media-{host_mark()}-{DEAD}.begun"))  # as if this process had died
         assert [InFlight(plan, OutputFolders()).is_suspect(item) for item in plan] == [True, False]
-
-
-def test_a_picture_that_hangs_in_a_decoder_is_given_up(
-    tmp_path: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The others are coloured and told; the hanging one is a failure, and tried apart by the next run."""
-    import threading
-
-    from colorize_media.archive import photo_steps
-    from colorize_media.archive.outcomes import Outcome
-
-    plan = items(tmp_path, 5)
-    released = threading.Event()
-    prepare = photo_steps.prepare_photo
-
-    def hang(path: Path, options: ColorizeOptions) -> object:
-        if path.name == "1.png":
-            released.wait(60)
-        return prepare(path, options)
-
-    monkeypatch.setattr(photo_steps, "prepare_photo", hang)
-    colorizer = Colorizer(str(fresh_weights), "cpu")
-    colorizer.colors(torch.zeros(1, 1, 64, 64))  # warm, so that only the hanging one is late
-    folders = OutputFolders()
-    watch = InFlight(plan, folders)
-    queue = PhotoQueue(lambda: colorizer, SMALL, folders, lambda event: None, watch, workers=1, reading_seconds=2.0)
-    told: list[Outcome] = []
-    queue.run(plan, told.append)
-    assert [outcome.item for outcome in told] == plan
-    assert isinstance(told[1].result, Failed)
-    assert told[1].result.what == "reading the file does not end"
-    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["0.png", "2.png", "3.png", "4.png"]
-    watch.close()
-    assert InFlight(plan, OutputFolders()).is_suspect(plan[1])
-    released.set()
-    queue.close()
-    assert not (tmp_path / "out" / "1.png").exists()
-    assert read_manifest(tmp_path / "out") == {}
-    assert np.array_equal(np.asarray(Image.open(plan[0].source)), np.asarray(Image.open(plan[1].source)))

@@ -1,8 +1,7 @@
-"""Runs over archives: resumed, interrupted, on full and read-only disks; many pictures at once and each as if alone."""
+"""Runs over archives: each file's failure its own; resumed, interrupted, on full and read-only disks."""
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import os
@@ -11,74 +10,109 @@ import signal
 import subprocess
 import sys
 import tarfile
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import av
-import cv2
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 from skimage import data
 
-from colorize_media.archive.budget import memory_needed
-from colorize_media.archive.in_flight import InFlight
 from colorize_media.archive.manifest import MANIFEST_NAME, read_manifest
-from colorize_media.archive.output_folders import OutputFolders
-from colorize_media.archive.photo_queue import PhotoQueue
-from colorize_media.archive.plan import Memory, make_plan
-from colorize_media.archive.run import run_plan
-from colorize_media.archive.running import Running
 from colorize_media.cli.main import run
-from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned
-from colorize_media.files.whole import remove_stale_parts
-from colorize_media.models import ScenesConfig, save_weights
-from colorize_media.network.colorizer import Colorizer
-from colorize_media.options import ColorizeOptions
-from colorize_media.photo.colorize import PreparedPhoto, finish_photo, photo_colors, prepare_photo
+from colorize_media.errors import WeightsDamaged
+from colorize_media.events import Done, Event, Failed, Started, Summary, Warned, as_json
+from tests.archive.runs import SMALL, do, results, whole_pictures
 from tests.made.films import grey_frames, make_video
-from tests.made.networks import lively
 from tests.made.pictures import save_grey
 
-SMALL = ColorizeOptions(working_size=64)
 PROGRAM = [sys.executable, "-m", "colorize_media"]
 
 
-def do(
-    inputs: list[Path],
-    output: Path,
-    weights: Path,
-    options: ColorizeOptions = SMALL,
-    *,
-    retry: bool = False,
-    tell: Any = None,
-) -> tuple[int, list[Event]]:
-    events: list[Event] = []
-
-    def on_event(event: Event) -> None:
-        events.append(event)
-        if tell is not None:
-            tell(event)
-
-    plan = make_plan(inputs, output, overwrite=False, memory=Memory(options, retry_failed=retry))
-    return run_plan(plan, Running(lambda: Colorizer(str(weights), "cpu"), options, on_event)), events
+# --- one run
 
 
-def results(events: list[Event]) -> list[tuple[str, str]]:
-    return [(type(e).__name__, e.source.name) for e in events if isinstance(e, (Done, Skipped, Failed))]
+def test_one_failure_does_not_stop_the_others_and_is_no_success(tmp_path: Path, fresh_weights: Path) -> None:
+    save_grey(tmp_path / "in" / "1.jpg")
+    (tmp_path / "in" / "2.jpg").write_text("no picture at all")
+    (tmp_path / "in" / "3.jpg").write_bytes(b"")
+    make_video(tmp_path / "in" / "4.mp4", frames=grey_frames(4))
+    save_grey(tmp_path / "in" / "5.png")
+    Image.fromarray(data.coffee()).save(tmp_path / "in" / "6.jpg")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "in").iterdir()}
+    code, events = do([tmp_path / "in", tmp_path / "missing.jpg"], tmp_path / "out", fresh_weights)
+    assert code == 1
+    failed = [event for event in events if isinstance(event, Failed)]
+    assert [event.source.name for event in failed] == ["2.jpg", "3.jpg", "missing.jpg"]
+    assert all(event.what and event.why and event.hint for event in failed)
+    assert events[-1] == Summary(3, 1, 3, events[-1].seconds)  # type: ignore[union-attr]
+    assert sorted(os.listdir(tmp_path / "out")) == [MANIFEST_NAME, "1.jpg", "4.mp4", "5.png"]
+    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "in").iterdir()}
 
 
-def assert_whole(folder: Path) -> list[str]:
-    """Every file under a final name is a whole picture; nothing else is there. Returns the names."""
-    names = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST_NAME]
-    for path in names:
-        with Image.open(path) as image:
-            image.load()
-    return [path.name for path in names]
+def test_a_second_run_skips_what_is_there_and_overwrite_does_not(tmp_path: Path, fresh_weights: Path) -> None:
+    source = save_grey(tmp_path / "a.png")
+    assert do([source], None, fresh_weights)[0] == 0
+    stamp = (tmp_path / "a.color.png").stat().st_ctime_ns
+    code, events = do([source], None, fresh_weights)
+    assert (code, results(events)) == (0, [("Skipped", "a.png")])
+    assert (tmp_path / "a.color.png").stat().st_ctime_ns == stamp
+    code, events = do([source], None, fresh_weights, overwrite=True)
+    assert (code, results(events)) == (0, [("Done", "a.png")])
+    assert (tmp_path / "a.color.png").stat().st_ctime_ns > stamp
+
+
+def test_names_that_confuse_programs(tmp_path: Path, fresh_weights: Path) -> None:
+    names = ["-rf.jpg", "%03d.png", "a:b.jpg", "new\nline.png", "ünïcode 漢字.jpg", "$(x).jpg", "'\".png"]
+    if sys.platform == "linux":
+        names.append(os.fsdecode(b"latin-\xe9.jpg"))
+    for seed, name in enumerate(names):
+        save_grey(tmp_path / "in" / name, seed)
+    assert do([tmp_path / "in"], None, fresh_weights)[0] == 0
+    assert sorted(os.listdir(tmp_path / "in-color")) == sorted([MANIFEST_NAME, *names])
+
+
+def test_an_output_folder_that_cannot_be_made(tmp_path: Path, fresh_weights: Path) -> None:
+    source = save_grey(tmp_path / "a.jpg")
+    (tmp_path / "file").write_text("in the way")
+    code, events = do([source], tmp_path / "file" / "b.jpg", fresh_weights)
+    assert code == 1
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert failed.what == "cannot make the output folder"
+    assert str(tmp_path / "file") in failed.why
+    assert failed.hint
+
+
+def test_a_problem_of_the_machine_ends_the_run_at_once(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsDamaged):
+        do([save_grey(tmp_path / "a.jpg")], None, tmp_path / "w.safetensors")
+    assert not (tmp_path / "a.color.jpg").exists()
+
+
+def test_an_unknown_encoder_is_exit_code_3_and_photographs_go_on(tmp_path: Path, fresh_weights: Path) -> None:
+    save_grey(tmp_path / "in" / "b.jpg")
+    make_video(tmp_path / "in" / "a.mp4", frames=grey_frames(2))
+    assert do([tmp_path / "in"], tmp_path / "out", fresh_weights, replace(SMALL, encoder="libx999"))[0] == 3
+    assert sorted(os.listdir(tmp_path / "out")) == [MANIFEST_NAME, "b.jpg"]
+
+
+def test_a_bug_in_one_file_costs_only_that_file(tmp_path: Path, fresh_weights: Path) -> None:
+    """An event callback that raises stands for any bug: the second file is still done, the traceback is handed out."""
+    for name in ("a.jpg", "b.jpg"):
+        save_grey(tmp_path / "in" / name)
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Started) and event.source.name == "a.jpg":
+            raise ZeroDivisionError("a bug")
+
+    code, events = do([tmp_path / "in"], None, fresh_weights, tell=tell)
+    assert code == 1
+    assert sorted(os.listdir(tmp_path / "in-color")) == [MANIFEST_NAME, "b.jpg"]
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert "ZeroDivisionError" in failed.trace
+    assert "trace" not in as_json(failed)
 
 
 # --- the next run
@@ -153,21 +187,6 @@ def test_failures_are_tried_again_when_asked_and_those_of_the_machine_always(
     assert "earlier" not in failed.why
 
 
-def test_modes_and_times_of_files_and_folders_are_kept(tmp_path: Path, fresh_weights: Path) -> None:
-    source, out = tmp_path / "in", tmp_path / "out"
-    photo = save_grey(source / "1954" / "may" / "a.png")
-    photo.chmod(0o440)
-    times = {photo: 10**9, photo.parent: 2 * 10**9, photo.parent.parent: 3 * 10**9}
-    photo.parent.chmod(0o710)
-    for path, seconds in times.items():
-        os.utime(path, (seconds, seconds))
-    assert do([source], out, fresh_weights)[0] == 0
-    made = out / "1954" / "may" / "a.png"
-    assert (made.stat().st_mode & 0o777, made.parent.stat().st_mode & 0o777) == (0o440, 0o710)
-    for path, seconds in times.items():
-        assert (out / path.relative_to(source)).stat().st_mtime == seconds
-
-
 def test_a_finished_archive_is_known_without_the_network(tmp_path: Path, fresh_weights: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     save_grey(source / "a.png")
@@ -188,162 +207,7 @@ def test_a_finished_archive_is_known_without_the_network(tmp_path: Path, fresh_w
     assert run([*command, "--device", "cuda:99"]) == 3
 
 
-# --- many at once
-
-
-def test_no_thread_outlives_a_run(tmp_path: Path, fresh_weights: Path) -> None:
-    """One that does is torn out of a decoder when Python ends, which aborts a run that went well."""
-    for number in range(3):
-        save_grey(tmp_path / "in" / f"{number}.png", number)
-    code, _ = do([tmp_path / "in"], tmp_path / "out", fresh_weights)
-    assert code == 0
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("photo-")]
-
-
-def test_results_come_in_the_order_of_the_plan_whatever_takes_longest(tmp_path: Path, fresh_weights: Path) -> None:
-    source = tmp_path / "in"
-    for number in range(12):
-        size = (900, 700) if number % 5 == 0 else (64 + 32 * (number % 3), 64)
-        save_grey(source / f"{number:02d}.png", number, size)
-    (source / "03.png").write_bytes(b"broken")
-    code, events = do([source], tmp_path / "out", fresh_weights)
-    assert code == 1
-    assert [name for _, name in results(events)] == sorted(path.name for path in source.iterdir())
-    begun: set[str] = set()
-    for event in events:
-        if isinstance(event, Started):
-            begun.add(event.source.name)
-        elif isinstance(event, Done):
-            assert event.source.name in begun
-    assert isinstance(events[-1], Summary)
-
-
-@pytest.mark.parametrize("budget", [1, 1 << 40])
-def test_the_budget_decides_how_many_are_on_the_way(tmp_path: Path, fresh_weights: Path, budget: int) -> None:
-    """With room for less than one picture they go one by one: each begins after the one before it is done."""
-    items = []
-    for number in range(4):
-        source = save_grey(tmp_path / "in" / f"{number}.png", number)
-        items.append(Planned(source, tmp_path / "out" / source.name, "photo", "colorize"))
-    told: list[str] = []
-    colorizer = Colorizer(str(fresh_weights), "cpu")
-    queue = PhotoQueue(
-        lambda: colorizer, SMALL, OutputFolders(), lambda event: told.append("begin"),
-        InFlight(items, OutputFolders()), workers=2, budget=budget,
-    )  # fmt: skip
-    try:
-        queue.run(items, lambda outcome: told.append("end"))
-    finally:
-        queue.close()
-    if budget == 1:
-        assert told == ["begin", "end"] * 4
-    else:
-        assert told[:2] == ["begin", "begin"]
-    assert len(assert_whole(tmp_path / "out")) == 4
-
-
-def test_memory_is_reckoned_by_the_header_alone(tmp_path: Path) -> None:
-    plain = save_grey(tmp_path / "a.png", size=(1000, 500))
-    deep = tmp_path / "deep.png"
-    Image.fromarray(data.camera().astype(np.uint16) * 257).resize((1000, 500)).save(deep)
-    assert 500_000 * 4 < memory_needed(plain, 10**9) < memory_needed(deep, 10**9)
-    (tmp_path / "bomb.png").write_bytes(plain.read_bytes()[:16] + b"\0\1\0\0" * 2 + plain.read_bytes()[24:])
-    assert memory_needed(tmp_path / "bomb.png", 1_000_000) < 100_000_000
-    assert memory_needed(tmp_path / "none.png", 10**9) == 0
-
-
-def test_the_network_sees_pictures_of_equal_shape_together(tmp_path: Path, fresh_weights: Path) -> None:
-    colorizer = Colorizer(str(fresh_weights), "cpu", batch_size=4)
-    look, seen = colorizer.distribution, []
-
-    def count(batch: torch.Tensor) -> Any:
-        seen.append(tuple(batch.shape))
-        return look(batch)
-
-    colorizer.distribution = count  # type: ignore[method-assign]
-    for number in range(12):
-        save_grey(tmp_path / "in" / f"{number:02d}.png", number, (96, 64) if number % 2 else (64, 96))
-    plan = make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False)
-    assert run_plan(plan, Running(lambda: colorizer, replace(SMALL, fast=True), lambda event: None)) == 0
-    assert {shape[2:] for shape in seen} == {(64, 96), (96, 64)}  # each as it is, without borders
-    assert sum(shape[0] for shape in seen) == 12
-    assert 2 <= len(seen) <= 6
-    assert max(shape[0] for shape in seen) >= 3
-
-
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory cannot be set back here")
-@pytest.mark.parametrize("kind", ["grey jpeg", "colour jpeg", "deep png with alpha", "deep tiff"])
-def test_a_picture_takes_no_more_memory_than_its_header_foretells(tmp_path: Path, kind: str) -> None:
-    """What runs together is reckoned so: a picture's whole way, but for the network, whose input is small."""
-    plane = np.tile(data.camera(), (4, 5))  # 5 megapixels
-    path = tmp_path / {"deep png with alpha": "a.png", "deep tiff": "a.tif"}.get(kind, "a.jpg")
-    if kind == "deep png with alpha":
-        deep = np.repeat(plane[..., None].astype(np.uint16) * 257, 4, axis=2)
-        cv2.imwrite(str(path), deep)
-    elif kind == "deep tiff":
-        cv2.imwrite(str(path), plane.astype(np.uint16) * 257)
-    else:
-        Image.fromarray(plane).convert("L" if kind == "grey jpeg" else "RGB").save(path, quality=90)
-    options = replace(SMALL, force=True)
-
-    def way() -> None:
-        prepared = prepare_photo(path, options)
-        assert isinstance(prepared, PreparedPhoto)
-        finish_photo(prepared, np.full((16, 20, 2), 5.0, np.float32), tmp_path / f"b{path.suffix}", options)
-
-    way()  # what libraries keep for themselves is not the picture's
-    gc.collect()
-    before = _memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
-    way()
-    assert _memory("VmHWM") - before <= memory_needed(path, 10**9)
-
-
-def _memory(field: str) -> int:
-    """Bytes of this process, as the system counts them."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
-
-
-def test_a_picture_has_the_same_colours_alone_and_among_others(tmp_path: Path) -> None:
-    """Within what the network's arithmetic does when the number of pictures changes: the last bits of float32 or bfloat16."""
-    weights = tmp_path / "lively.safetensors"
-    save_weights(weights, lively(ScenesConfig()), {})
-    colorizer = Colorizer(str(weights), "cpu", batch_size=4)
-    prepared = [prepare_photo(save_grey(tmp_path / f"{n}.png", n), SMALL) for n in range(4)]
-    pictures = [one for one in prepared if isinstance(one, PreparedPhoto)]
-    together = photo_colors(pictures, colorizer, SMALL)
-    alone = np.concatenate([photo_colors([one], colorizer, SMALL) for one in pictures])
-    other = photo_colors(pictures[::-1], colorizer, SMALL)[::-1]
-    spread = float(np.ptp(together, axis=0).max())
-    assert spread > 5.0  # they differ from each other, so a mixed-up batch would show
-    limit = 1e-3 if colorizer.dtype == torch.float32 else 0.5  # ab units
-    assert float(np.abs(together - alone).max()) < limit
-    assert float(np.abs(together - other).max()) < limit
-
-
 # --- what goes wrong in between
-
-
-def test_a_pipe_in_a_folder_is_a_failure_and_not_waited_for(tmp_path: Path, fresh_weights: Path) -> None:
-    save_grey(tmp_path / "in" / "a.png")
-    os.mkfifo(tmp_path / "in" / "b.jpg")
-    code, events = do([tmp_path / "in"], tmp_path / "out", fresh_weights)
-    assert (code, results(events)) == (1, [("Done", "a.png"), ("Failed", "b.jpg")])
-
-
-def test_a_file_that_vanishes_midway_costs_only_itself(tmp_path: Path, fresh_weights: Path) -> None:
-    source = tmp_path / "in"
-    for number in range(40):
-        save_grey(source / f"{number:02d}.png", number)
-
-    def tell(event: Event) -> None:
-        (source / "39.png").unlink(missing_ok=True)
-
-    code, events = do([source], tmp_path / "out", fresh_weights, tell=tell)
-    assert code == 1
-    assert [name for kind, name in results(events) if kind == "Failed"] == ["39.png"]
-    assert len(assert_whole(tmp_path / "out")) == 39
 
 
 @pytest.fixture
@@ -377,12 +241,12 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_next_run_finishes(
     assert code == 1
     assert 0 < len(failed) < 6
     assert all("disk" in event.hint for event in failed)
-    assert len(assert_whole(out)) == 6 - len(failed)
+    assert len(whole_pictures(out)) == 6 - len(failed)
     remount(small_disk, "size=8m")
     code, events = do([source], out, fresh_weights)
     assert code == 0
     assert [kind for kind, _ in results(events)].count("Done") == len(failed)
-    assert len(assert_whole(out)) == 6
+    assert len(whole_pictures(out)) == 6
 
 
 def test_a_read_only_destination(tmp_path: Path, small_disk: Path, fresh_weights: Path) -> None:
@@ -396,7 +260,7 @@ def test_a_read_only_destination(tmp_path: Path, small_disk: Path, fresh_weights
     assert (code, results(events)) == (1, [("Skipped", "a.png"), ("Failed", "b.png")])
     remount(small_disk, "rw")
     assert do([source], out, fresh_weights)[0] == 0
-    assert assert_whole(out) == ["a.png", "b.png"]
+    assert whole_pictures(out) == ["a.png", "b.png"]
 
 
 def start(source: Path, out: Path, weights: Path) -> subprocess.Popen[str]:
@@ -432,7 +296,7 @@ def test_killed_at_any_moment_the_next_run_finishes(tmp_path: Path, thirty: Path
     assert 3 <= len(finished) < 30
     code, events = do([thirty], out, fresh_weights)
     assert code == 0
-    assert len(assert_whole(out)) == 30, half
+    assert len(whole_pictures(out)) == 30, half
     assert all(path.stat().st_ino == before.st_ino for path, before in finished.items())
     assert [kind for kind, _ in results(events)].count("Done") == 30 - len(finished)
 
@@ -456,30 +320,7 @@ def test_signals_end_a_run_with_130_and_what_is_done_is_remembered(
         assert not list(out.rglob("*.part"))
     code, _ = do([thirty], out, fresh_weights)
     assert code == 0
-    assert len(assert_whole(out)) == 30
-
-
-def test_leavings_of_dead_runs_are_removed_and_those_of_living_ones_stay(tmp_path: Path) -> None:
-    from colorize_media.files.whole import host_mark
-
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    here, other = host_mark(), "0" * 8
-    gone, ours, fresh, old, film = (
-        tmp_path / name
-        for name in (
-            f".colorize-media-{here}-{dead.pid}-00.part",
-            f".colorize-media-{here}-{os.getpid()}-00.part",
-            f".colorize-media-{other}-{dead.pid}-00.part",
-            f".colorize-media-{other}-{dead.pid}-01.part",
-            f".film.mkv.colorize-media-{dead.pid}.part.mkv",
-        )
-    )
-    for path in (gone, ours, fresh, old, film):
-        path.touch()
-    os.utime(old, (1, 1))
-    remove_stale_parts(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([ours, fresh, film])
+    assert len(whole_pictures(out)) == 30
 
 
 # --- a real archive
@@ -561,7 +402,7 @@ def test_the_command_selects_leaves_documents_and_remembers(
     Image.fromarray(data.text()).save(source / "page.png")
     words = [str(source), "-o", str(out), "--model", str(fresh_weights), "--include", "*.png", "--exclude", "private"]
     assert run([*words, "--skip-documents"]) == 0
-    assert assert_whole(out) == ["a.png"]
+    assert whole_pictures(out) == ["a.png"]
     told = capsys.readouterr().err
     assert "page.png: skipped, a document" in told
     assert run([*words, "--skip-documents", "-n"]) == 0
@@ -570,4 +411,4 @@ def test_the_command_selects_leaves_documents_and_remembers(
     assert "found by an earlier run" in told
     shutil.rmtree(out)
     assert run(words) == 0
-    assert assert_whole(out) == ["a.png", "page.png"]
+    assert whole_pictures(out) == ["a.png", "page.png"]

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from colorize_media.files.first_look import begins_like_media, heif_pixels, kind_of, nearest_suffix
-from tests.made.pictures import avif, grey, pillow, with_channels
+from tests.made.films import make_video
+from tests.made.pictures import avif, grey, pillow, save_grey, with_channels
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,9 @@ def test_avif_is_measured_by_its_boxes(tmp_path: Path) -> None:
         path.write_bytes(data)
         assert nearest_suffix(path) == suffix
         assert heif_pixels(path) == grey().size
+
+
+def test_content_counts_more_than_the_name(tmp_path: Path) -> None:
+    save_grey(tmp_path / "x.png").rename(tmp_path / "x.mp4")
+    make_video(tmp_path / "y.mp4").rename(tmp_path / "y.jpg")
+    assert [kind_of(tmp_path / name) for name in ("x.mp4", "y.jpg")] == ["photo", "video"]

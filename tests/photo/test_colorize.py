@@ -13,10 +13,21 @@ from skimage import data
 
 from colorize_media.color.spaces import luma_of_rgb
 from colorize_media.events import Done, Event, Skipped, Started
+from colorize_media.models import ScenesConfig, save_weights
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.colorize import colorize_photo, cubic_weights
+from colorize_media.photo.colorize import (
+    PreparedPhoto,
+    colorize_photo,
+    cubic_weights,
+    photo_colors,
+    prepare_photo,
+)
 from colorize_media.photo.pages import read_photo
+from tests.made.networks import lively
+from tests.made.pictures import save_grey
+
+SMALL = ColorizeOptions(working_size=64)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jpg"])
@@ -69,3 +80,20 @@ def test_rows_enlarged_by_weights_equal_opencvs_bicubic() -> None:
     whole = cv2.resize(grid, (40, 333), interpolation=cv2.INTER_CUBIC)
     enlarged = np.einsum("or,rwc->owc", cubic_weights(16, 333), grid)
     np.testing.assert_allclose(enlarged, whole, atol=2e-3)
+
+
+def test_a_picture_has_the_same_colours_alone_and_among_others(tmp_path: Path) -> None:
+    """Within what the network's arithmetic does when the number of pictures changes: the last bits of float32 or bfloat16."""
+    weights = tmp_path / "lively.safetensors"
+    save_weights(weights, lively(ScenesConfig()), {})
+    colorizer = Colorizer(str(weights), "cpu", batch_size=4)
+    prepared = [prepare_photo(save_grey(tmp_path / f"{n}.png", n), SMALL) for n in range(4)]
+    pictures = [one for one in prepared if isinstance(one, PreparedPhoto)]
+    together = photo_colors(pictures, colorizer, SMALL)
+    alone = np.concatenate([photo_colors([one], colorizer, SMALL) for one in pictures])
+    other = photo_colors(pictures[::-1], colorizer, SMALL)[::-1]
+    spread = float(np.ptp(together, axis=0).max())
+    assert spread > 5.0  # they differ from each other, so a mixed-up batch would show
+    limit = 1e-3 if colorizer.dtype == torch.float32 else 0.5  # ab units
+    assert float(np.abs(together - alone).max()) < limit
+    assert float(np.abs(together - other).max()) < limit
