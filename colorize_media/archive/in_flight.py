@@ -25,16 +25,17 @@ from colorize_media.files.whole import host_mark, was_left_by_dead_run
 from colorize_media.options import ColorizeOptions
 
 _NAME = re.compile(r"\.colorize-media-([0-9a-f]{8})-(\d+)\.begun")
-_LONGEST = 1 << 20  # bytes of the file before it is written anew
+LONGEST = 1 << 20  # bytes of the file before it is written anew
 
 
 class InFlight:
     """What a run is working on, in all its output folders. Safe from several threads; `close` at the end.
 
-    Where nothing can be written, nothing is known; that is no error.
+    Where nothing can be written, nothing is known; that is no error. A file longer than ``longest`` bytes is written anew.
     """
 
-    def __init__(self, plan: Sequence[Planned], folders: OutputFolders) -> None:
+    def __init__(self, plan: Sequence[Planned], folders: OutputFolders, *, longest: int = LONGEST) -> None:
+        self._longest = longest
         self._lock = threading.Lock()
         self._files: dict[Path, int] = {}  # handles
         self._open: dict[Path, dict[str, bool]] = {}  # names that have begun → whether they passed a trial
@@ -117,7 +118,7 @@ class InFlight:
             else:
                 names[name] = what == "passed" or names.get(name, False)
             with contextlib.suppress(OSError):  # a full disk: then nothing is known
-                if os.fstat(handle).st_size > _LONGEST:
+                if os.fstat(handle).st_size > self._longest:
                     os.ftruncate(handle, 0)
                     for other, passed in names.items():
                         os.write(handle, _line(other, "passed" if passed else "begun"))

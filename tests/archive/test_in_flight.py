@@ -130,10 +130,9 @@ def test_what_ended_two_runs_is_left_alone_though_it_passes(tmp_path: Path) -> N
     watch.close()
 
 
-def test_the_file_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_flight, "_LONGEST", 1000)
+def test_the_file_stays_small(tmp_path: Path) -> None:
     plan = save_planned(tmp_path, 2)
-    watch = InFlight(plan, OutputFolders())
+    watch = InFlight(plan, OutputFolders(), longest=1000)
     (path,) = (tmp_path / "out").glob(".colorize-media-*")
     with watch.working_on(plan[0]):
         for _ in range(100):
