@@ -400,6 +400,7 @@ def test_learning_rate_climbs_once_and_falls_to_almost_nothing() -> None:
 
 
 @pytest.mark.parametrize("network", ["scenes", "regression"])
+@pytest.mark.usefixtures("narrow")
 def test_a_run_leaves_usable_weights_log_curves_and_sheet(tmp_path: Path, network: str) -> None:
     store = load_pictures(scenes(40), 96)
     rows: list[dict[str, object]] = []
@@ -426,6 +427,7 @@ def test_a_run_leaves_usable_weights_log_curves_and_sheet(tmp_path: Path, networ
         assert len(sheet.convert("RGB").getcolors(1 << 24) or []) > 100
 
 
+@pytest.mark.usefixtures("narrow")
 def test_resume_is_bit_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that dies at step 4 and goes on gives the weights and losses of one that never stopped."""
     store, val = load_pictures(scenes(10), 96), load_pictures(scenes(2), 64)
@@ -482,6 +484,7 @@ def test_starting_from_weights(tmp_path: Path, fresh_weights: Path, fresh_regres
         train(still, store, store, tmp_path / "other", device=cpu, init=fresh_regression)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_loss_that_is_not_finite_stops_and_names_its_parts(tmp_path: Path) -> None:
     store = load_pictures(scenes(4), 64)
     with pytest.raises(TrainingProblem, match="not finite") as caught:
@@ -493,10 +496,10 @@ def test_a_loss_that_is_not_finite_stops_and_names_its_parts(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_training_learns(tmp_path: Path) -> None:
-    """A hundred and fifty steps on skies, meadows and red discs beat grey clearly on discs it never saw."""
+    """Sixty-four steps on skies, meadows and red discs beat grey clearly on discs it never saw."""
     store = load_pictures(scenes(64), 96)
     unseen = load_pictures([p for p in scenes(80) if int(p.name.split(".")[0]) >= 64], 96)
-    weights = train(tiny_recipe(steps=150, batch=8, sizes=((0.0, 64),), look=CLEAN, ema=0.9), store, unseen,
+    weights = train(tiny_recipe(steps=64, batch=8, sizes=((0.0, 32),), look=CLEAN, ema=0.9), store, unseen,
                     tmp_path / "run", device=torch.device("cpu"), evaluate_every=0)  # fmt: skip
     network, _ = load_weights(weights)
     ours = evaluate_network(network, unseen, [Decoding()], size=64, working_size=64)[0]
@@ -613,13 +616,16 @@ def test_pictures_that_do_not_fit_are_decoded_when_needed() -> None:
 # --- starting from what is known, ending early
 
 
-def test_keep_goes_only_part_of_the_way(tmp_path: Path, fresh_weights: Path) -> None:
+@pytest.mark.usefixtures("narrow")
+def test_keep_goes_only_part_of_the_way(tmp_path: Path) -> None:
     store, val, cpu = load_pictures(scenes(40), 96), load_pictures(scenes(2), 64), torch.device("cpu")
-    begun = load_weights(fresh_weights)[0].state_dict()
+    start = tmp_path / "start.safetensors"
+    save_weights(start, build(ScenesConfig(scene_classes=("beach", "street"))), {})
+    begun = load_weights(start)[0].state_dict()
     ends = {}
     for keep in (1.0, 0.25):
         recipe = tiny_recipe(keep=keep, freeze_statistics=True, learning_rate=1e-3, scene_weight=0.0)
-        ends[keep] = load_weights(train(recipe, store, val, tmp_path / str(keep), device=cpu, init=fresh_weights))[0]
+        ends[keep] = load_weights(train(recipe, store, val, tmp_path / str(keep), device=cpu, init=start))[0]
     for name, whole in ends[1.0].state_dict().items():
         if "running" in name:
             assert torch.equal(whole, begun[name]), name  # frozen
@@ -631,6 +637,7 @@ def test_keep_goes_only_part_of_the_way(tmp_path: Path, fresh_weights: Path) -> 
         train(tiny_recipe(keep=0.5), store, val, tmp_path / "fresh", device=cpu)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_tuned_network_keeps_its_decoding(tmp_path: Path) -> None:
     network = build(ScenesConfig(temperature=0.7, chroma_gain=1.3))
     save_weights(tmp_path / "tuned.safetensors", network, {})
@@ -645,6 +652,7 @@ def test_a_tuned_network_keeps_its_decoding(tmp_path: Path) -> None:
               init=tmp_path / "tuned.safetensors")  # fmt: skip
 
 
+@pytest.mark.usefixtures("narrow")
 def test_no_better_score_ends_a_run_with_its_best_weights(tmp_path: Path) -> None:
     """A rate so high that it only gets worse: the run ends after two more evaluations and gives the best one's weights."""
     store, val, cpu = load_pictures(scenes(12), 64), load_pictures(scenes(4), 64), torch.device("cpu")
@@ -659,6 +667,7 @@ def test_no_better_score_ends_a_run_with_its_best_weights(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["classification", "fusion", "scenes", "regression"])
+@pytest.mark.usefixtures("narrow")
 def test_every_recipe_s_network_trains(tmp_path: Path, name: str) -> None:
     """Each way that the origin names: its own parts and no others."""
     recipe = load_recipe(name, steps=2, batch=4, sizes=[[0.0, 32]])
@@ -676,6 +685,7 @@ def test_every_recipe_s_network_trains(tmp_path: Path, name: str) -> None:
         assert torch.equal(network(torch.full((1, 1, 32, 32), 50.0)).offset, torch.zeros(1, 2, 8, 8))
 
 
+@pytest.mark.usefixtures("narrow")
 def test_tensorboard_is_asked_for_by_name(tmp_path: Path) -> None:
     store, cpu = load_pictures(scenes(4), 64), torch.device("cpu")
     try:
