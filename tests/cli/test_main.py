@@ -374,21 +374,6 @@ def test_interrupt_is_130_and_leaves_nothing(tmp_path: Path, long_film: Path, fr
     assert [path.name for path in tmp_path.iterdir()] == ["film.mkv"]
 
 
-def test_after_kill_9_nothing_stands_under_the_final_name_and_the_next_run_finishes(
-    tmp_path: Path, long_film: Path, fresh_weights: Path
-) -> None:
-    options = ["--force", "--working-size", "64", "--model", str(fresh_weights)]
-    with subprocess.Popen([*PROGRAM, "--json", str(long_film), *options], stdout=subprocess.PIPE, text=True) as job:
-        assert job.stdout is not None
-        for line in job.stdout:
-            if json.loads(line)["event"] == "advanced":
-                break
-        job.kill()
-    assert not (tmp_path / "film.color.mkv").exists()
-    assert run([str(long_film), *options]) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.color.mkv", "film.mkv"]
-
-
 def test_a_reader_that_goes_away_is_no_traceback(photo: Path) -> None:
     command = f"{sys.executable} -m colorize_media --help | true"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True)

@@ -6,7 +6,12 @@ import pytest
 
 from colorize_media.models import resnet, scenes
 
-NARROW = (16, 128, 32, 32)  # channels of the encoder's four stages; the regression network is made for 128 in the second
+NARROW = (
+    16,
+    128,
+    32,
+    32,
+)  # channels of the encoder's four stages; the regression network is made for 128 in the second
 
 
 @pytest.fixture

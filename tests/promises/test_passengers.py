@@ -1,0 +1,57 @@
+"""Promise 4: what is not picture passes through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from tests.made.films import make_video, packets
+from tests.made.photos import exif_with, grey_picture, save
+from tests.promises.conftest import Colorize
+
+
+def test_sound_texts_chapters_and_tags_of_a_film_are_as_they_were(
+    tmp_path: Path, film: Path, colorize: Colorize
+) -> None:
+    assert colorize(film, "-o", tmp_path / "out.mkv", "--force") == 0
+    for index in (1, 2, 3):
+        assert packets(tmp_path / "out.mkv", index) == packets(film, index)
+    with av.open(str(film)) as before, av.open(str(tmp_path / "out.mkv")) as after:
+        assert [stream.type for stream in after.streams] == [stream.type for stream in before.streams]
+        assert [s.metadata.get("language") for s in after.streams] == [
+            s.metadata.get("language") for s in before.streams
+        ]
+        assert after.chapters() == before.chapters()
+        assert {"title": "A street", "COMMENT": "1921"}.items() <= {**after.metadata}.items()
+        assert [attachment.data for attachment in after.streams.attachments] == [b"letters"]
+
+
+def test_a_film_taken_on_its_side_stays_on_its_side(tmp_path: Path, colorize: Colorize) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=3, rotation=90)
+    assert colorize(source, "-o", tmp_path / "out.mp4", "--force") == 0
+    with av.open(str(source)) as before, av.open(str(tmp_path / "out.mp4")) as after:
+        turns = [next(container.decode(video=0)).rotation for container in (before, after)]
+    assert turns[0] == turns[1] != 0
+
+
+def test_what_the_output_cannot_hold_is_named(
+    tmp_path: Path, film: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert colorize(film, "-o", tmp_path / "out.mp4", "--force") == 0
+    assert "attachment" in capsys.readouterr().err
+
+
+def test_camera_date_and_place_of_a_photograph_are_as_they_were(tmp_path: Path, colorize: Colorize) -> None:
+    source = save(tmp_path / "in.jpg", grey_picture(), exif=exif_with(6), comment="Aunt Grete", dpi=(300, 300))
+    assert colorize(source, "-o", tmp_path / "out.jpg") == 0
+    with Image.open(source) as before, Image.open(tmp_path / "out.jpg") as after:
+        for block in (0x8769, 0x8825):  # what the camera set, and where
+            old, new = before.getexif().get_ifd(block), after.getexif().get_ifd(block)
+            moved = {0xA002, 0xA003}  # width and height: the picture is upright now
+            assert {tag: new.get(tag) for tag in old.keys() - moved} == {tag: old[tag] for tag in old.keys() - moved}
+        assert after.getexif()[0x010F] == "Maker"
+        assert after.info["dpi"] == before.info["dpi"]
+        assert after.info["comment"] == before.info["comment"]
