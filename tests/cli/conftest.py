@@ -1,0 +1,24 @@
+"""What tests of the command line start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from skimage import data
+
+from tests.made.films import make_video
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "old.png"
+    Image.fromarray(data.camera()[::4, ::4]).save(path)
+    return path
+
+
+@pytest.fixture
+def long_film(tmp_path: Path) -> Path:
+    """Long enough to be stopped after the first word of progress, which comes 0.2 s after the first frame."""
+    return make_video(tmp_path / "film.mkv", frames=120)

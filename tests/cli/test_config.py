@@ -1,0 +1,49 @@
+"""Flag before environment before file; a wrong file is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorize_media.cli.main import run
+
+
+def test_environment_and_config_file_give_the_same_options(
+    photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = photo.with_name("settings.toml")
+    config.write_text(f'model = "{fresh_weights}"\nvividness = 0.0\n')
+    grey = photo.with_name("grey.png")
+    assert run([str(photo), "-o", str(grey), "--config", str(config)]) == 0
+    assert np.ptp(np.asarray(Image.open(grey)).astype(int), axis=2).max() == 0
+    monkeypatch.setenv("COLORIZE_MEDIA_VIVIDNESS", "2")  # environment before file
+    vivid = photo.with_name("vivid.png")
+    assert run([str(photo), "-o", str(vivid), "--config", str(config)]) == 0
+    assert np.ptp(np.asarray(Image.open(vivid)).astype(int), axis=2).max() > 0
+    flag = photo.with_name("flag.png")
+    assert (
+        run([str(photo), "-o", str(flag), "--config", str(config), "--vividness", "0"]) == 0
+    )  # flag before environment
+    assert np.ptp(np.asarray(Image.open(flag)).astype(int), axis=2).max() == 0
+
+
+def test_the_users_own_config_file(
+    photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / "colorize-media").mkdir(parents=True)
+    (tmp_path / "home" / "colorize-media" / "config.toml").write_text(
+        f'model = "{fresh_weights}"\nquiet = true\n[evaluate]\nlimit = 3\n'
+    )
+    assert run([str(photo)]) == 0
+
+
+@pytest.mark.parametrize("text", ["vividnes = 1", "= 3", "[nonsense]\nx = 1"])
+def test_a_wrong_config_file_is_named(photo: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = photo.with_name("settings.toml")
+    config.write_text(text)
+    assert run([str(photo), "--config", str(config)]) == 2
+    assert str(config) in capsys.readouterr().err

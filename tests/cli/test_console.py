@@ -1,0 +1,72 @@
+"""Progress as people see it: lines off a terminal, a bar on one; and a long count."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from colorize_media.cli import console
+from colorize_media.cli.main import run
+from tests.made.films import make_video
+
+PROGRAM = [sys.executable, "-m", "colorize_media"]
+
+
+def test_plain_progress_lines_off_a_terminal(
+    photo: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "PLAIN_EVERY", 0.0)
+    film = make_video(photo.with_name("film.mkv"), frames=12)
+    assert run([str(film), "--force", "--model", str(fresh_weights)]) == 0
+    told = capsys.readouterr().err
+    assert "fps" in told
+    assert "left" in told
+    assert "\x1b" not in told
+
+
+def test_a_bar_with_fps_and_time_left_on_a_terminal(photo: Path, fresh_weights: Path) -> None:
+    """In a pseudo-terminal, as a person runs it."""
+    import pty
+
+    film = make_video(photo.with_name("film.mkv"), frames=60)
+    master, slave = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(
+        [*PROGRAM, str(film), "--force", "--working-size", "64", "--model", str(fresh_weights)],
+        stderr=slave,
+        env=environment,
+    ) as job:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(master, 4096)
+            except OSError:
+                break
+            if not piece:
+                break
+            shown += piece
+        os.close(master)
+        assert job.wait(60) == 0
+    assert b"fps" in shown
+    assert b"film.mkv" in shown
+
+
+@pytest.mark.parametrize(
+    ("terminal", "shown"),
+    [(False, "60 of 100 pictures, 40 s left\n"), (True, "\r\x1b[K60 of 100 pictures, 40 s left\r\x1b[K")],
+)
+def test_a_long_count_is_told_in_place_or_now_and_then(
+    terminal: bool, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter((0.0, 0.1, 60.0, 60.2, 70.0))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    tell = console.Count("pictures")
+    for done in (1, 60, 61, 100):
+        tell(done, 100)
+    assert capsys.readouterr().err == shown
