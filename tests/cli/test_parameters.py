@@ -30,9 +30,9 @@ def test_unknown_flag_is_wrong_usage(photo: Path) -> None:
 
 
 def test_every_option_of_the_colouring_can_be_given_and_has_its_default() -> None:
-    given = {parameter.name: parameter for parameter in colorize.params}
+    words = colorize.make_context("colorize", ["a.jpg"]).params
     for field in dataclasses.fields(ColorizeOptions):
-        assert given[field.name].default == field.default, field.name
+        assert words[field.name] == field.default, field.name
 
 
 def test_a_commands_words_are_sorted_into_options_and_the_rest() -> None:
