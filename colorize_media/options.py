@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from colorize_media.errors import BadOption
 
@@ -43,9 +43,13 @@ Aspect = Literal[
 T = TypeVar("T")
 
 
-def _changes(*aspects: Aspect) -> dict[str, frozenset[Aspect]]:
-    """A field's metadata: all that its value changes; nothing for what makes another output altogether."""
-    return {"changes": frozenset(aspects)}
+def _changes(*aspects: Aspect, later: bool = False) -> dict[str, frozenset[Aspect] | bool]:
+    """A field's metadata: all that its value changes; nothing for what makes another output altogether.
+
+    ``later``: outputs were remembered before there was this option. At its default it is left out of what is remembered
+    (`values_of`), or all that was ever made would be made anew.
+    """
+    return {"changes": frozenset(aspects), "later": later}
 
 
 def each_says_what_it_changes(options: type[T]) -> type[T]:
@@ -141,6 +145,15 @@ def _shown(value: object) -> str:
 def that_change(*aspects: Aspect) -> frozenset[str]:
     """Names of the options that change any of these."""
     return frozenset(item.name for item in fields(ColorizeOptions) if item.metadata["changes"] & set(aspects))
+
+
+def values_of(options: ColorizeOptions, names: frozenset[str]) -> dict[str, Any]:
+    """By name, what is to be remembered of these options: a later one only where it is not at its default."""
+    chosen = (item for item in fields(options) if item.name in names)
+    values = {item.name: (getattr(options, item.name), item) for item in chosen}
+    return {
+        name: value for name, (value, item) in values.items() if not item.metadata["later"] or value != item.default
+    }
 
 
 def that_change_the_output(kind: Kind) -> frozenset[str]:

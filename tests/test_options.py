@@ -15,13 +15,14 @@ from colorize_media.options import (
     that_change,
     that_change_the_output,
     that_decide,
+    values_of,
 )
 
 
 def test_an_option_that_does_not_say_what_it_changes_fails_when_it_is_imported() -> None:
     @dataclass(frozen=True)
     class Planted:
-        known: int = field(default=0, metadata={"changes": frozenset({"network"})})
+        known: int = field(default=0, metadata={"changes": frozenset({"network"}), "later": False})
         silent: int = 0
 
     with pytest.raises(TypeError, match=r"Planted\.silent does not say"):
@@ -34,6 +35,17 @@ def test_an_option_that_does_not_say_what_it_changes_fails_when_it_is_imported()
     with pytest.raises(TypeError, match="sharpen"):
         each_says_what_it_changes(Further)
     assert each_says_what_it_changes(ColorizeOptions) is ColorizeOptions
+
+
+def test_a_later_option_at_its_default_changes_nothing_that_is_remembered() -> None:
+    @each_says_what_it_changes
+    @dataclass(frozen=True)
+    class Further(ColorizeOptions):
+        sharpen: float = field(default=0.0, metadata={"changes": frozenset({"photo colors"}), "later": True})
+
+    names = frozenset({"vividness", "sharpen"})
+    assert values_of(Further(), names) == values_of(ColorizeOptions(), names) == {"vividness": 1.0}
+    assert values_of(Further(sharpen=0.5), names) == {"vividness": 1.0, "sharpen": 0.5}
 
 
 def test_options_say_nothing_that_nobody_understands() -> None:

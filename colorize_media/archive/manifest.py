@@ -22,7 +22,7 @@ from colorize_media.archive.old_lines import had_parts, what_it_was
 from colorize_media.events import What
 from colorize_media.files.first_look import Kind
 from colorize_media.files.whole import append_lines
-from colorize_media.options import ColorizeOptions, that_change, that_change_the_output, that_decide
+from colorize_media.options import ColorizeOptions, that_change, that_change_the_output, that_decide, values_of
 
 MANIFEST_NAME = ".colorize-media.jsonl"
 VERSION = 1  # of the line format; lines of other versions are not understood and left out
@@ -88,18 +88,14 @@ def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, v
     """
     values: dict[str, Any]
     if status == "done":
-        values = _values(options, that_change_the_output(kind)) | {"weights": weights}
+        values = values_of(options, that_change_the_output(kind)) | {"weights": weights}
     elif status == "left":
         # Once films were asked for all that decides: what does not decide them is there, with its default.
         other = that_decide("photo") | that_decide("video")
-        values = _values(ColorizeOptions(), other) | _values(options, that_decide(kind))
+        values = values_of(ColorizeOptions(), other) | values_of(options, that_decide(kind))
     else:
-        values = _values(options, that_change("limit")) | {"version": version}
+        values = values_of(options, that_change("limit")) | {"version": version}
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _values(options: ColorizeOptions, names: frozenset[str]) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in names}
 
 
 def read_manifest(folder: Path) -> dict[str, Entry]:

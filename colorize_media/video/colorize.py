@@ -9,7 +9,7 @@ from typing import Any
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
 from colorize_media.judge.decision import decide_film
 from colorize_media.network.colorizer import Colorizer
-from colorize_media.options import ColorizeOptions, that_change, that_decide
+from colorize_media.options import ColorizeOptions, that_change, that_decide, values_of
 from colorize_media.version import __version__
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.opening import open_video, survey_of
@@ -67,9 +67,9 @@ def colorize_video(
 
 def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
     """What a film's colours depend on besides the film itself, as JSON types by names for people."""
-    names = that_change("video colors") | that_decide("video")
+    values = values_of(options, that_change("video colors") | that_decide("video"))
     return {
-        **{name.replace("_", " "): getattr(options, name) for name in sorted(names)},
+        **{name.replace("_", " "): value for name, value in sorted(values.items())},
         "start": str(options.start),
         "duration": str(options.duration),
         "model": colorizer.weights_digest,
