@@ -44,9 +44,17 @@ FIRST_BYTES = (
     FirstBytes("MP4", rb"....ftyp"),
     FirstBytes("MKV", rb"\x1aE\xdf\xa3"),
     FirstBytes("AVI", rb"RIFF....AVI "),
+    FirstBytes(
+        "MP4", rb"....(moov|mdat|wide|free|skip)", sure=False
+    ),  # older QuickTime, and files cut at their beginning
+    FirstBytes("OGG", rb"OggS", sure=False),
+    FirstBytes("FLV", rb"FLV\x01", sure=False),
+    FirstBytes("ASF", rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", sure=False),
+    FirstBytes("MPEG", rb"\x00\x00\x01[\xb3\xba]", sure=False),
+    FirstBytes("MPEGTS", rb"\x47.{187}\x47", sure=False),  # needs a packet of 188 bytes
 )
 
 
 def begins_like(head: bytes) -> FirstBytes | None:
-    """What a file with these first bytes is, as far as they say; 32 of them are enough."""
+    """What a file with these first bytes is, as far as they say; 32 of them are enough, but for MPEG transport streams."""
     return next((known for known in FIRST_BYTES if re.match(known.pattern, head, re.DOTALL)), None)

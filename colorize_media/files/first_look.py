@@ -56,7 +56,7 @@ def kind_of(path: Path) -> Kind:
         return "video" if _has_several_frames(path) else "photo"
     if known is not None and known.format in PHOTO_FORMATS:
         return "photo"
-    if known is not None and known.format == "MP4":  # any other file of boxes
+    if known is not None and known.format == "MP4" and known.sure:  # any other file of boxes
         return "video"
     return "photo" if path.suffix.lower() in PHOTO_SUFFIXES else "video"
 

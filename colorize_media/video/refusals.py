@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +11,7 @@ import av
 
 from colorize_media.color.planes import has_alpha, plane_rows
 from colorize_media.errors import DamagedMedia, Encrypted, FileProblem, InputUnreadable, NoPicture, UnsupportedMedia
-
-# First bytes of containers: tells a damaged film from a file that never was one.
-_MAGIC = re.compile(
-    rb"....(ftyp|moov|mdat|wide|free|skip)|\x1aE\xdf\xa3|RIFF....AVI |OggS|FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11"
-    rb"|\x00\x00\x01[\xb3\xba]|GIF8[79]a|\x47.{187}\x47",
-    re.DOTALL,
-)
+from colorize_media.files.first_bytes import PHOTO_FORMATS, begins_like
 
 
 def refuse_transparency(frame: av.VideoFrame, path: Path) -> None:
@@ -36,8 +29,10 @@ def not_opened(path: Path, error: Exception) -> FileProblem:
     if getattr(error, "errno", None) in (errno.EACCES, errno.EIO, errno.EPERM):
         return InputUnreadable("cannot read the file", path=path, why=why, hint="check its permissions and the disk")
     with path.open("rb") as file:
-        head = file.read(512)
-    if _MAGIC.match(head):
+        known = begins_like(file.read(512))
+    if known is not None and (
+        known.format not in PHOTO_FORMATS or known.format == "GIF"
+    ):  # not a file that never was a film
         return damaged(path, f"its beginning is that of a film, but the rest does not fit: {why}")
     return NoPicture(
         "not a picture or film",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,50 +10,19 @@ import av
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from skimage import data
 
 from colorize_media.cli.console import lines_of
 from colorize_media.events import Advanced, Done, Event, Resumed, Skipped, Started, as_json
 from colorize_media.judge.monochrome import evidence
-from colorize_media.judge.survey import samples_for, survey
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.colorize import colorize_video
 from colorize_media.video.own_color import LOOK_AHEAD, PATROL, ColorShots, ShotFrame
-from tests.made.clips import pan
+from tests.made.clips import SIZE, Picture, cup, grey, people, sepia
 from tests.made.films import decode, make_video
 from tests.video.killed_jobs import SHORT
 
-Picture = NDArray[np.uint8]
-SIZE = (192, 128)
 OPTIONS = ColorizeOptions(encoder="ffv1", working_size=64, smoothing="fast")
-
-
-def drifting(picture: Picture, count: int) -> list[Picture]:
-    """``count`` frames of 128 × 192 drifting over a picture."""
-    width, height = SIZE
-    wide = cv2.resize(picture, (width + 2 * count, height), interpolation=cv2.INTER_AREA)
-    return pan(wide, count, width)
-
-
-def people(count: int) -> list[Picture]:
-    return drifting(data.astronaut(), count)
-
-
-def cup(count: int) -> list[Picture]:
-    return drifting(data.coffee(), count)
-
-
-def grey(count: int) -> list[Picture]:
-    return [np.repeat(frame[..., None], 3, axis=2) for frame in drifting(data.camera(), count)]
-
-
-def sepia(count: int) -> list[Picture]:
-    return [
-        np.clip(frame * [1.0, 0.88, 0.7] + [8, 4, 0], 0, 255).astype(np.uint8)
-        for frame in drifting(np.repeat(data.camera()[::-1, :, None], 3, axis=2), count)
-    ]
 
 
 def mixed(one: list[Picture], other: list[Picture]) -> list[Picture]:
@@ -305,19 +273,6 @@ def test_judging_nothing_costs_no_look_ahead() -> None:
     assert [frame.own for frame in stage.push("a", people(1)[0][..., 0], None)] == [False]
     with pytest.raises(ValueError, match="needs its picture"):
         ColorShots[str](True, look_ahead=0).push("a", people(1)[0][..., 0], None)
-
-
-def test_survey_and_number_of_samples() -> None:
-    assert survey(grey(5) + sepia(3)).kind == "monochrome"
-    assert survey(people(5) + cup(3)).kind == "color"
-    assert survey(people(7) + grey(1)).kind == "mixed"
-    assert survey(people(7) + sepia(1)).kind == "mixed"
-    assert survey([*people(7), np.zeros((9, 9, 3), np.uint8)]).kind == "color"
-    assert survey(people(23) + grey(1)).kind == "color"
-    assert [samples_for(Fraction(s)) for s in (0, 60, 36000)] == [8, 15, 24]
-    assert samples_for(None) == 8
-    with pytest.raises(ValueError, match="no picture"):
-        survey([])
 
 
 def test_people_and_programs_are_told(tmp_path: Path) -> None:
