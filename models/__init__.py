@@ -21,16 +21,20 @@ if TYPE_CHECKING:
         save_weights,
     )
     from colorize_media.models.distribution import ColorDistribution, consensus
+    from colorize_media.models.efficientnet import EfficientNetLiteEncoder
     from colorize_media.models.folding import fold_batch_norms
     from colorize_media.models.regression import RegressionConfig, RegressionNet
     from colorize_media.models.resnet import ResNet18Encoder, load_rgb_weights
-    from colorize_media.models.scenes import ScenesConfig, ScenesNet
+    from colorize_media.models.scenes import ENCODERS, EncoderName, ScenesConfig, ScenesNet
     from colorize_media.models.weights_file import SHIPPED, find_weights, weights_digest
 
 _HOMES = {
+    "ENCODERS": "scenes",
     "SHIPPED": "weights_file",
     "ColorDistribution": "distribution",
     "Config": "checkpoint",
+    "EfficientNetLiteEncoder": "efficientnet",
+    "EncoderName": "scenes",
     "Network": "checkpoint",
     "RegressionConfig": "regression",
     "RegressionNet": "regression",
@@ -52,9 +56,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "ENCODERS",
     "SHIPPED",
     "ColorDistribution",
     "Config",
+    "EfficientNetLiteEncoder",
+    "EncoderName",
     "Network",
     "RegressionConfig",
     "RegressionNet",

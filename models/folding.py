@@ -6,7 +6,11 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # What this package's networks call a convolution and the normalisation of its output.
-_PAIRS = (("conv", "bn"), ("conv1", "bn1"), ("conv2", "bn2"), ("0", "1"))
+_PAIRS = (
+    ("conv", "bn"), ("conv1", "bn1"), ("conv2", "bn2"), ("0", "1"),
+    ("_conv_stem", "_bn0"), ("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"),
+    ("_conv_head", "_bn1"),
+)  # fmt: skip
 
 
 def fold_batch_norms(network: nn.Module) -> None:

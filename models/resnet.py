@@ -36,10 +36,17 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18Encoder(nn.Module):
-    """The first ``layers`` stages of ResNet-18 for one-channel input; returns every stage's features, finest first."""
+    """The first ``layers`` stages of ResNet-18 for one-channel input; returns every stage's features, finest first.
+
+    widths      channels of what `forward` gives
+    half_range  L is shown to it as (L − 50) / half_range
+    """
+
+    half_range = 50.0
 
     def __init__(self, layers: int = 4) -> None:
         super().__init__()
+        self.widths = WIDTHS[:layers]
         self.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
@@ -67,11 +74,21 @@ class ResNet18Encoder(nn.Module):
             features.append(x)
         return features
 
+    def early(self, blocks: int) -> list[nn.Module]:
+        """The stem and the first ``blocks`` residual blocks, for who wants to leave them as they are."""
+        inner = [block for index in range(1, self.layers + 1) for block in getattr(self, f"layer{index}")]
+        return [self.conv1, self.bn1, *inner[:blocks]]
 
-def load_rgb_weights(encoder: ResNet18Encoder, state: Mapping[str, Tensor]) -> None:
-    """Load torchvision's ``resnet18().state_dict()``; raises RuntimeError if a key that the encoder needs is missing."""
+
+def load_rgb_weights(encoder: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load a classifier of RGB pictures with the encoder's key names, such as torchvision's ``resnet18().state_dict()``.
+
+    Keys that the encoder does not have, as the classifier's last layer, are left out. Raises RuntimeError if one that it
+    needs is missing.
+    """
     wanted = encoder.state_dict()
     kept = {key: value for key, value in state.items() if key in wanted}
-    if "conv1.weight" in kept and kept["conv1.weight"].shape[1] == 3:
-        kept["conv1.weight"] = kept["conv1.weight"].sum(dim=1, keepdim=True)
+    for key, value in kept.items():
+        if value.ndim == 4 and value.shape[1] == 3 and wanted[key].shape[1] == 1:
+            kept[key] = value.sum(dim=1, keepdim=True)
     encoder.load_state_dict(kept, strict=True)

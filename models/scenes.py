@@ -1,14 +1,15 @@
 """The default network: a distribution over colour bins at 1/4 resolution, from local and global features.
 
-ResNet-18 sees lightness; the whole picture's mean feature is fused with the local ones at every position of the bottleneck
-(Iizuka et al. 2016: relu(b + W [global; local])); a light decoder climbs back to 1/4 with additive skips. Three heads: bin
-logits (Zhang et al. 2016), a small bounded residual in ab, and scene classes from the global feature (training only).
+An encoder (ResNet-18, or an EfficientNet-Lite) sees lightness; the whole picture's mean feature is fused with the local
+ones at every position of the bottleneck (Iizuka et al. 2016: relu(b + W [global; local])); a light decoder climbs back to
+1/4 with additive skips. Three heads: bin logits (Zhang et al. 2016), a small bounded residual in ab, and scene classes from
+the global feature (training only).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import torch
 import torch.nn.functional as F
@@ -16,13 +17,18 @@ from torch import Tensor, nn
 
 from colorize_media.models import bins
 from colorize_media.models.distribution import ColorDistribution
-from colorize_media.models.resnet import WIDTHS, ResNet18Encoder
+from colorize_media.models.efficientnet import EfficientNetLiteEncoder
+from colorize_media.models.resnet import ResNet18Encoder
+
+EncoderName: TypeAlias = Literal["resnet18", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"]
+ENCODERS: tuple[EncoderName, ...] = get_args(EncoderName)
 
 
 @dataclass(frozen=True)
 class ScenesConfig:
     """How a `scenes` network is built and decoded; stored in its checkpoint.
 
+    encoder         what looks at the picture; files from before there was a choice hold a resnet18
     decoder         channels of the decoder at 1/16, 1/8 and 1/4
     fuse_global     whether the whole picture's feature joins the local ones
     residual_bound  largest residual in ab units; 0 is no residual
@@ -33,6 +39,7 @@ class ScenesConfig:
     """
 
     kind: Literal["scenes"] = "scenes"
+    encoder: EncoderName = "resnet18"
     decoder: tuple[int, int, int] = (256, 128, 128)
     global_width: int = 256
     fuse_global: bool = True
@@ -41,6 +48,15 @@ class ScenesConfig:
     temperature: float = 1.0
     chroma_gain: float = 1.0
     refine: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.encoder not in ENCODERS:
+            raise ValueError(f"unknown encoder {self.encoder!r}")
+
+
+def build_encoder(name: EncoderName) -> ResNet18Encoder | EfficientNetLiteEncoder:
+    """An encoder with fresh weights."""
+    return ResNet18Encoder(4) if name == "resnet18" else EfficientNetLiteEncoder(int(name[-1]))
 
 
 class Climb(nn.Module):
@@ -67,19 +83,20 @@ class ScenesNet(nn.Module):
         super().__init__()
         self.config = config
         sixteenth, eighth, quarter = config.decoder
-        self.encoder = ResNet18Encoder(4)
+        self.encoder = build_encoder(config.encoder)
+        quarter_skip, eighth_skip, sixteenth_skip, bottom = self.encoder.widths
         if config.fuse_global:
             self.global_features = nn.Sequential(
-                nn.Linear(WIDTHS[3], config.global_width), nn.ReLU(inplace=True),
+                nn.Linear(bottom, config.global_width), nn.ReLU(inplace=True),
                 nn.Linear(config.global_width, config.global_width), nn.ReLU(inplace=True),
             )  # fmt: skip
-        self.fuse_local = nn.Conv2d(WIDTHS[3], sixteenth, 1, bias=False)
+        self.fuse_local = nn.Conv2d(bottom, sixteenth, 1, bias=False)
         if config.fuse_global:
             self.fuse_global = nn.Linear(config.global_width, sixteenth)
         self.fuse_bn = nn.BatchNorm2d(sixteenth)
-        self.climb16 = Climb(sixteenth, WIDTHS[2], eighth)
-        self.climb8 = Climb(eighth, WIDTHS[1], eighth)
-        self.climb4 = Climb(eighth, WIDTHS[0], quarter)
+        self.climb16 = Climb(sixteenth, sixteenth_skip, eighth)
+        self.climb8 = Climb(eighth, eighth_skip, eighth)
+        self.climb4 = Climb(eighth, quarter_skip, quarter)
         self.bin_head = nn.Conv2d(quarter, bins.COUNT, 1)
         if config.residual_bound:
             self.residual_head = nn.Conv2d(quarter, 2, 1)
@@ -93,7 +110,7 @@ class ScenesNet(nn.Module):
 
     def forward(self, lightness: Tensor) -> ColorDistribution:
         """``(B, 1, H, W)``, L in [0, 100], to a `ColorDistribution` on the 1/4 grid."""
-        quarter, eighth, sixteenth, bottom = self.encoder((lightness - 50.0) / 50.0)
+        quarter, eighth, sixteenth, bottom = self.encoder((lightness - 50.0) / self.encoder.half_range)
         x = self.fuse_local(bottom)
         scene = None
         if self.config.fuse_global:

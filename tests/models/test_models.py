@@ -31,8 +31,12 @@ from colorize_media.models import (
 from colorize_media.models.distribution import ColorDistribution
 from tests.made.networks import lively
 
-CONFIGS = [ScenesConfig(scene_classes=("a", "b", "c")), RegressionConfig()]
-BOTH = pytest.mark.parametrize("config", CONFIGS, ids=[config.kind for config in CONFIGS])
+CONFIGS = [
+    ScenesConfig(scene_classes=("a", "b", "c")),
+    RegressionConfig(),
+    ScenesConfig(encoder="efficientnet-lite0", decoder=(128, 64, 64)),
+]
+BOTH = pytest.mark.parametrize("config", CONFIGS, ids=["scenes", "regression", "lite0"])
 
 
 def test_bins_are_the_cells_that_srgb_reaches() -> None:
@@ -65,7 +69,9 @@ def test_any_size_gives_a_quarter_grid(config: ScenesConfig | RegressionConfig, 
         assert output.offset.abs().max() <= config.residual_bound
 
 
-@pytest.mark.parametrize(("config", "left"), [(CONFIGS[0], 4), (CONFIGS[1], 0)], ids=["scenes", "regression"])
+@pytest.mark.parametrize(
+    ("config", "left"), [(CONFIGS[0], 4), (CONFIGS[1], 0), (CONFIGS[2], 4)], ids=["scenes", "regression", "lite0"]
+)
 def test_folded_batch_norms_leave_the_function_as_it_was(config: ScenesConfig | RegressionConfig, left: int) -> None:
     """Those of sums of two branches stay: the bottleneck's, and one in each step of the decoder."""
     network, folded = lively(config), lively(config)
