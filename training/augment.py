@@ -2,8 +2,9 @@
 
 Film look: real prints and films are not the lightness of a digital photograph. Emulsions weigh red, green and blue
 otherwise, contrast and black level wander, grain and blur cover detail, and scans are compressed. Each effect is applied to
-a random part of the batch. It touches only the input; the target stays the colour of the clean picture. All arithmetic is
-torch on the batch's device; a picture's random numbers depend only on (seed, step, its place in the batch).
+a random part of the batch; another part goes through all that made an old print one (`old_film`). It touches only the
+input; the target stays the colour of the clean picture. All arithmetic is torch on the batch's device; a picture's random
+numbers depend only on (seed, step, its place in the batch).
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_media.color.spaces import lightness_of_luma, luma_of_rgb, rgb_to_lab
+from colorize_media.training.old_film import Material, old_print
 
 _RADIUS = 4  # px, of blurs: two and a half times the widest sigma
 
 
 @dataclass(frozen=True)
 class FilmLook:
-    """Probabilities of each effect per picture; all 0 trains on clean lightness."""
+    """Probabilities of each effect per picture; all 0 trains on clean lightness.
+
+    old_film    of the whole way of an old photograph (`old_film`) instead of all effects but jpeg
+    """
 
     grey_mix: float = 0.5
     gamma: float = 0.5
@@ -32,6 +37,7 @@ class FilmLook:
     blur: float = 0.2
     grain: float = 0.3
     jpeg: float = 0.2
+    old_film: float = 0.0
 
 
 def make_pair(rgb: Tensor, look: FilmLook, seed: int, step: int, first: int = 0) -> tuple[Tensor, Tensor]:
@@ -42,8 +48,9 @@ def make_pair(rgb: Tensor, look: FilmLook, seed: int, step: int, first: int = 0)
     """
     picture = rgb.movedim(-1, 1).contiguous().float() / 255.0
     ab = F.avg_pool2d(rgb_to_lab(picture)[:, 1:], 4)
-    draws = Draws.of(seed, step, range(first, first + len(rgb)))
-    return lightness_of_luma(film_look(picture, look, draws)), ab
+    rows = range(first, first + len(rgb))
+    luma = film_look(picture, look, Draws.of(seed, step, rows), Material.of(seed, step, rows))
+    return lightness_of_luma(luma), ab
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Draws:
     @classmethod
     def of(cls, seed: int, step: int, rows: range) -> Draws:
         """Of consecutive places in a step's batch. A place's draws do not depend on which others are asked for."""
-        effects = [item.name for item in fields(FilmLook)]
+        effects = [item.name for item in fields(FilmLook) if item.name != "old_film"]
         # Numbers come row by row, so the first places' are the same however many follow.
         random = np.random.default_rng((seed, step, 3)).random((rows.stop, len(effects) + 8))[rows.start :]
         mix = np.random.default_rng((seed, step, 4)).dirichlet((2.0, 3.0, 2.0), rows.stop)[rows.start :]
@@ -81,10 +88,11 @@ class Draws:
             "quality": 25.0 + 65.0 * quality,
         }
         chance = dict(zip(effects, chances, strict=True))
+        chance["old_film"] = np.random.default_rng((seed, step, 9)).random(rows.stop)[rows.start :]
         return cls(chance, mix, amounts, clumps < 0.5, (noise * 2**53).astype(np.int64))
 
 
-def film_look(picture: Tensor, look: FilmLook, draws: Draws) -> Tensor:
+def film_look(picture: Tensor, look: FilmLook, draws: Draws, material: Material) -> Tensor:
     """R'G'B' ``(B, 3, H, W)`` in [0, 1] to the luma ``(B, 1, H, W)`` of old prints, in [0, 1]."""
     device = picture.device
 
@@ -114,6 +122,8 @@ def film_look(picture: Tensor, look: FilmLook, draws: Draws) -> Tensor:
         black, white = amounts("black", rows), amounts("white", rows)
         luma[rows] = black + (white - black) * luma[rows]
     luma = luma.clamp(0.0, 1.0)
+    if rows := chosen("old_film"):
+        luma[rows] = old_print(picture[rows], material.chosen(rows))
     if rows := chosen("jpeg"):
         luma[rows] = _jpeg(luma[rows], amounts("quality", rows))
     return luma
