@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 from colorize_media.errors import BadOption, ColorizeError, InputIsOutput, OutputUnwritable, TrainingProblem
 from colorize_media.training import places
 from colorize_media.training.duplicates import Fingerprints, group_copies
+from colorize_media.training.inputs import Input
 from colorize_media.training.pictures import SMALLEST_SIDE
 from colorize_media.training.places import Tell
 from colorize_media.training.screening import Drop, Screened, screen
@@ -36,7 +37,7 @@ from colorize_media.training.shards import Entry, write_index, write_shards, wri
 from colorize_media.training.sources import INDEX, SUFFIXES, WORK, Picture, find_sources, read_pictures
 
 MADE_BY = "colorize-media prepare"
-VERSION = 1  # of the layout and of the rules: another number may mean other pictures
+VERSION = 2  # of the layout and of the rules: another number may mean other pictures
 VAL_PICTURES, VAL_PART = 1000, 10  # the default split: so many pictures, but at most one in so many
 LABELS_SHOWN = 30
 TELL_EVERY = 5.0  # seconds
@@ -107,11 +108,15 @@ class LeftOut(NamedTuple):
 
 
 class Source(NamedTuple):
-    """One file or folder to read. ``name`` is how the index calls it; ``held_back`` if it is the source's own val*.tar."""
+    """One file or folder to read. ``name`` is how the index calls it; ``held_back`` if it is the source's own val*.tar.
+
+    ``weight`` is how often its pictures are drawn in training, times what it would be.
+    """
 
     path: Path
     name: str
     held_back: bool
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -130,16 +135,19 @@ class Kept:
     number: int
 
 
-def prepare_command(sources: Sequence[Path], output: Path, options: PrepareOptions, tell: Tell) -> dict[str, Any]:
+def prepare_command(inputs: Sequence[Input], output: Path, options: PrepareOptions, tell: Tell) -> dict[str, Any]:
     """Do all of it; returns what ``index.json`` holds. ``tell`` hears a line every few seconds.
+
+    An input's weight stands in the index beside each of its pictures, for `train`.
 
     Raises BadOption, InputIsOutput (nothing was done), TrainingProblem (a source), OutputUnwritable.
     """
+    sources = [item.path for item in inputs]
     if not sources and not options.places205:
         raise BadOption("nothing to prepare", hint="name a folder or tar of pictures, or --places205")
     with _named(OutputUnwritable, "cannot use the output folder", output, "check permissions"):
         _check_output(output, sources, options.overwrite)
-    found = [item for source in sources for item in _sources_of(source)]
+    found = [source for item in inputs for source in _sources_of(item)]
     is_new = not output.exists()
     work = output / WORK
     try:
@@ -150,7 +158,7 @@ def prepare_command(sources: Sequence[Path], output: Path, options: PrepareOptio
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
         if options.places205:
-            found += _sources_of(_places205(output, options.sha256, tell))
+            found += _sources_of(Input(_places205(output, options.sha256, tell)))
         facts = _facts(found, options)
         with _named(OutputUnwritable, "cannot write the prepared pictures", output, "check space and permissions"):
             index = _build(found, facts, work, options, tell)
@@ -231,8 +239,9 @@ def _is_ours(index: Path) -> bool:
     return isinstance(facts, dict) and facts.get("made_by") == MADE_BY
 
 
-def _sources_of(path: Path) -> list[Source]:
+def _sources_of(given: Input) -> list[Source]:
     """A folder of tars is its tars; its own val*.tar stay validation pictures. Raises TrainingProblem."""
+    path, weight = given
     with _named(TrainingProblem, "cannot read the source", path, "check permissions"):
         train, val = find_sources(path), find_sources(path, "val")
         loose = next(_pictures_below(path), None) if path.is_dir() else None
@@ -245,8 +254,8 @@ def _sources_of(path: Path) -> list[Source]:
         )
     if train == [path] and val and loose is None:
         train = []
-    return [Source(file, file.name or file.resolve().name, False) for file in train] + [
-        Source(file, file.name, True) for file in val
+    return [Source(file, file.name or file.resolve().name, False, weight) for file in train] + [
+        Source(file, file.name, True, weight) for file in val
     ]
 
 
@@ -262,7 +271,7 @@ def _facts(sources: list[Source], options: PrepareOptions) -> list[dict[str, Any
         places.verify(sources[0].path, options.sha256)
     facts = []
     for source in sources:
-        about: dict[str, Any] = {"name": _text(source.name)}
+        about: dict[str, Any] = {"name": _text(source.name)} | ({"weight": source.weight} if source.weight != 1 else {})
         if source.path.is_file():
             with _named(TrainingProblem, "cannot read the source", source.path, "check permissions"):
                 about |= {"bytes": source.path.stat().st_size, "sha256": places.digest(source.path)}
@@ -367,6 +376,7 @@ def _first_pass(
                 width=made.width,
                 height=made.height,
                 source=name,
+                weight=source.weight * picture.weight,
                 offset=file.tell(),
                 length=len(made.data),
             )

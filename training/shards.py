@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-COLUMNS = ("name", "category", "label", "width", "height", "source")
+COLUMNS = ("name", "category", "label", "width", "height", "weight", "source")
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Entry:
     """One prepared picture: what the index says of it, and where its bytes lie in the spool file.
 
     name      of the tar member: unique, ASCII, at most 100 letters;  source  what it was made from
-    width, height   in px
+    width, height   in px;  weight  how often it is drawn in training, times what it would be
     offset, length  in bytes
     """
 
@@ -29,6 +30,7 @@ class Entry:
     source: str
     offset: int
     length: int
+    weight: float = 1.0
 
 
 def write_shards(spool: Path, entries: Sequence[Entry], largest: int, split: str, folder: Path) -> list[Path]:
@@ -62,7 +64,12 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str 
 
 def write_index(path: Path, entries: Sequence[Entry]) -> None:
     """The CSV that `sources` reads labels from, in the order of the shards."""
-    write_table(path, COLUMNS, ([getattr(entry, column) for column in COLUMNS] for entry in entries))
+    write_table(path, COLUMNS, (_row(entry) for entry in entries))
+
+
+def _row(entry: Entry) -> list[str | int]:
+    values = dataclasses.asdict(entry) | {"weight": f"{entry.weight:g}"}
+    return [values[column] for column in COLUMNS]
 
 
 def _split(entries: Sequence[Entry], largest: int) -> list[list[Entry]]:

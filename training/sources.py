@@ -5,7 +5,7 @@ A source is
 - a tar or tar.gz of pictures (Places205's ``testSetPlaces205_resize.tar.gz``, or a shard); members are only read, in
   memory, never written, so no path inside an archive can reach the file system;
 - a folder of such tars. If any are called ``train*``, only those; ``val*`` beside them serve as validation pictures.
-  An index ``train.csv`` (columns name, category, label) beside the tars gives labels.
+  An index ``train.csv`` (columns name, category, label, weight) beside the tars gives labels.
 
 A folder that `prepare` has not finished is refused: part of it would be taken for the whole.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ Header = TypeVar("Header", bound="_CheckedHeader")
 class Picture(NamedTuple):
     """One encoded picture: a name that is unique in its source, a scene label, the file's bytes, a category of content.
 
+    ``weight`` is how often it is drawn, times what it would be.
+
     Label and category are "" if unknown. Where an index gives a category but no label, the category is the label too,
     unless it is just "scene".
     """
@@ -50,6 +53,7 @@ class Picture(NamedTuple):
     label: str
     data: bytes
     category: str = ""
+    weight: float = 1.0
 
 
 def find_sources(data: Path, split: str = "train") -> list[Path]:
@@ -109,7 +113,9 @@ def _read_folder(folder: Path, on_skip: Callable[[str, str], None]) -> Iterator[
             yield Picture(name, parts[0] if len(parts) > 1 else "", data)
 
 
-def _read_tar(path: Path, index: dict[str, tuple[str, str]], on_skip: Callable[[str, str], None]) -> Iterator[Picture]:
+def _read_tar(
+    path: Path, index: dict[str, tuple[str, str, float]], on_skip: Callable[[str, str], None]
+) -> Iterator[Picture]:
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
@@ -126,8 +132,8 @@ def _read_tar(path: Path, index: dict[str, tuple[str, str]], on_skip: Callable[[
                     if content is None:
                         on_skip(member.name, reason)
                         continue
-                    label, category = index.get(member.name, ("", ""))
-                    yield Picture(member.name, label, content.read(), category)
+                    label, category, weight = index.get(member.name, ("", "", 1.0))
+                    yield Picture(member.name, label, content.read(), category, weight)
             while zipped and stream.read(2**20):
                 pass  # to gzip's checksum, which comes last
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
@@ -162,9 +168,11 @@ class _CheckedHeader(tarfile.TarInfo):
         return header
 
 
-def _index_beside(source: Path) -> dict[str, tuple[str, str]]:
-    """Label and category by name, from an index CSV beside a tar."""
-    index = source.parent / ("val.csv" if source.name.startswith("val") else "train.csv")
+def _index_beside(source: Path) -> dict[str, tuple[str, str, float]]:
+    """Label, category and weight by name, from an index CSV beside a tar."""
+    index = source.with_suffix(".csv")  # wide.csv beside wide.tar
+    if not index.is_file():
+        index = source.parent / ("val.csv" if source.name.startswith("val") else "train.csv")
     if source.is_dir() or not index.is_file():
         return {}
     found = {}
@@ -173,8 +181,11 @@ def _index_beside(source: Path) -> dict[str, tuple[str, str]]:
             for row in csv.DictReader(file):
                 category = row.get("category") or ""
                 label = row.get("label") or ("" if category == "scene" else category)
-                found[row.get("name") or ""] = (label, category)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+                weight = float(row.get("weight") or 1.0)
+                if not 0.0 < weight < math.inf:
+                    raise ValueError(f"a weight of {weight:g}")
+                found[row.get("name") or ""] = (label, category, weight)
+    except (OSError, ValueError, csv.Error) as error:
         raise TrainingProblem(
             "cannot read the index of the pictures", path=index, why=str(error), hint="correct it or move it away"
         ) from error

@@ -33,6 +33,7 @@ from colorize_media.errors import BadOption, InputIsOutput, OutputUnwritable, Tr
 from colorize_media.training import places, sources
 from colorize_media.training import prepare as room
 from colorize_media.training.duplicates import Fingerprint, Fingerprints, fingerprint, group_copies
+from colorize_media.training.inputs import Input
 from colorize_media.training.pictures import load_pictures
 from colorize_media.training.prepare import PrepareOptions, prepare_command
 from colorize_media.training.shards import Entry, write_shards
@@ -71,8 +72,9 @@ def class_folders(folder: Path, count: int = 24) -> Path:
     )
 
 
-def prepare(*given: Path, output: Path, **settings: Any) -> dict[str, Any]:
-    return prepare_command(given, output, PrepareOptions(**settings), lambda text: None)
+def prepare(*given: Path | Input, output: Path, **settings: Any) -> dict[str, Any]:
+    inputs = [item if isinstance(item, Input) else Input(item) for item in given]
+    return prepare_command(inputs, output, PrepareOptions(**settings), lambda text: None)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -104,7 +106,7 @@ def test_class_folders_become_labels_that_training_reads(tmp_path: Path) -> None
 
     found = list(read_pictures(find_sources(tmp_path / "out")))
     told = rows(tmp_path / "out" / "train.csv")
-    assert list(told[0]) == ["name", "category", "label", "width", "height", "source"]
+    assert list(told[0]) == ["name", "category", "label", "width", "height", "weight", "source"]
     assert [picture.name for picture in found] == [row["name"] for row in told]
     for picture, row in zip(found, told, strict=True):
         number = int(Path(row["source"]).stem)
@@ -833,11 +835,35 @@ def test_wrong_words_are_exit_code_2(tmp_path: Path, words: list[str]) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_weights_of_inputs_reach_training(tmp_path: Path) -> None:
+    """Through the index; one that is prepared again multiplies."""
+    sea = write_folder(tmp_path / "sea", scenes(6))
+    family = write_folder(tmp_path / "family", scenes(6, first=6))
+    index = prepare(Input(sea, 3.0), family, output=tmp_path / "out", val="2")
+    assert index["sources"] == [{"name": "family"}, {"name": "sea", "weight": 3.0}]
+    told = rows(tmp_path / "out" / "train.csv")
+    assert {(row["source"].split("/")[0], row["weight"]) for row in told} == {("sea", "3"), ("family", "1")}
+    weights = {row["name"]: float(row["weight"]) for row in told}
+    found = list(read_pictures(find_sources(tmp_path / "out")))
+    assert {picture.name: picture.weight for picture in found} == weights
+    prepare(Input(tmp_path / "out", 0.5), output=tmp_path / "again")
+    assert {float(row["weight"]) for row in rows(tmp_path / "again" / "train.csv")} == {1.5, 0.5}
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "much"])
+def test_an_index_with_a_weight_that_is_none_is_refused(tmp_path: Path, weight: str) -> None:
+    prepare(write_folder(tmp_path / "in", scenes(6)), output=tmp_path / "out", val="2")
+    index = tmp_path / "out" / "train.csv"
+    index.write_text(index.read_text().replace(",1,in/", f",{weight},in/"))
+    with pytest.raises(TrainingProblem, match="index"):
+        list(read_pictures(find_sources(tmp_path / "out")))
+
+
 def test_progress_is_told_every_few_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "TELL_EVERY", 0.0)
     told: list[str] = []
     folder = write_folder(tmp_path / "in", scenes(60))
-    prepare_command([folder], tmp_path / "out", PrepareOptions(), told.append)
+    prepare_command([Input(folder)], tmp_path / "out", PrepareOptions(), told.append)
     counts = [int(line.split()[0]) for line in told if "pictures read" in line]
     assert counts == sorted(counts)
     assert counts[-1] > 10
