@@ -20,11 +20,13 @@ from colorize_media.network.device import mixed_precision
 from colorize_media.network.refine import settle_colors
 from colorize_media.options import still_sizes
 from colorize_media.training.metrics import ColorMetrics, Truth, measure, numbers_of_pictures
+from colorize_media.training.mixture import source_of
 from colorize_media.training.perceptual import PerceptualMetric
 from colorize_media.training.pictures import PictureStore, center_square
 
 SIZE = 256  # px, of the published figures
 BATCH = 8
+GROUPINGS = ("source", "category", "label")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Scores:
 
     output: Output
     all: ColorMetrics = field(default_factory=ColorMetrics)
-    groups: dict[str, dict[str, ColorMetrics]] = field(default_factory=lambda: {"category": {}, "label": {}})
+    groups: dict[str, dict[str, ColorMetrics]] = field(default_factory=lambda: {kind: {} for kind in GROUPINGS})
     pictures: dict[str, list[float]] = field(default_factory=dict)
     perceptual: dict[str, float] = field(default_factory=dict)
 
@@ -119,6 +121,18 @@ def predict_ab(
 
     The network is on ``device``; L is anywhere, and its ab comes back there.
     """
+    size = lightness.shape[-2:]
+    return [
+        F.interpolate(ab, size, mode="bicubic", align_corners=False).to(lightness.device)
+        for ab in decided_ab(network, lightness, decodings, working_size, device)
+    ]
+
+
+@torch.inference_mode()
+def decided_ab(
+    network: Network, lightness: Tensor, decodings: Sequence[Decoding], working_size: int, device: torch.device
+) -> list[Tensor]:
+    """As `predict_ab`, but on the network's own grid, ``(B, 2, working_size/4, working_size/4)`` on ``device``."""
     looks: dict[bool, tuple[ColorDistribution, Tensor]] = {}
     for still in {decoding.still for decoding in decodings}:
         sizes = still_sizes(working_size) if still else (working_size,)
@@ -127,11 +141,7 @@ def predict_ab(
             found = [network(view) for view in views]
             found += [network(view.flip(-1)).mirrored() for view in views if still]
         looks[still] = consensus(found), views[0]
-    colors = [
-        settle_colors(*looks[d.still], temperature=d.temperature, gain=d.gain, refine=d.refine) for d in decodings
-    ]
-    size = lightness.shape[-2:]
-    return [F.interpolate(ab, size, mode="bicubic", align_corners=False).to(lightness.device) for ab in colors]
+    return [settle_colors(*looks[d.still], temperature=d.temperature, gain=d.gain, refine=d.refine) for d in decodings]
 
 
 def _seen(lightness: Tensor, side: int) -> Tensor:
@@ -225,6 +235,10 @@ def evaluate_grey(store: PictureStore, *, size: int = SIZE, batch: int = BATCH, 
 
 
 def _groups(store: PictureStore, index: int) -> dict[str, str]:
-    """A picture's category and, where it says more than that, its label."""
-    category, label = store.categories[index], store.labels[index]
-    return {"category": category, "label": "" if label == category else label}
+    """A picture's source (the first folder of its name), category and label, each only where it says more than another."""
+    source, category, label = source_of(store.names[index]), store.categories[index], store.labels[index]
+    return {
+        "source": "" if source == label else source,
+        "category": category,
+        "label": "" if label == category else label,
+    }

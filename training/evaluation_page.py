@@ -85,7 +85,7 @@ def make_page(facts: Mapping[str, Any], sheets: Mapping[tuple[str, str], str]) -
         '<p class="note">Bold is the best of a column. All that follows shows the default outputs, at vividness '
         f"{facts['shown_vividness']:g}.</p>",
     ]
-    for kind, heading in (("category", "By category"), ("label", "By scene label")):
+    for kind, heading in (("source", "By source"), ("category", "By category"), ("label", "By scene label")):
         if groups := facts["groups"][kind]:
             blocks = [(f"{name} ({group['pictures']})", group["rows"]) for name, group in groups.items()]
             opened = " open" if len(blocks) <= 12 else ""

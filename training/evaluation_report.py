@@ -30,7 +30,7 @@ from colorize_media.color.spaces import fit_to_gamut, lab_to_rgb
 from colorize_media.errors import LibraryMissing, OutputExists, OutputUnwritable
 from colorize_media.models import Network, bin_centres, weights_digest
 from colorize_media.models.bins import STEP
-from colorize_media.training.evaluation import BATCH, Scores, predict_ab, true_lab
+from colorize_media.training.evaluation import BATCH, GROUPINGS, Scores, predict_ab, true_lab
 from colorize_media.training.evaluation_page import make_page, printable
 from colorize_media.training.metrics import CHROMA_CELLS, CHROMA_STEP
 from colorize_media.training.pictures import PictureStore
@@ -136,7 +136,7 @@ def report_facts(evaluated: Evaluated) -> dict[str, Any]:
     """What report.json holds."""
     store = evaluated.store
     groups: dict[str, dict[str, Any]] = {}
-    for kind in ("category", "label"):
+    for kind in GROUPINGS:
         counts = {name: metrics.pictures for name, metrics in evaluated.scores[0].groups[kind].items()}
         groups[kind] = {
             name: {
