@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from colorize_media.errors import OutputUnwritable, TrainingProblem
+from colorize_media.errors import BadOption, OutputUnwritable, TrainingProblem
 from colorize_media.models import SHIPPED, Network, find_weights, load_weights
+from colorize_media.training.chain import is_chain, recipes_of, run_chain
 from colorize_media.training.engine import train
-from colorize_media.training.evaluation import GREY, SIZE, Decoding, evaluate, outputs_of, predict_ab, squares
+from colorize_media.training.equal_color import EqualColor
+from colorize_media.training.evaluation import GREY, SIZE, Decoding, Output, evaluate, outputs_of, predict_ab, squares
 from colorize_media.training.evaluation_page import COLUMNS
 from colorize_media.training.evaluation_report import Evaluated, check_report, write_report
+from colorize_media.training.inputs import Input, find_inputs, read_inputs
 from colorize_media.training.parallel import joined_ranks
 from colorize_media.training.perceptual import FrechetInceptionDistance, Lpips, PerceptualMetric
 from colorize_media.training.pictures import PictureStore, load_pictures
 from colorize_media.training.recipe import load_recipe
 from colorize_media.training.report import contact_sheet
 from colorize_media.training.sources import Picture, find_sources, read_pictures
+from colorize_media.training.starting import IMAGENET
 
 VAL_SHARE = 40  # one picture in so many is held back when there are no validation pictures of their own
 SHEET_PICTURES = 24
 
 
 def train_command(
-    data: Path,
+    data: Sequence[Input],
     run: Path,
     device: torch.device,
     on_row: Callable[[dict[str, Any]], None],
@@ -43,36 +47,55 @@ def train_command(
     resume: bool,
     init: str | None,
     tensorboard: bool,
+    memory: float | None,
+    teacher: str | None,
 ) -> Path:
     """Load pictures, train, return the weights file. Under torchrun, in each of its processes.
 
-    ``init`` names weights to start from, ``"none"`` fresh ones, None what the recipe says. ``on_row`` first hears how many
-    pictures there are and how many files were left out for which reason, then every row of the log.
+    ``init`` names weights to start from, ``"none"`` fresh ones, ``"imagenet"`` the encoder's, None what the recipe says.
+    ``teacher`` names weights to learn from beside the truth, None whom the recipe says. ``memory`` is for decoded pictures,
+    in GiB, None half of the machine's. ``on_row`` first hears how many pictures there are and how many files were left out
+    for which reason, then every row of the log.
 
-    Raises BadOption, TrainingProblem, UnknownModel.
+    A recipe may be a chain of several (`chain`). Raises BadOption, TrainingProblem, UnknownModel.
     """
-    chosen = load_recipe(recipe, steps=steps, batch=batch)
+    chain = is_chain(recipe)
+    if chain and (steps or batch or init or teacher or resume):
+        raise BadOption(
+            "a chain has its own steps, batches, starts and teachers, and goes on by itself",
+            path=Path(recipe),
+            hint="change them in a copy of the file",
+        )
+    recipes = recipes_of(recipe, device) if chain else [load_recipe(recipe, steps=steps, batch=batch, teacher=teacher)]
+    chosen = recipes[0]
     begin = {None: chosen.init, "none": ""}.get(init, init)
-    sources = find_sources(data)
-    held_back = find_sources(val) if val is not None else find_sources(data, "val")
+    sources = find_inputs(data)
+    held_back = (
+        find_inputs(data, "val") if val is None else find_inputs([Input(val)], "val") or find_inputs([Input(val)])
+    )
+    room = None if memory is None else round(memory * 2**30)
     # Crops show a part of the picture, so a little more than the largest size keeps detail without wasting memory.
-    side = round(chosen.largest_size * 1.25)
+    side = round(1.25 * max(one.largest_size for one in recipes))
     skipped: Counter[str] = Counter()
 
-    def read(files: list[Path]) -> Iterator[Picture]:
-        return read_pictures(files, lambda name, reason: skipped.update([reason]))
+    def read(files: list[tuple[Path, float]]) -> Iterator[Picture]:
+        return read_inputs(files, lambda name, reason: skipped.update([reason]))
 
     if held_back:
-        store = load_pictures(read(sources), side, limit=limit)
+        store = load_pictures(read(sources), side, limit=limit, memory=room)
         val_store = load_pictures(read(held_back), SIZE, limit=val_limit)
     else:
-        store = load_pictures((item for item in read(sources) if not is_held_back(item)), side, limit=limit)
+        store = load_pictures(
+            (item for item in read(sources) if not is_held_back(item)), side, limit=limit, memory=room
+        )
         skipped.clear()  # the same files are read once more
         val_store = load_pictures((item for item in read(sources) if is_held_back(item)), SIZE, limit=val_limit)
     dropped = skipped + store.dropped + val_store.dropped
     with joined_ranks(device) as ranks:
         if ranks.first:
             on_row({"kind": "data", "pictures": len(store), "val_pictures": len(val_store), "dropped": dict(dropped)})
+        if chain:
+            return run_chain(recipe, store, val_store, run, device=device, ranks=ranks, on_row=on_row)
         return train(
             chosen,
             store,
@@ -80,7 +103,8 @@ def train_command(
             run,
             device=device,
             resume=resume,
-            init=find_weights(begin) if begin else None,
+            steps=steps,
+            init=begin if begin == IMAGENET else find_weights(begin) if begin and not resume else None,
             evaluate_every=max(1, chosen.steps // 10) if evaluate_every is None else evaluate_every,
             tensorboard=tensorboard,
             ranks=ranks,
@@ -103,6 +127,7 @@ def evaluate_command(
     size: int,
     working_size: int,
     vividness: tuple[float, ...],
+    equal: tuple[float, ...] = (),
     sheet: Path | None,
     report: Path | None,
     fid_weights: Path | None,
@@ -110,7 +135,8 @@ def evaluate_command(
 ) -> list[dict[str, Any]]:
     """Rows of the table: grey, then for each model its plain mean (T = 1) and its default output at each vividness.
 
-    The shipped `regression` is always among the models. ``report`` is a folder to write, see `evaluation_report`.
+    ``equal`` adds its plain mean at each share of the truth's colourfulness (`equal_color`): what networks are compared by. The
+    shipped `regression` is always among the models. ``report`` is a folder to write, see `evaluation_report`.
     ``on_progress`` hears how many pictures of how many are done.
 
     Raises UnknownModel, WeightsDamaged, BadOption, LibraryMissing, OutputExists, OutputUnwritable, TrainingProblem.
@@ -126,7 +152,13 @@ def evaluate_command(
         perceptual.append(Lpips(lpips_weights, device))
     sources = find_sources(data, "val") or find_sources(data)
     store = load_pictures(read_pictures(sources), size, limit=limit)
-    outputs = [GREY] + [output for name, network in networks.items() for output in outputs_of(name, network, vividness)]
+    outputs = [GREY]
+    for name, network in networks.items():
+        outputs += outputs_of(name, network, vividness)
+        if equal:
+            same = EqualColor(network, store, size=size, working_size=working_size, device=device)
+            gains = [(share, same.at_share(share)[0]) for share in equal]
+            outputs += [Output(name, f"mean at {share:g} of the colour", Decoding(gain=gain)) for share, gain in gains]
     scores = evaluate(
         networks,
         outputs,

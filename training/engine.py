@@ -1,6 +1,6 @@
 """The training loop, read top-down: data, network, loss, optimiser, steps, evaluation.
 
-    colorize-media train DATA -o RUN [--recipe scenes] [--val VAL] [--resume]
+    colorize-media train DATA... -o RUN [--recipe scenes] [--val VAL] [--resume]
     torchrun --nproc-per-node 2 -m colorize_media train DATA -o RUN ...
 
 leaves in RUN:
@@ -8,27 +8,26 @@ leaves in RUN:
     weights.safetensors   the running mean of the weights, usable with --model RUN at any time
     state.safetensors     what --resume continues from, written every few minutes
     start.safetensors     the weights begun with, if the recipe goes only part of the way from them
-    log.jsonl             one row per 20 steps, one per evaluation
+    log.jsonl             what a batch contains, one row per 20 steps, one per evaluation
     curves.png            loss parts, learning rate, validation numbers
     sheet-<step>.png      grey | ours | truth, per evaluation
     prior.json            how frequent each colour bin is in the data
+    teacher.safetensors   whom the run learns from, if the recipe names somebody; answers/ what they said (on a CPU)
 
-On a CPU the fast layout is contiguous, with bfloat16 autocast where the CPU computes bfloat16 (channels_last is 5 to 10 times
-slower in training there); on a GPU channels_last. A killed run goes on with --resume and gives the same curve: batches and
-augmentation depend only on (seed, step, place in the batch), everything else is in the state. Several processes share each
-batch out among themselves; the first writes the files.
+On a CPU the memory layout and the precision are measured when a run begins (`fastest`); a GPU gets channels_last. A killed run
+goes on with --resume and gives the same curve: batches and augmentation depend only on (seed, step, place in the batch),
+everything else is in the state; SIGTERM and Ctrl-C write it first. More pictures may be there when it goes on: then only the
+deal of pictures is another from there on. Several processes share each batch out among themselves; the first writes the files.
 """
 
 from __future__ import annotations
 
 import json
-import math
+import shutil
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,38 +36,36 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from colorize_media.errors import TrainingProblem
-from colorize_media.machine import usable_cores
-from colorize_media.models import (
-    Config,
-    Network,
-    RegressionConfig,
-    ScenesConfig,
-    build,
-    config_from_json,
-    config_to_json,
-    load_weights,
-    save_weights,
-)
+from colorize_media.models import Network, build, find_weights, load_weights, save_weights
 from colorize_media.network.device import mixed_precision
 from colorize_media.options import ColorizeOptions
-from colorize_media.training.augment import make_pair
+from colorize_media.training.augment import FilmLook, make_pair
+from colorize_media.training.diary import Diary
+from colorize_media.training.equal_color import EqualColor
 from colorize_media.training.evaluation import SIZE, Decoding, measuring_device, predict_ab, squares
+from colorize_media.training.fastest import Way, fastest_way, machine_mark, remembered_way
+from colorize_media.training.interruption import told_to_end
+from colorize_media.training.lessons import Lesson, Lessons, deal_of
 from colorize_media.training.losses import BinLoss, Loss, SquaredError, measure_prior, rebalancing_weights
 from colorize_media.training.memory import keep_freed_memory
 from colorize_media.training.metrics import ColorMetrics
 from colorize_media.training.parallel import Ranks, share_network
 from colorize_media.training.pictures import PictureStore, cut_batch
 from colorize_media.training.recipe import Recipe, recipe_from_dict
-from colorize_media.training.report import JsonLog, TensorBoard, contact_sheet, plot_curves, read_log
+from colorize_media.training.report import contact_sheet, plot_curves, read_log
+from colorize_media.training.schedule import learning_rate
+from colorize_media.training.starting import first_network, hold_early_blocks
 from colorize_media.training.state import RunState, load_state, read_notes, save_state
+from colorize_media.training.teaching import Answers, Teacher
 
 LOG_EVERY = 20  # steps
-BATCHES_AHEAD = 3  # cut while a step runs: a slow one must not make a GPU wait
 SAVE_EVERY = 180.0  # seconds; what a kill costs at most
 PRIOR_PICTURES = 2048  # enough for the prior: doubling it moves no weight by more than a few percent
 SHEET_PICTURES = 16
 STATISTICS_BATCHES = 16  # for batch normalisation: 512 pictures at the usual batch, a chosen number, not a measured one
 EVALUATION_BATCH = 8
+EQUAL = 0.75  # of the truth's colourfulness, at which validations of one run can be compared
+CLEAN = FilmLook(0, 0, 0, 0, 0, 0)  # what a teacher sees
 WORKING_SIZE = ColorizeOptions().working_size  # validation sees what the command shows
 
 
@@ -80,7 +77,8 @@ def train(
     *,
     device: torch.device,
     resume: bool = False,
-    init: Path | None = None,
+    steps: int | None = None,
+    init: Path | str | None = None,
     evaluate_every: int = 500,
     tensorboard: bool = False,
     ranks: Ranks = Ranks(),  # noqa: B008 (frozen)
@@ -88,12 +86,13 @@ def train(
 ) -> Path:
     """Train to the recipe's end and return the weights file. ``on_row`` sees every row of the log.
 
-    ``init`` is a weights file to start from instead of fresh weights; its scene head is taken over only if the classes are
-    the same. With several processes each is given all of ``data`` and ``val`` and the same arguments but ``ranks``; ``run``
+    A resumed run keeps the recipe it was begun with, but for the number of ``steps`` if one is given. ``init`` is a weights
+    file to start from instead of fresh weights, whose scene head is taken over only if the classes are the same, or
+    "imagenet". With several processes each is given all of ``data`` and ``val`` and the same arguments but ``ranks``; ``run``
     must be a folder that all of them see, and only the first calls ``on_row``.
 
     Raises TrainingProblem if the loss stops being finite, if ``run`` already holds a run and ``resume`` is false, or if
-    there is nothing to resume.
+    there is nothing to resume; KeyboardInterrupt if it is told to end before (`interruption`), once its state is written.
     """
     state_file = run / "state.safetensors"
     if not resume and state_file.exists():
@@ -106,22 +105,28 @@ def train(
     if resume:
         notes = read_notes(state_file)
         recipe, classes = recipe_from_dict(notes["recipe"]), tuple(notes["scene_classes"])
+        recipe = replace(recipe, steps=steps or recipe.steps)
     else:
         classes = data.scene_classes()
-        notes = {"recipe": recipe.as_dict(), "scene_classes": classes, "data": describe(data), "val": describe(val)}
+        notes = {"scene_classes": classes}
+    notes |= {"recipe": recipe.as_dict(), "data": describe(data), "val": describe(val)}
     ranks.wait()  # nobody writes a state before all have seen that there is none
-    network = _network(recipe, classes, init, notes)
-    work = _Run(recipe, data, val, run, ranks.device(device), ranks, notes, network, resume)
+    network = first_network(recipe, classes, init, notes)
+    work = _Run(Task(recipe, data, val, run, ranks.device(device), ranks, notes), network, resume)
     return work.work(evaluate_every, tensorboard, on_row)
 
 
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """One cycle: a linear climb from 1/25 of the peak during ``warm_up``, then a cosine to 1/1000 of it."""
-    climb = max(1, round(recipe.warm_up * recipe.steps))
-    if step < climb:
-        return recipe.learning_rate * (0.04 + 0.96 * step / climb)
-    share = (step - climb) / max(1, recipe.steps - climb)
-    return recipe.learning_rate * (0.001 + 0.999 * (1 + math.cos(math.pi * share)) / 2)
+@dataclass(frozen=True)
+class Task:
+    """What a run is given: how, with what, where, on what, among whom; and the notes that go into its state."""
+
+    recipe: Recipe
+    data: PictureStore
+    val: PictureStore
+    run: Path
+    device: torch.device
+    ranks: Ranks
+    notes: dict[str, Any]
 
 
 def describe(store: PictureStore) -> dict[str, Any]:
@@ -129,17 +134,12 @@ def describe(store: PictureStore) -> dict[str, Any]:
     return {"pictures": len(store), "dropped": dict(store.dropped)}
 
 
-def score(row: dict[str, Any]) -> float:
-    """What "better" means to a run that may end early: both accuracies count."""
-    return float(row["auc"]) + float(row["auc_rebalanced"])
-
-
 def prior_of(data: PictureStore, recipe: Recipe, device: torch.device) -> Tensor:
     """The bins' prior over a sample of the data, as the training crops show it; on the CPU."""
     steps = range(-(-min(PRIOR_PICTURES, len(data)) // recipe.batch))
-    grids = []
+    deal, grids = deal_of(data, recipe), []
     for step in steps:
-        rgb, _ = cut_batch(data, step, recipe.batch, 128, recipe.seed, 1.0)
+        rgb = cut_batch(data, deal, step, recipe.batch, 128, 1.0).rgb
         grids.append(make_pair(rgb.to(device), recipe.look, recipe.seed, step)[1].cpu())
     return measure_prior(grids)
 
@@ -147,32 +147,19 @@ def prior_of(data: PictureStore, recipe: Recipe, device: torch.device) -> Tensor
 class _Run:
     """One process's part of a run, from its files to the steps."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        data: PictureStore,
-        val: PictureStore,
-        run: Path,
-        device: torch.device,
-        ranks: Ranks,
-        notes: dict[str, Any],
-        network: Network,
-        resume: bool,
-    ) -> None:
-        self.recipe, self.data, self.val, self.device, self.ranks = recipe, data, val, device, ranks
-        self.run, self.notes = run, notes
-        self.weights_file, self.state_file = run / "weights.safetensors", run / "state.safetensors"
+    def __init__(self, task: Task, network: Network, resume: bool) -> None:
+        recipe, ranks, device = task.recipe, task.ranks, task.device
+        self.recipe, self.data, self.val, self.run, self.notes = recipe, task.data, task.val, task.run, task.notes
+        self.device, self.ranks = device, ranks
+        self.weights_file, self.state_file = self.run / "weights.safetensors", self.run / "state.safetensors"
         self.rows = ranks.rows(recipe.batch)
-        self.scene_number = {label: number for number, label in enumerate(notes["scene_classes"])}
-        start_file = run / "start.safetensors"
-        if recipe.keep < 1.0 and not resume and ranks.first:
-            save_weights(start_file, network, {"note": "where the run began"})
+        self.start = self._write_start(network, resume)
         self.loss = self._make_loss()
-        ranks.wait()
-        self.start = load_weights(start_file)[0].state_dict() if recipe.keep < 1.0 else None
-        network = network.to(device)
-        if device.type != "cpu":
-            network = network.to(memory_format=torch.channels_last)
+        self.teacher, answers = self._ask_teacher(resume)
+        self.lessons = Lessons(recipe, task.data, task.notes["scene_classes"], self.rows, device, answers)
+        self.held = hold_early_blocks(network, recipe.frozen_blocks)
+        self.way = self._choose_way(network)
+        network = network.to(device).to(memory_format=self.way.layout)
         self.shared = share_network(network, ranks, device)
         self._training_mode()
         now = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
@@ -187,109 +174,125 @@ class _Run:
     def work(self, evaluate_every: int, tensorboard: bool, on_row: Callable[[dict[str, Any]], None]) -> Path:
         """All steps that are left."""
         state, recipe, first = self.state, self.recipe, self.ranks.first
-        log_file = self.run / "log.jsonl"
-        log = JsonLog(log_file, upto=state.step or None) if first else None
-        past = (
-            [row for row in read_log(log_file) if row["kind"] == "val" and row["step"] <= state.step] if first else []
-        )
-        board = TensorBoard(self.run, state.step) if first and tensorboard else None
-
-        def tell(row: dict[str, Any]) -> None:
-            if log is not None:
-                log.write(row)
-                if board is not None:
-                    board.write(row)
-                on_row(row)
-
-        saved_at = logged_at = time.monotonic()
-        logged_pictures = state.pictures
         with ExitStack() as stack:
-            ahead = stack.enter_context(ThreadPoolExecutor(1))
-            # A GPU must not wait for one core's resizing; on a CPU the cores are the network's.
-            pool = stack.enter_context(ThreadPoolExecutor(usable_cores())) if self.device.type != "cpu" else None
-            coming: deque[Future[tuple[Tensor, Tensor]]] = deque()
-            asked = state.step
-            while state.step < recipe.steps:
-                while asked < min(state.step + BATCHES_AHEAD, recipe.steps):
-                    coming.append(ahead.submit(self._load, asked, pool))
-                    asked += 1
-                rgb, scene = (tensor.to(self.device, non_blocking=True) for tensor in coming.popleft().result())
-                parts = self._one_step(rgb, scene)
+            diary = stack.enter_context(Diary(self.run, state, tensorboard, on_row, writes=first))
+            told = stack.enter_context(told_to_end(listen=self.ranks.count == 1))
+            diary.tell({"kind": "pace", "step": state.step, **self.notes.get("pace", {})})
+            diary.tell(self.lessons.row(state.step))
+            saved_at, stop, begun = time.monotonic(), False, state.step
+            for lesson in self.lessons.batches(state.step):
+                if state.step > begun and self.lessons.new_epoch(state.step):
+                    diary.tell(self.lessons.row(state.step))
+                parts = self._one_step(lesson)
                 state.step += 1
                 state.pictures += recipe.batch
-                last = state.step == recipe.steps
-                saving = last or time.monotonic() - saved_at > SAVE_EVERY
+                last, ends = state.step == recipe.steps, told()
+                saving = last or ends or time.monotonic() - saved_at > SAVE_EVERY
                 evaluating = last or bool(evaluate_every and state.step % evaluate_every == 0)
                 if state.step % LOG_EVERY == 0 or saving or evaluating:
                     self._stop_if_not_finite()
                 if state.step % LOG_EVERY == 0 or last:
-                    now = time.monotonic()
-                    speed = (state.pictures - logged_pictures) / max(now - logged_at, 1e-9)
-                    tell(
-                        {
-                            "kind": "train",
-                            "step": state.step,
-                            "size": recipe.size_at(state.step - 1),
-                            "loss": {name: float(value) for name, value in parts.items()},
-                            "learning_rate": learning_rate(state.step - 1, recipe),
-                            "pictures_per_second": round(speed, 1),
-                        }
-                    )
-                    logged_at, logged_pictures = now, state.pictures
-                stop = False
-                if evaluating:
-                    mean = self._mean_network()
-                    row = {"kind": "val", "step": state.step} | self._evaluate(mean)
-                    past.append(row)
-                    tell(row)
-                    best = max(range(len(past)), key=lambda index: score(past[index]))
-                    if first and (not recipe.patience or best == len(past) - 1):
-                        record = self.notes | {"steps": state.step, "pictures_seen": state.pictures, "val": row}
-                        save_weights(self.weights_file, mean, record)
-                    if first:
-                        plot_curves(read_log(log_file), self.run / "curves.png")
-                    stop = bool(recipe.patience) and len(past) - 1 - best >= recipe.patience
-                    # The first process alone remembers a resumed run's earlier rows: its word goes.
-                    stop = bool(self.ranks.sum(torch.tensor(float(stop and first), device=self.device)))
-                    logged_at, logged_pictures = time.monotonic(), state.pictures
+                    self._log(diary, parts)
+                if evaluating and not ends:
+                    stop = self._evaluate_and_keep(diary)
                 if first and (saving or stop):
                     save_state(self.state_file, state, self.notes)
                     saved_at = time.monotonic()
+                if ends and not last:
+                    raise KeyboardInterrupt
                 if stop:
                     break
-        self.ranks.wait()
-        if board is not None:
-            board.close()
+            self.ranks.wait()
         return self.weights_file
 
-    def _load(self, step: int, pool: ThreadPoolExecutor | None) -> tuple[Tensor, Tensor]:
-        recipe = self.recipe
-        size = recipe.size_at(step)
-        rgb, labels = cut_batch(
-            self.data, step, recipe.batch, size, recipe.seed, recipe.smallest_area, rows=self.rows, pool=pool
+    def _log(self, diary: Diary, parts: dict[str, Tensor]) -> None:
+        """A row of what a step lost, and how fast the steps since the last row were."""
+        state = self.state
+        diary.tell(
+            {
+                "kind": "train",
+                "step": state.step,
+                "size": self.recipe.size_at(state.step - 1),
+                "loss": {name: float(value) for name, value in parts.items()},
+                "learning_rate": learning_rate(state.step - 1, self.recipe),
+                "pictures_per_second": round(diary.speed(state.pictures), 1),
+            }
         )
-        scene = torch.tensor([self.scene_number.get(label, -1) for label in labels])
-        return (rgb.pin_memory(), scene.pin_memory()) if self.device.type == "cuda" else (rgb, scene)
+
+    def _evaluate_and_keep(self, diary: Diary) -> bool:
+        """Measure the mean of the weights, keep it if it is to be kept; returns whether the run should end here."""
+        first, recipe, state = self.ranks.first, self.recipe, self.state
+        mean = self._mean_network()
+        row = {"kind": "val", "step": state.step, "pictures": state.pictures} | self._evaluate(mean)
+        diary.tell(row)
+        if first and (not recipe.patience or diary.since_best() == 0):
+            record = self.notes | {"steps": state.step, "pictures_seen": state.pictures, "val": row}
+            save_weights(self.weights_file, mean, record)
+        if first:
+            plot_curves(read_log(diary.file), self.run / "curves.png")
+        diary.start_clock(state.pictures)
+        # The first process alone remembers a resumed run's earlier rows: its word goes.
+        stop = first and 0 < recipe.patience <= diary.since_best()
+        return bool(self.ranks.sum(torch.tensor(float(stop), device=self.device)))
+
+    def _write_start(self, network: Network, resume: bool) -> dict[str, Tensor] | None:
+        """The weights that the run began with, if it goes only part of the way from them."""
+        file = self.run / "start.safetensors"
+        if self.recipe.keep == 1.0:
+            return None
+        if not resume and self.ranks.first:
+            save_weights(file, network, {"note": "where the run began"})
+        self.ranks.wait()
+        return load_weights(file)[0].state_dict()
+
+    def _ask_teacher(self, resume: bool) -> tuple[Teacher | None, Answers | None]:
+        """Whom the run learns from: a copy of its own, so that it stays the same while the teacher goes on learning."""
+        recipe, file = self.recipe, self.run / "teacher.safetensors"
+        if not recipe.teacher:
+            return None, None
+        if self.ranks.first and not (resume and file.is_file()):
+            shutil.copyfile(find_weights(recipe.teacher), file)
+        self.ranks.wait()
+        teacher = Teacher(file, self.device, softness=recipe.softness)
+        # Several processes cannot share the file of answers, and a GPU is faster than a disk.
+        kept = self.device.type == "cpu" and self.ranks.count == 1
+        return teacher, Answers(self.run / "answers", teacher, self.data) if kept else None
+
+    def _choose_way(self, network: Network) -> Way:
+        """The first process measures, for all; a run that goes on on the same kind of machine goes on in the same way."""
+        way = remembered_way(self.notes)
+        if way is None:
+            way, speeds = fastest_way(network, self.recipe.size_at(0), self.device, bfloat16=self.recipe.bfloat16)
+            votes = torch.tensor([float(self.ranks.first and value) for value in (way.channels_last, way.bfloat16)])
+            channels_last, bfloat16 = self.ranks.sum(votes.to(self.device)).bool().tolist()
+            way = Way(channels_last, bfloat16)
+            self.notes["pace"] = {"machine": machine_mark(), "way": way.as_dict(), "pictures_per_second": speeds}
+        return way
 
     def _training_mode(self) -> None:
         self.shared.train()
-        if self.recipe.freeze_statistics:
-            for module in self.shared.modules():
-                if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
-                    module.eval()
+        for module in self.shared.modules():
+            if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
+                module.momentum = self.recipe.statistics_momentum
+                module.train(not self.recipe.freeze_statistics)
+        for module in self.held:
+            module.eval()
 
-    def _one_step(self, rgb: Tensor, scene: Tensor) -> dict[str, Tensor]:
+    def _one_step(self, lesson: Lesson) -> dict[str, Tensor]:
         """One optimiser step; the loss parts, over the whole batch of all processes."""
         state, recipe = self.state, self.recipe
-        lightness, ab = make_pair(rgb, recipe.look, recipe.seed, state.step, self.rows.start)
-        with mixed_precision(rgb.device, wanted=recipe.bfloat16):
+        lightness, ab = make_pair(lesson.rgb, recipe.look, recipe.seed, state.step, self.rows.start)
+        answer = lesson.answer
+        if self.teacher is not None and answer is None:
+            answer = self.teacher.answer(make_pair(lesson.rgb, CLEAN, recipe.seed, state.step)[0])
+        with mixed_precision(lightness.device, wanted=self.way.bfloat16):
             output = self.shared(lightness)
-        parts = self.loss(output, ab, scene)
+        parts = self.loss(output, ab, lesson.scene, answer)
         everywhere = self.ranks.sum(torch.stack([value.detach() for value in parts.values()])) / self.ranks.count
         shown = dict(zip(parts, everywhere, strict=True))
         self.unchecked.append((state.step, shown))
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(state.step, recipe)
+            group["lr"] = group["share"] * learning_rate(state.step, recipe)
         state.optimizer.zero_grad(set_to_none=True)
         parts["total"].backward()
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
@@ -333,34 +336,46 @@ class _Run:
         network.load_state_dict(weights, strict=True)
         if recipe.freeze_statistics:
             return network.eval()
-        network = network.to(self.device).train()
+        network = network.to(self.device).to(memory_format=self.way.layout).train()
+        held = set(hold_early_blocks(network, recipe.frozen_blocks))
+        for module in held:
+            module.eval()
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm2d) and module.training:
                 module.reset_running_stats()
                 module.momentum = None  # a plain average over the batches
         size = recipe.size_at(max(0, self.state.step - 1))
         with torch.no_grad():
             for step in range(STATISTICS_BATCHES):
-                rgb, _ = cut_batch(self.data, step, recipe.batch, size, recipe.seed, recipe.smallest_area)
+                rgb = cut_batch(self.data, self.lessons.deal, step, recipe.batch, size, recipe.smallest_area).rgb
                 network(make_pair(rgb.to(self.device), recipe.look, recipe.seed, step)[0])
-        return network.cpu().eval()
+        return network.cpu().requires_grad_(True).eval()
 
     def _evaluate(self, network: Network) -> dict[str, Any]:
-        """Every process measures its part of the validation pictures; the sums are those of all."""
+        """One row of numbers; a sheet to look at."""
         network, started = network.to(self.device), time.monotonic()
-        metrics = ColorMetrics()
-        part, place = self.val.part(self.ranks.rank, self.ranks.count), measuring_device(self.device)
-        for lab in squares(part, SIZE, EVALUATION_BATCH, place):
-            found = predict_ab(network, lab[:, :1], [Decoding()], WORKING_SIZE, self.device)[0]
-            metrics.add(lab[:, :1], found, lab[:, 1:])
-        if self.ranks.count > 1:  # NCCL sums on the GPU only
-            metrics = ColorMetrics.from_sums(self.ranks.sum(metrics.sums().to(self.device)).cpu())
+        equal: dict[str, float] = {}
+        if self.ranks.count == 1:
+            same = EqualColor(network, self.val, working_size=WORKING_SIZE, device=self.device)
+            metrics, equal = same.at_gain(1.0), same.row((EQUAL,))
+        else:
+            metrics = self._shared_metrics(network)
         if self.ranks.first:
             lab = next(squares(self.val, SIZE, min(SHEET_PICTURES, len(self.val))))
             ab = predict_ab(network, lab[:, :1], [Decoding()], WORKING_SIZE, self.device)[0]
             contact_sheet(lab, [ab], self.run / f"sheet-{self.state.step:06d}.png")
         network.cpu()
-        return {**metrics.result(), "seconds": round(time.monotonic() - started, 1)}
+        return {**metrics.result(), **equal, "seconds": round(time.monotonic() - started, 1)}
+
+    def _shared_metrics(self, network: Network) -> ColorMetrics:
+        """Of the plain mean, over all validation pictures, each process measuring its part."""
+        metrics = ColorMetrics()
+        part, place = self.val.part(self.ranks.rank, self.ranks.count), measuring_device(self.device)
+        for lab in squares(part, SIZE, EVALUATION_BATCH, place):
+            found = predict_ab(network, lab[:, :1], [Decoding()], WORKING_SIZE, self.device)[0]
+            metrics.add(lab[:, :1], found, lab[:, 1:])
+        # NCCL sums on the GPU only
+        return ColorMetrics.from_sums(self.ranks.sum(metrics.sums().to(self.device)).cpu())
 
     def _make_loss(self) -> Loss:
         recipe = self.recipe
@@ -373,66 +388,28 @@ class _Run:
         self.ranks.wait()
         prior = torch.tensor(json.loads(file.read_text(encoding="utf-8"))["prior"])
         weights = rebalancing_weights(prior, exponent=recipe.exponent)
-        return BinLoss(weights, mean_weight=recipe.mean_weight, scene_weight=recipe.scene_weight).to(self.device)
-
-
-def _network(recipe: Recipe, classes: tuple[str, ...], init: Path | None, notes: dict[str, Any]) -> Network:
-    """A resumed run's network (its weights come from the state), one that starts from ``init``, or a fresh one."""
-    torch.manual_seed(recipe.seed)  # fresh weights, the same in every process
-    if "config" in notes:
-        return build(config_from_json(notes["config"]))
-    config: Config = RegressionConfig()
-    if recipe.network == "scenes":
-        config = ScenesConfig(
-            fuse_global=recipe.fuse_global,
-            residual_bound=recipe.residual_bound,
-            scene_classes=classes if recipe.fuse_global and recipe.scene_weight else (),
-        )
-    if init is None:
-        if recipe.freeze_statistics or recipe.keep < 1.0:
-            raise TrainingProblem(
-                "this recipe needs weights to start from",
-                why="freeze_statistics and keep hold on to what they know",
-                hint="name weights with --init",
-            )
-        network = build(config)
-    else:
-        network = _started_from(init, config)
-    notes["config"] = config_to_json(network.config)
-    return network
-
-
-def _started_from(file: Path, config: Config) -> Network:
-    """The network of a weights file: its weights, its decoding, its scene head if the classes are the same.
-
-    Raises TrainingProblem if the recipe's network is another.
-    """
-    found, _ = load_weights(file)
-    ours = found.config
-    if isinstance(ours, ScenesConfig) and isinstance(config, ScenesConfig):
-        ours = replace(ours, scene_classes=config.scene_classes)
-    wanted = {
-        name: getattr(config, name) for name in ("kind", "fuse_global", "residual_bound") if hasattr(config, name)
-    }
-    brought = {name: getattr(ours, name, None) for name in wanted}
-    if wanted != brought:
-        raise TrainingProblem(
-            "cannot start from these weights",
-            path=file,
-            why=f"they are of {brought}, the recipe's network is {wanted}",
-            hint="name weights of the same network",
-        )
-    network = build(ours)
-    state = found.state_dict()
-    if ours != found.config:
-        state |= {name: value for name, value in network.state_dict().items() if name.startswith("scene_head.")}
-    network.load_state_dict(state, strict=True)
-    return network
+        return BinLoss(
+            weights,
+            mean_weight=recipe.mean_weight,
+            scene_weight=recipe.scene_weight,
+            teacher_weight=recipe.teacher_weight,
+            softness=recipe.softness,
+        ).to(self.device)
 
 
 def _make_optimizer(network: Network, recipe: Recipe, device: torch.device) -> torch.optim.AdamW:
-    """Weight decay on matrices only: shrinking biases and batch-norm gains helps nobody."""
-    matrices = [value for value in network.parameters() if value.ndim > 1]
-    vectors = [value for value in network.parameters() if value.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    """Weight decay on matrices only: shrinking biases and batch-norm gains helps nobody. What is held is not in it."""
+    groups = []
+    for ours, share in ((True, recipe.encoder_rate), (False, 1.0)):
+        learning = [
+            value
+            for name, value in network.named_parameters()
+            if value.requires_grad and name.startswith("encoder.") == ours
+        ]
+        matrices = [value for value in learning if value.ndim > 1]
+        vectors = [value for value in learning if value.ndim <= 1]
+        groups += [
+            {"params": matrices, "weight_decay": recipe.weight_decay, "share": share},
+            {"params": vectors, "weight_decay": 0.0, "share": share},
+        ]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), fused=device.type == "cuda")

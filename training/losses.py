@@ -22,8 +22,13 @@ _REACH = 110  # the encoding is tabulated for integer a and b in [−110, 110]
 class Loss(Protocol):
     """``total`` is what is differentiated: the sum of the parts that carry weight."""
 
-    def __call__(self, output: ColorDistribution, ab: Tensor, scene: Tensor) -> dict[str, Tensor]:
-        """``ab (B, 2, h, w)``; ``scene (B,)`` class numbers, −1 unknown. Returns scalars, among them ``total``."""
+    def __call__(
+        self, output: ColorDistribution, ab: Tensor, scene: Tensor, answer: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """``ab (B, 2, h, w)``; ``scene (B,)`` class numbers, −1 unknown; ``answer`` a teacher's bins and shares.
+
+        Returns scalars, among them ``total``.
+        """
 
 
 class SoftEncoding(nn.Module):
@@ -72,32 +77,54 @@ def rebalancing_weights(
 
 
 class BinLoss(nn.Module):
-    """For `scenes`: rebalanced soft cross-entropy + smooth-L1 on the mean colour + scene cross-entropy."""
+    """For `scenes`: rebalanced soft cross-entropy + smooth-L1 on the mean colour + scene cross-entropy.
+
+    With a teacher's answer, ``teacher_weight`` of the first part is the cross-entropy with that instead of the truth, both
+    distributions softened by the temperature ``softness`` (Hinton et al. 2015; its square keeps the gradients' size). It is not
+    rebalanced: what the teacher learned was.
+    """
 
     bin_weights: Tensor
 
-    def __init__(self, bin_weights: Tensor, *, mean_weight: float, scene_weight: float) -> None:
+    def __init__(
+        self,
+        bin_weights: Tensor,
+        *,
+        mean_weight: float,
+        scene_weight: float,
+        teacher_weight: float = 0.0,
+        softness: float = 1.0,
+    ) -> None:
         super().__init__()
+        self.teacher_weight, self.softness = teacher_weight, softness
         self.encode = SoftEncoding()
         self.register_buffer("bin_weights", bin_weights)
         self.mean_weight = mean_weight
         self.scene_weight = scene_weight
 
-    def forward(self, output: ColorDistribution, ab: Tensor, scene: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, output: ColorDistribution, ab: Tensor, scene: Tensor, answer: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """See `Loss`."""
         assert output.logits is not None
         indices, shares = self.encode(ab)
         # One softmax serves both parts: `output.mean()` would be a second pass over the largest tensor of the step.
         log_p = F.log_softmax(output.logits.float(), dim=1)
         evidence = log_p.gather(1, indices)
-        colour = torch.einsum("bkhw,kc->bchw", log_p.exp(), bin_centres().to(log_p)) + output.offset.float()
         weights = self.bin_weights[indices[:, 0]]
         bins = -(weights * (shares * evidence).sum(dim=1)).mean()
         # Weighted like the bins: unweighted, the residual learns to pull the vivid mean back to grey (measured: 0.46
-        # instead of 0.66 of the truth's colourfulness).
-        mean = (weights * F.smooth_l1_loss(colour / 10.0, ab / 10.0, reduction="none").mean(dim=1)).mean()
+        # instead of 0.66 of the truth's colourfulness). Only told where it carries no weight: no backward pass for it.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.mean_weight > 0):
+            colour = torch.einsum("bkhw,kc->bchw", log_p.exp(), bin_centres().to(log_p)) + output.offset.float()
+            mean = (weights * F.smooth_l1_loss(colour / 10.0, ab / 10.0, reduction="none").mean(dim=1)).mean()
         parts = {"bins": bins, "mean": mean}
-        total = bins + self.mean_weight * mean
+        total = bins + self.mean_weight * mean if self.mean_weight else bins
+        if answer is not None:
+            likeliest, taught = answer
+            softened = log_p if self.softness == 1.0 else F.log_softmax(output.logits.float() / self.softness, dim=1)
+            parts["teacher"] = -(self.softness**2) * (taught * softened.gather(1, likeliest)).sum(dim=1).mean()
+            total = total + self.teacher_weight * (parts["teacher"] - bins)
         if output.scene is not None and self.scene_weight:
             # Over all pictures of the batch, those of no known scene at 0: so the loss of a batch is the mean of its parts'.
             parts["scene"] = F.cross_entropy(output.scene.float(), scene, ignore_index=-1, reduction="sum") / len(scene)
@@ -108,8 +135,10 @@ class BinLoss(nn.Module):
 class SquaredError(nn.Module):
     """For `regression`: mean squared error in ab / 110."""
 
-    def forward(self, output: ColorDistribution, ab: Tensor, scene: Tensor) -> dict[str, Tensor]:
-        """See `Loss`."""
+    def forward(
+        self, output: ColorDistribution, ab: Tensor, scene: Tensor, answer: tuple[Tensor, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """See `Loss`. Nobody teaches a single colour."""
         error = F.mse_loss(output.mean() / 110.0, ab / 110.0)
         return {"mse": error, "total": error}
 

@@ -22,7 +22,7 @@ from colorize_media.errors import BadOption, FileProblem
 
 
 @cli.command()
-@click.argument("sources", nargs=-1, type=PATH, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE[:WEIGHT]...")
 @option("-o", "--output", type=PATH, required=True, help="Folder for the shards and their index.")
 @option(
     "--places205", is_flag=True, help="Download the Places205 test pictures (2.3 GB) into the folder, and use them."
@@ -40,30 +40,31 @@ from colorize_media.errors import BadOption, FileProblem
 @option("-q", "--quiet", is_flag=True, help="No progress.")
 @option("--json", "as_json", is_flag=True, help="JSON (the index) instead of a table.")
 def prepare(
-    sources: tuple[Path, ...], output: Path, shard_size: int, quiet: bool, as_json: bool, **settings: Any
+    sources: tuple[str, ...], output: Path, shard_size: int, quiet: bool, as_json: bool, **settings: Any
 ) -> int:
     """Make training data: folders (class folders are scene labels), tars, the Places205 tarball.
 
     Grey, toned, damaged, tiny and duplicate pictures are left out and counted; drops.csv names them. The same pictures and
     options give the same files, byte for byte.
     """
+    from colorize_media.training.inputs import parse_input
     from colorize_media.training.prepare import PrepareOptions, format_counts, prepare_command
 
     options = PrepareOptions(shard_size=shard_size * 2**20, **settings)
     tell = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
-    index = prepare_command(sources, output, options, tell)
+    index = prepare_command([parse_input(source) for source in sources], output, options, tell)
     click.echo(json.dumps(index, indent=2) if as_json else format_counts(index))
     return 0
 
 
 @cli.command()
-@click.argument("data", type=PATH)
+@click.argument("data", nargs=-1, required=True, metavar="DATA[:WEIGHT]...")
 @option("-o", "--output", "run_folder", type=PATH, required=True, help="Folder of the run.")
 @option(
     "--recipe",
     default="finetune",
     show_default=True,
-    help="finetune, scenes, fusion, classification, regression, or a TOML file.",
+    help="finetune, scenes, swift, teacher, chain, fusion, classification, regression, or a TOML file.",
 )
 @option(
     "--val", type=PATH, help="Validation pictures; default: val*.tar beside the training tars, else a part of DATA."
@@ -76,12 +77,19 @@ def prepare(
 )
 @option("--evaluate-every", type=click.IntRange(0), help="Steps; 0 is at the end only; default: ten times in the run.")
 @option("--resume", is_flag=True, help="Go on with the run in the output folder.")
-@option("--init", help="Weights to start from: a shipped model, a file, a run, or none; default: as the recipe says.")
+@option(
+    "--init",
+    help="Weights to start from: a shipped model, a file, a run, imagenet, or none; default: as the recipe says.",
+)
+@option("--teacher", help="Weights or run of a network to learn from beside the pictures; default: as the recipe says.")
 @option("--tensorboard", is_flag=True, help="Write the log for TensorBoard too.")
+@option("--memory", type=click.FloatRange(0), help="GiB for decoded pictures; default: half of the machine's.")
 @device_option
 @threads_option
-def train(data: Path, run_folder: Path, device: str, threads: int, **settings: Any) -> int:
+def train(data: tuple[str, ...], run_folder: Path, device: str, threads: int, **settings: Any) -> int:
     """Train on colour pictures: folders, tar shards, the Places205 tarball. By default, teach the shipped network yours.
+
+    ~/Scenes:3 ~/Family draws each picture of Scenes three times as often as each of Family.
 
     On several GPUs: torchrun --nproc-per-node N -m colorize_media train DATA -o RUN
     """
@@ -90,8 +98,10 @@ def train(data: Path, run_folder: Path, device: str, threads: int, **settings: A
     chosen = choose_device(device)
     use_threads(threads)
     from colorize_media.training.commands import train_command
+    from colorize_media.training.inputs import parse_input
 
-    weights = train_command(data, run_folder, chosen, lambda row: click.echo(json.dumps(row)), **settings)
+    inputs = [parse_input(text) for text in data]
+    weights = train_command(inputs, run_folder, chosen, lambda row: click.echo(json.dumps(row)), **settings)
     if os.environ.get("RANK", "0") == "0":
         click.echo(f"use it with: colorize-media film.mp4 --model {run_folder} ({weights})", err=True)
     return 0
@@ -119,6 +129,12 @@ def train(data: Path, run_folder: Path, device: str, threads: int, **settings: A
     default=(1.0,),
     show_default=True,
     help="Of the default rows; several give a row each.",
+)
+@option(
+    "--equal",
+    type=click.FloatRange(0.0, 1.5, min_open=True),
+    multiple=True,
+    help="Add each model at this share of the true pictures' colourfulness, 0.75 say: what models are compared by.",
 )
 @option("-o", "--output", "report", type=PATH, help="Write a report: a folder with report.html, report.json, pictures.")
 @option("--sheet", type=PATH, help="Write a contact sheet (PNG) of the first pictures: grey, each model, truth.")

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -26,7 +27,9 @@ from colorize_media.models import ColorDistribution, bin_centres, build, load_we
 from colorize_media.models.scenes import ScenesConfig
 from colorize_media.training import engine, parallel
 from colorize_media.training.augment import Draws, FilmLook, film_look, make_pair
-from colorize_media.training.engine import learning_rate, train
+from colorize_media.training.chain import is_chain
+from colorize_media.training.diary import score
+from colorize_media.training.engine import train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network
 from colorize_media.training.losses import (
     BinLoss,
@@ -37,10 +40,13 @@ from colorize_media.training.losses import (
     smooth_prior,
 )
 from colorize_media.training.metrics import ColorMetrics, _nearest_bin, reference_prior
+from colorize_media.training.mixture import Deal
+from colorize_media.training.old_film import Material
 from colorize_media.training.parallel import Ranks
-from colorize_media.training.pictures import cut_batch, decode, indices_of_step, load_pictures
+from colorize_media.training.pictures import PictureStore, cut_batch, decode, load_pictures
 from colorize_media.training.recipe import RECIPES, Recipe, load_recipe, recipe_from_dict
 from colorize_media.training.report import read_log
+from colorize_media.training.schedule import learning_rate
 from colorize_media.training.sources import Picture, find_sources, read_pictures
 from tests.made.pictures import pillow
 from tests.made.tars import write_tar
@@ -84,6 +90,10 @@ def test_a_folder_gives_pictures_and_their_class_folders(tmp_path: Path) -> None
         ("street/3.jpg", "street"),
         ("top.png", ""),
     ]
+
+
+def deal(store: PictureStore, seed: int = 1) -> Deal:
+    return Deal(store.names, seed)
 
 
 def test_places205_tarball_layout(tmp_path: Path) -> None:
@@ -184,19 +194,12 @@ def test_decoding_never_enlarges() -> None:
 # --- batches
 
 
-def test_every_epoch_sees_every_picture_once() -> None:
-    seen = [index for step in range(9) for index in indices_of_step(step, 5, 15, seed=3)]
-    for epoch in range(3):
-        assert sorted(seen[15 * epoch : 15 * (epoch + 1)]) == list(range(15))
-    assert seen[:15] != seen[15:30]
-
-
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
     store = load_pictures(scenes(), 96)
-    first, labels = cut_batch(store, 5, 4, 64, seed=1, smallest_area=0.3)
-    cut_batch(store, 90, 4, 64, seed=1, smallest_area=0.3)
-    again, _ = cut_batch(store, 5, 4, 64, seed=1, smallest_area=0.3)
-    other, _ = cut_batch(store, 5, 4, 64, seed=2, smallest_area=0.3)
+    first, labels, _, _ = cut_batch(store, deal(store), 5, 4, 64, 0.3)
+    cut_batch(store, deal(store), 90, 4, 64, 0.3)
+    again = cut_batch(store, deal(store), 5, 4, 64, 0.3).rgb
+    other = cut_batch(store, deal(store, seed=2), 5, 4, 64, 0.3).rgb
     assert first.shape == (4, 64, 64, 3)
     assert first.dtype == torch.uint8
     assert set(labels) <= {"day", "night"}
@@ -244,7 +247,12 @@ def test_jpeg_effect_behaves_like_libjpeg() -> None:
 
 def test_film_look_is_bounded_for_extreme_pictures() -> None:
     for level in (0.0, 1.0):
-        luma = film_look(torch.full((8, 3, 32, 32), level), FilmLook(1, 1, 1, 1, 1, 1), Draws.of(0, 0, range(8)))
+        luma = film_look(
+            torch.full((8, 3, 32, 32), level),
+            FilmLook(1, 1, 1, 1, 1, 1),
+            Draws.of(0, 0, range(8)),
+            Material.of(0, 0, range(8)),
+        )
         assert torch.isfinite(luma).all()
         assert luma.min() >= 0
         assert luma.max() <= 1
@@ -366,9 +374,11 @@ def test_batches_add_up() -> None:
 
 def test_shipped_recipes_load() -> None:
     for file in RECIPES.glob("*.toml"):
+        if is_chain(file.stem):
+            continue
         recipe = load_recipe(file.stem)
         assert recipe_from_dict(recipe.as_dict()) == recipe
-        assert len(file.read_text().splitlines()) <= 40
+        assert len(file.read_text().splitlines()) <= 50
 
 
 @pytest.mark.parametrize(
@@ -399,6 +409,18 @@ def test_learning_rate_climbs_once_and_falls_to_almost_nothing() -> None:
     assert rates[-1] < 0.01 * recipe.learning_rate
 
 
+def test_a_plateau_ends_in_a_tail_that_more_steps_push_out() -> None:
+    recipe = tiny_recipe(steps=1000, schedule="plateau", warm_up=50, tail=100)
+    rates = [learning_rate(step, recipe) for step in range(1000)]
+    assert rates[:51] == sorted(rates[:51])
+    assert set(rates[50:900]) == {recipe.learning_rate}
+    assert rates[899:] == sorted(rates[899:], reverse=True)
+    assert rates[-1] < 0.01 * recipe.learning_rate
+    longer = dataclasses.replace(recipe, steps=5000)
+    assert [learning_rate(step, longer) for step in range(900)] == rates[:900]
+    assert learning_rate(999, longer) == recipe.learning_rate
+
+
 @pytest.mark.parametrize("network", ["scenes", "regression"])
 @pytest.mark.usefixtures("narrow")
 def test_a_run_leaves_usable_weights_log_curves_and_sheet(tmp_path: Path, network: str) -> None:
@@ -422,7 +444,7 @@ def test_a_run_leaves_usable_weights_log_curves_and_sheet(tmp_path: Path, networ
     } <= names
     assert not [name for name in names if name.startswith(".")]
     assert read_log(tmp_path / "run" / "log.jsonl") == json.loads(json.dumps(rows))
-    assert [row["kind"] for row in rows] == ["val", "train", "val"]
+    assert [row["kind"] for row in rows] == ["pace", "mixture", "val", "train", "val"]
     with Image.open(tmp_path / "run" / "sheet-000006.png") as sheet:
         assert len(sheet.convert("RGB").getcolors(1 << 24) or []) > 100
 
@@ -440,7 +462,7 @@ def test_resume_is_bit_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         pass
 
     def die(row: dict[str, object]) -> None:
-        if row["step"] == 4:
+        if row["kind"] == "train" and row["step"] == 4:
             raise Killed
 
     with pytest.raises(Killed):
@@ -454,6 +476,48 @@ def test_resume_is_bit_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ]
     assert losses[0] == losses[1]
     assert [step for step, _ in losses[0]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_that_is_told_to_end_saves_its_state_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM ends it after its step; what is there goes on as if nothing had been."""
+    store, val, cpu = load_pictures(scenes(10), 96), load_pictures(scenes(2), 64), torch.device("cpu")
+    monkeypatch.setattr(engine, "LOG_EVERY", 1)
+    heard = signal.getsignal(signal.SIGTERM)
+
+    def end(row: dict[str, Any]) -> None:
+        if row["kind"] == "train" and row["step"] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe(), store, val, tmp_path, device=cpu, evaluate_every=0, on_row=end)
+    assert signal.getsignal(signal.SIGTERM) == heard
+    assert len([row for row in read_log(tmp_path / "log.jsonl") if row["kind"] == "train"]) == 3
+    rows: list[dict[str, Any]] = []
+    train(Recipe(), store, val, tmp_path, device=cpu, evaluate_every=0, resume=True, on_row=rows.append)
+    assert [row["step"] for row in rows if row["kind"] == "train"] == [4, 5, 6]
+
+
+def test_more_pictures_and_more_steps_may_come_when_a_run_goes_on(tmp_path: Path) -> None:
+    store, val, cpu = load_pictures(scenes(10), 96), load_pictures(scenes(2), 64), torch.device("cpu")
+    train(tiny_recipe(steps=2), store, val, tmp_path, device=cpu, evaluate_every=0)
+    more = load_pictures(scenes(14), 96)
+    weights = train(Recipe(), more, val, tmp_path, device=cpu, evaluate_every=0, resume=True, steps=4)
+    record = load_weights(weights)[1]
+    assert (record["steps"], record["pictures_seen"], record["data"]["pictures"]) == (4, 16, 14)
+
+
+def test_early_blocks_that_are_held_stay_as_they_were(tmp_path: Path, fresh_weights: Path) -> None:
+    store, val, cpu = load_pictures(scenes(10), 96), load_pictures(scenes(2), 64), torch.device("cpu")
+    recipe = tiny_recipe(frozen_blocks=3, scene_weight=0.0, encoder_rate=0.5)
+    before = load_weights(fresh_weights)[0].encoder.state_dict()
+    weights = train(recipe, store, val, tmp_path, device=cpu, evaluate_every=0, init=fresh_weights)
+    after = load_weights(weights)[0].encoder.state_dict()
+    held = ("conv1.", "bn1.", "layer1.", "layer2.0.")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not [name for name in moved if name.startswith(held)]
+    assert {"layer2.1.conv1.weight", "layer2.1.bn1.running_mean"} <= moved
+    with pytest.raises(TrainingProblem, match="needs weights to start from"):
+        train(recipe, store, val, tmp_path / "fresh", device=cpu)
 
 
 def test_a_run_folder_is_not_overwritten_and_an_empty_one_not_resumed(tmp_path: Path) -> None:
@@ -548,11 +612,12 @@ def test_two_processes_are_one_with_the_whole_batch(tmp_path: Path, monkeypatch:
     for ours, theirs in zip(first["rows"], one["rows"], strict=True):
         if ours["kind"] == "train":
             assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.01)
-        else:
+        elif ours["kind"] == "val":
             assert ours["auc"] == pytest.approx(theirs["auc"], abs=0.1)
             assert ours["ab_mse"] == pytest.approx(theirs["ab_mse"], rel=0.01)
     # Before any step the only difference is the order of sums.
-    assert first["rows"][0]["loss"] == pytest.approx(one["rows"][0]["loss"], rel=1e-4)
+    begun = [next(row["loss"] for row in told["rows"] if row["kind"] == "train") for told in (first, one)]
+    assert begun[0] == pytest.approx(begun[1], rel=1e-4)
 
 
 def test_batch_statistics_over_processes_are_the_whole_batch_s(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -585,11 +650,11 @@ def test_a_batch_is_shared_out_evenly_or_refused() -> None:
 def test_a_part_of_a_batch_is_that_part_of_the_whole() -> None:
     """What a process cuts and how it looks depends on the place in the batch, not on who cuts it."""
     store = load_pictures(scenes(9), 96)
-    whole, labels = cut_batch(store, 3, 6, 64, 1, 0.5)
-    some, some_labels = cut_batch(store, 3, 6, 64, 1, 0.5, rows=range(2, 5))
+    whole, labels, _, _ = cut_batch(store, deal(store), 3, 6, 64, 0.5)
+    some, some_labels, _, _ = cut_batch(store, deal(store), 3, 6, 64, 0.5, rows=range(2, 5))
     assert torch.equal(whole[2:5], some)
     assert labels[2:5] == some_labels
-    look = FilmLook(0.7, 0.7, 0.7, 0.7, 0.7, 0.7)
+    look = FilmLook(0.7, 0.7, 0.7, 0.7, 0.7, 0.7, old_film=0.5)
     torch.testing.assert_close(
         make_pair(whole, look, 1, 3)[0][2:5], make_pair(some, look, 1, 3, first=2)[0], atol=1e-4, rtol=0
     )
@@ -604,13 +669,24 @@ def test_parts_of_a_store_are_disjoint_and_whole() -> None:
 # --- memory
 
 
+def test_a_picture_that_turns_out_damaged_is_the_one_before_it() -> None:
+    """Of one that is not decoded when it is loaded, the header alone is known."""
+    good = scenes(3)
+    cut = good[1]._replace(name="cut.png", data=good[1].data[:-200])
+    store = load_pictures([good[0], cut, good[2], Picture("no.png", "", b"nothing")], 64, memory=0)
+    assert store.decoded == 0
+    assert store.dropped == {"not readable": 1}
+    assert np.array_equal(store.pixels(1), store.pixels(0))
+    assert not np.array_equal(store.pixels(2), store.pixels(0))
+
+
 def test_pictures_that_do_not_fit_are_decoded_when_needed() -> None:
     pictures = scenes(6)
     roomy, tight = load_pictures(pictures, 64), load_pictures(pictures, 64, memory=2 * 64 * 64 * 3)
     assert (roomy.decoded, tight.decoded) == (6, 2)
     assert tight.bytes < roomy.bytes
     assert all(np.array_equal(roomy.pixels(index), tight.pixels(index)) for index in range(6))
-    assert torch.equal(cut_batch(roomy, 2, 4, 32, 1, 0.5)[0], cut_batch(tight, 2, 4, 32, 1, 0.5)[0])
+    assert torch.equal(cut_batch(roomy, deal(roomy), 2, 4, 32, 0.5)[0], cut_batch(tight, deal(tight), 2, 4, 32, 0.5)[0])
 
 
 # --- starting from what is known, ending early
@@ -659,7 +735,7 @@ def test_no_better_score_ends_a_run_with_its_best_weights(tmp_path: Path) -> Non
     rows: list[dict[str, Any]] = []
     recipe = tiny_recipe(steps=60, patience=2, learning_rate=0.3, warm_up=0.9, sizes=((0.0, 32),))
     weights = train(recipe, store, val, tmp_path / "run", device=cpu, evaluate_every=2, on_row=rows.append)
-    scores = {row["step"]: engine.score(row) for row in rows if row["kind"] == "val"}
+    scores = {row["step"]: score(row) for row in rows if row["kind"] == "val"}
     best = max(scores, key=lambda step: scores[step])
     assert load_weights(weights)[1]["steps"] == best
     assert max(scores) < 60

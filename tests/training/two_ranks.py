@@ -1,4 +1,4 @@
-"""What torchrun starts in `test_training.py`: one process of a run. Usage: two_ranks.py RUN; writes RUN/rank-N.json."""
+"""What torchrun starts in `test_engine.py`: one process of a run. Usage: two_ranks.py RUN; writes RUN/rank-N.json."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from colorize_media.training import engine
 from colorize_media.training.parallel import joined_ranks
 from colorize_media.training.pictures import load_pictures
+from colorize_media.training.starting import first_network
 from tests.training.test_engine import scenes, tiny_recipe
 
 
@@ -27,9 +28,10 @@ def work(run: Path) -> dict[str, object]:
         store, val = load_pictures(scenes(70), 96), load_pictures(scenes(5), 64)
         classes = store.scene_classes()
         notes = {"recipe": recipe.as_dict(), "scene_classes": classes}
-        network = engine._network(recipe, classes, None, notes)
+        network = first_network(recipe, classes, None, notes)
         rows: list[dict[str, object]] = []
-        engine._Run(recipe, store, val, run, cpu, ranks, notes, network, False).work(2, False, rows.append)
+        task = engine.Task(recipe, store, val, run, cpu, ranks, notes)
+        engine._Run(task, network, False).work(2, False, rows.append)
         digest = hashlib.sha256()
         for name, value in network.state_dict().items():
             digest.update(name.encode() + value.numpy().tobytes())
