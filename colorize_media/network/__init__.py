@@ -4,6 +4,7 @@ seen       what the network sees of a picture
 colorizer  batches of lightness to colours on a coarse grid
 engines    what computes the network
 device     CPU, CUDA, MPS and their precisions
+pace       how fast the ways to compute one thing are here
 refine     neighbouring cells agree on a colour
 export     the network for other programs
 """

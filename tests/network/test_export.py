@@ -28,6 +28,7 @@ CONFIGS = {
     "scenes": ScenesConfig(decoder=(64, 48, 32), scene_classes=("beach", "street"), temperature=0.7, chroma_gain=1.3),
     "regression": RegressionConfig(chroma_gain=1.2),
     "classification": ScenesConfig(decoder=(64, 48, 32), fuse_global=False, residual_bound=0.0),
+    "swift": ScenesConfig(encoder="efficientnet-lite0", decoder=(64, 48, 32), residual_bound=0.0),
 }
 EXACT = 2e-3  # ab units; float32 differs by 1e-3 at most, where ab reach their bound
 SHAPES = [(1, 32, 32), (2, 96, 32), (5, 160, 224), (1, 256, 352)]  # pictures, height, width: odd multiples of 32 too
@@ -84,9 +85,11 @@ def runner(path: Path) -> Runner:
     [
         pytest.param("scenes", "onnx", marks=pytest.mark.slow),
         pytest.param("regression", "onnx", marks=pytest.mark.slow),
+        pytest.param("swift", "onnx", marks=pytest.mark.slow),
         ("scenes", "xml"),
         ("regression", "xml"),
         ("classification", "xml"),
+        ("swift", "xml"),
     ],
 )
 def test_other_programs_compute_what_pytorch_computes(
