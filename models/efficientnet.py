@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -74,8 +75,12 @@ class SameConv2d(nn.Conv2d):
         kernel, stride = self.kernel_size[0], self.stride[0]
         if stride == 1:
             return F.conv2d(x, self.weight, self.bias, padding=kernel // 2, groups=self.groups)
-        # What is left over of the last step decides; asked like this, exporters see that sides of multiples of 32 all agree.
-        down, across = (max(kernel - (n % stride or stride), 0) for n in x.shape[-2:])
+        if (
+            torch.jit.is_tracing()
+        ):  # cannot follow a decision, and needs none: traced networks get sides that strides divide
+            down = across = max(kernel - stride, 0)
+        else:  # what is left over of the last step decides; asked like this, exporters see that multiples of 32 all agree
+            down, across = (max(kernel - (n % stride or stride), 0) for n in x.shape[-2:])
         x = F.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))
         return F.conv2d(x, self.weight, self.bias, stride=stride, groups=self.groups)
 

@@ -31,7 +31,7 @@ def test_train_on_a_folder_says_what_it_left_out_and_its_weights_colour(
     assert first["pictures"] + first["val_pictures"] == 60
     assert first["val_pictures"] > 0
     assert first["dropped"] == {"not a picture": 1, "not readable": 1}
-    assert {row["kind"] for row in rows} == {"train", "val"}
+    assert {row["kind"] for row in rows} == {"pace", "mixture", "train", "val"}
     assert run([str(photo), "-o", str(tmp_path / "color.png"), "--model", str(run_folder)]) == 0
     with Image.open(tmp_path / "color.png") as colored:
         assert colored.mode == "RGB"

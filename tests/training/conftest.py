@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from colorize_media.models import resnet, scenes
+from colorize_media.models import resnet
 from colorize_media.training import fastest
 
 # Channels of the encoder's four stages; the regression network is made for 128 in the second.
@@ -14,8 +14,7 @@ NARROW = (16, 128, 32, 32)
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks are built narrow: a step takes a quarter of the time, and a file of weights is a twentieth as large."""
-    for module in (resnet, scenes):
-        monkeypatch.setattr(module, "WIDTHS", NARROW)
+    monkeypatch.setattr(resnet, "WIDTHS", NARROW)
 
 
 @pytest.fixture(autouse=True)

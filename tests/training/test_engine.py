@@ -31,6 +31,7 @@ from colorize_media.training.chain import is_chain
 from colorize_media.training.diary import score
 from colorize_media.training.engine import train
 from colorize_media.training.evaluation import Decoding, evaluate_grey, evaluate_network
+from colorize_media.training.fastest import Way
 from colorize_media.training.losses import (
     BinLoss,
     SoftEncoding,
@@ -378,7 +379,7 @@ def test_shipped_recipes_load() -> None:
             continue
         recipe = load_recipe(file.stem)
         assert recipe_from_dict(recipe.as_dict()) == recipe
-        assert len(file.read_text().splitlines()) <= 50
+        assert len(file.read_text().splitlines()) <= 40
 
 
 @pytest.mark.parametrize(
@@ -456,6 +457,8 @@ def test_resume_is_bit_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     cpu = torch.device("cpu")
     monkeypatch.setattr(engine, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(engine, "LOG_EVERY", 1)
+    # Two runs that each measure may take two ways, which round differently; one run keeps to its own.
+    monkeypatch.setattr(engine, "fastest_way", lambda *_, **__: (Way(True, False), {}))
     whole = train(tiny_recipe(), store, val, tmp_path / "whole", device=cpu, evaluate_every=0)
 
     class Killed(Exception):
