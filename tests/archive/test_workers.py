@@ -11,7 +11,8 @@ import pytest
 from colorize_media.archive.workers import Workers, default_workers
 
 
-def test_the_most_urgent_comes_first_and_equals_in_their_order() -> None:
+def busy_with_first(priority: int) -> tuple[Workers[str], list[str], threading.Event]:
+    """One thread that works on "first" until it is told to go on; what is done is listed."""
     done: list[str] = []
     begun, go_on = threading.Event(), threading.Event()
 
@@ -21,8 +22,13 @@ def test_the_most_urgent_comes_first_and_equals_in_their_order() -> None:
         return "first"
 
     workers = Workers(1, done.append)
-    workers.submit(1, first)
+    workers.submit(priority, first)
     assert begun.wait(60)
+    return workers, done, go_on
+
+
+def test_the_most_urgent_comes_first_and_equals_in_their_order() -> None:
+    workers, done, go_on = busy_with_first(1)
     for priority, name in ((1, "b"), (1, "c"), (0, "a")):
         workers.submit(priority, partial(str, name))
     go_on.set()
@@ -31,17 +37,7 @@ def test_the_most_urgent_comes_first_and_equals_in_their_order() -> None:
 
 
 def test_a_cancelled_queue_waits_only_for_what_has_begun() -> None:
-    done: list[str] = []
-    begun, go_on = threading.Event(), threading.Event()
-
-    def first() -> str:
-        begun.set()
-        go_on.wait(60)
-        return "first"
-
-    workers = Workers(1, done.append)
-    workers.submit(0, first)
-    assert begun.wait(60)
+    workers, done, go_on = busy_with_first(0)
     workers.submit(0, partial(str, "never"))
     threading.Timer(0.1, go_on.set).start()
     workers.cancel()
