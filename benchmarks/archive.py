@@ -48,11 +48,10 @@ from colorize_media.archive.workers import default_workers
 from colorize_media.errors import TrainingProblem
 from colorize_media.events import Event, Failed
 from colorize_media.judge.decision import decide_photo
-from colorize_media.metadata.output import Provenance
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import working_luma, working_shape
 from colorize_media.options import ColorizeOptions, still_sizes
-from colorize_media.photo.colorize import PreparedPhoto, chroma_rows, photo_colors
+from colorize_media.photo.colorize import PreparedPhoto, chroma_rows, photo_colors, photo_record
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
 from colorize_media.training.sources import find_sources, read_pictures
@@ -165,7 +164,7 @@ def own_codecs(source: Path, target: Path, quality: int) -> None:
         lambda top, bottom: np.full((bottom - top, width, 2), photo.spec.chroma_mid, photo.luma.dtype),
         target,
         quality=quality,
-        provenance=Provenance("benchmark"),
+        provenance=None,
     )
 
 
@@ -197,6 +196,7 @@ def time_stages(sources: list[Path], folder: Path, colorizer: Colorizer, options
         shapes = [working_shape(*photo.luma.shape, size) for size in sizes]
         views = tuple(stages.timed("shrink", working_luma)(photo.luma, shape) for shape in shapes)
         prepared.append(PreparedPhoto(photo, views, decision.told, decision.what))
+    record = photo_record(colorizer, options, Path("benchmark"))
     look = colorizer.distribution
     colorizer.distribution = stages.timed("network", look)  # type: ignore[method-assign]
     colors = stages.timed("agree", photo_colors)(prepared, colorizer, options)
@@ -211,7 +211,7 @@ def time_stages(sources: list[Path], folder: Path, colorizer: Colorizer, options
             stages.timed("chroma", rows),
             target,
             quality=options.quality,
-            provenance=Provenance("benchmark"),
+            provenance=record,
         )
         stages.seconds["write"] -= stages.seconds["chroma"] - before
         target.unlink()

@@ -85,7 +85,8 @@ class Done:
     """One output is whole and under its final name. ``seconds`` is wall time, ``damaged`` counts corrupt frames.
 
     ``own_frames`` in ``own_shots`` shots were in colour already and kept it. ``reason`` and ``what`` are those of Started;
-    ``pages`` those of a TIFF file, each coloured or left for itself.
+    ``pages`` those of a TIFF file, each coloured or left for itself. ``record`` says how the output was made, as JSON types
+    (`provenance.record.Record`); None for a preview.
     """
 
     source: Path
@@ -98,6 +99,7 @@ class Done:
     reason: str = ""
     what: What | None = None
     pages: int = 1
+    record: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

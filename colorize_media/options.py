@@ -35,6 +35,7 @@ Aspect = Literal[
     "photo encoding",  # how its pixels are stored
     "video encoding",
     "photo metadata",  # what its file says beside the pixels
+    "video metadata",
     "photo decision",  # whether it is coloured or left alone; a page of several too
     "video decision",  # the same of a film, and of its shots
     "limit",  # what is refused
@@ -43,11 +44,11 @@ Aspect = Literal[
 T = TypeVar("T")
 
 
-def _changes(*aspects: Aspect, later: bool = False) -> dict[str, frozenset[Aspect] | bool]:
+def _changes(*aspects: Aspect, later: bool | Kind = False) -> dict[str, frozenset[Aspect] | bool | Kind]:
     """A field's metadata: all that its value changes; nothing for what makes another output altogether.
 
-    ``later``: outputs were remembered before there was this option. At its default it is left out of what is remembered
-    (`values_of`), or all that was ever made would be made anew.
+    ``later``: outputs were remembered before there was this option, or before it changed anything of this kind. At its
+    default it is left out of what is remembered (`values_of`), or all that was ever made would be made anew.
     """
     return {"changes": frozenset(aspects), "later": later}
 
@@ -84,7 +85,7 @@ class ColorizeOptions:
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
     preset      the encoder's speed preset; empty is the encoder's own default
-    provenance  write into a photograph that it was coloured, by what and from which file
+    provenance  write into an output that it was coloured, by what and from which file
     strip_metadata  leave out all else that a photograph says beside its pixels, but for its colour profile
     max_pixels  larger photographs and frames are refused
     """
@@ -108,7 +109,7 @@ class ColorizeOptions:
     encoder: str = field(default="", metadata=_changes("video encoding"))
     crf: int | None = field(default=None, metadata=_changes("video encoding"))
     preset: str = field(default="", metadata=_changes("video encoding"))
-    provenance: bool = field(default=True, metadata=_changes("photo metadata"))
+    provenance: bool = field(default=True, metadata=_changes("photo metadata", "video metadata", later="video"))
     strip_metadata: bool = field(default=False, metadata=_changes("photo metadata"))
     max_pixels: int = field(default=500_000_000, metadata=_changes("limit"))
 
@@ -147,20 +148,34 @@ def that_change(*aspects: Aspect) -> frozenset[str]:
     return frozenset(item.name for item in fields(ColorizeOptions) if item.metadata["changes"] & set(aspects))
 
 
-def values_of(options: ColorizeOptions, names: frozenset[str]) -> dict[str, Any]:
-    """By name, what is to be remembered of these options: a later one only where it is not at its default."""
-    chosen = (item for item in fields(options) if item.name in names)
-    values = {item.name: (getattr(options, item.name), item) for item in chosen}
+def values_of(options: ColorizeOptions, names: frozenset[str], kind: Kind | None = None) -> dict[str, Any]:
+    """By name, what is to be remembered of these options, for a ``kind``: a later one only if it is not at its default."""
+    chosen = [item for item in fields(options) if item.name in names]
+    set_ones = not_at_default(options, names)
+    later = {item.name for item in chosen if item.metadata["later"] in (True, kind)}
     return {
-        name: value for name, (value, item) in values.items() if not item.metadata["later"] or value != item.default
+        item.name: getattr(options, item.name) for item in chosen if item.name not in later or item.name in set_ones
     }
+
+
+def not_at_default(options: ColorizeOptions, names: frozenset[str]) -> dict[str, Any]:
+    """By name, those of these options that somebody has set to something else than their default."""
+    chosen = ((item, getattr(options, item.name)) for item in fields(options) if item.name in names)
+    return {item.name: value for item, value in chosen if value != item.default}
+
+
+def what_changed_colors(options: ColorizeOptions, kind: Kind) -> dict[str, Any]:
+    """By name, as JSON types: what somebody has set of all that changes colours or decides what is coloured."""
+    colors: Aspect = "photo colors" if kind == "photo" else "video colors"
+    chosen = not_at_default(options, that_change(colors) | that_decide(kind))
+    return {name: str(value) if isinstance(value, Fraction) else value for name, value in chosen.items()}
 
 
 def that_change_the_output(kind: Kind) -> frozenset[str]:
     """Names of those that change anything in the output of what is coloured as one whole, but for the network."""
     if kind == "photo":
         return that_change("photo colors", "photo encoding", "photo metadata")
-    return that_change("video colors", "video encoding")
+    return that_change("video colors", "video encoding", "video metadata")
 
 
 def that_decide(kind: Kind) -> frozenset[str]:

@@ -48,6 +48,13 @@ def test_a_later_option_at_its_default_changes_nothing_that_is_remembered() -> N
     assert values_of(Further(sharpen=0.5), names) == {"vividness": 1.0, "sharpen": 0.5}
 
 
+def test_an_option_that_came_later_for_one_kind_is_remembered_of_the_other_as_ever() -> None:
+    names = frozenset({"provenance"})
+    assert values_of(ColorizeOptions(), names, "photo") == {"provenance": True}
+    assert values_of(ColorizeOptions(), names, "video") == {}, "films were remembered before they said anything"
+    assert values_of(ColorizeOptions(provenance=False), names, "video") == {"provenance": False}
+
+
 def test_options_say_nothing_that_nobody_understands() -> None:
     for item in fields(ColorizeOptions):
         assert item.metadata["changes"] <= set(get_args(Aspect)), item.name
@@ -63,7 +70,7 @@ def test_each_kind_has_its_own() -> None:
     assert that_change_the_output("photo") == both | {"fast", "quality", "provenance", "strip_metadata"}
     assert that_change_the_output("video") == both | {
         *("smoothing", "every", "start", "duration"),
-        *("encoder", "crf", "preset"),
+        *("encoder", "crf", "preset", "provenance"),
     }
     assert (that_decide("photo"), that_decide("video")) == ({"force", "skip_documents"}, {"force"})
     assert of_the_network() == {"model", "device", "engine", "batch_size"}

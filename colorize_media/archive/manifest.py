@@ -67,6 +67,7 @@ class Entry:
     what     what it was found to be, None where it failed or has several pages
     decided  of what is done by parts, shots or pages, each coloured or left: the `digest` as of something left, of those
              options that decide it; UNKNOWN if they are not known any more; empty for one whole
+    record   of what is done: how it was made, for people (`provenance.record.Record`); None in lines of earlier versions
     """
 
     target: str
@@ -78,6 +79,7 @@ class Entry:
     reason: str = ""
     what: What | None = None
     decided: str = ""
+    record: dict[str, Any] | None = None
 
 
 def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, version: str) -> str:
@@ -88,7 +90,7 @@ def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, v
     """
     values: dict[str, Any]
     if status == "done":
-        values = values_of(options, that_change_the_output(kind)) | {"weights": weights}
+        values = values_of(options, that_change_the_output(kind), kind) | {"weights": weights}
     elif status == "left":
         # Once films were asked for all that decides: what does not decide them is there, with its default.
         other = that_decide("photo") | that_decide("video")
@@ -128,9 +130,10 @@ def _parse(line: bytes) -> Entry | None:
             what, decided = what_it_was(reason), UNKNOWN if row["status"] == "done" and had_parts(reason) else ""
         if what not in (None, *get_args(What)):
             what = None
-        return Entry(
-            target, source, Stamp(*map(int, row["stamp"])), made, row["status"], options, reason, what, decided
-        )
+        stamp, record = Stamp(*map(int, row["stamp"])), row.get("record")
+        if not isinstance(record, dict):
+            record = None
+        return Entry(target, source, stamp, made, row["status"], options, reason, what, decided, record)
     except (ValueError, KeyError, TypeError, RecursionError):  # torn, from another version, or somebody's own file
         return None
 

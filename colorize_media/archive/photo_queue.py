@@ -29,7 +29,7 @@ from colorize_media.errors import InputUnreadable
 from colorize_media.events import OnEvent, Planned
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
-from colorize_media.photo.colorize import PreparedPages, PreparedPhoto, photo_colors, started
+from colorize_media.photo.colorize import PreparedPages, PreparedPhoto, photo_colors, photo_record, started
 
 FIRST_BATCH = 4  # pictures waited for until the network is loaded and says its own batch
 READING_SECONDS = 900.0  # a decoder that has a picture longer hangs: the largest allowed takes a minute
@@ -240,7 +240,8 @@ class PhotoQueue:
                 self._settle(decoded.failed(ab))
             else:
                 self._encoding.add(decoded.waiting)
-                self._workers.submit(_ENCODE, partial(self._steps.write, decoded, photo, ab))
+                record = photo_record(colorizer, self._options, decoded.waiting.item.source)
+                self._workers.submit(_ENCODE, partial(self._steps.write, decoded, photo, ab, record))
         return True
 
     def _next_batch(self) -> list[Decoded]:

@@ -29,8 +29,10 @@ from colorize_media.photo.colorize import (
     color_pages,
     done,
     finish_photo,
+    photo_record,
     prepare_photo,
 )
+from colorize_media.provenance.record import Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +115,14 @@ class PhotoSteps:
             return Settled(waiting, Outcome(item, prepared, source))
         return Decoded(waiting, source, prepared)
 
-    def write(self, decoded: Decoded, photo: PreparedPhoto, ab: NDArray[np.float32]) -> Settled:
-        """Write the photograph in colours ``ab (h, w, 2)``."""
+    def write(self, decoded: Decoded, photo: PreparedPhoto, ab: NDArray[np.float32], record: Record) -> Settled:
+        """Write the photograph in colours ``ab (h, w, 2)``, which were made as ``record`` says."""
         waiting = decoded.waiting
         try:
             with self._in_flight.working_on(waiting.item):
                 self._folders.make(waiting.item)
-                return _written(decoded, finish_photo(photo, ab, waiting.target, self._options))
+                warnings = finish_photo(photo, ab, waiting.target, self._options, record)
+                return _written(decoded, warnings, record)
         except Exception as error:
             return decoded.failed(error)
 
@@ -129,16 +132,19 @@ class PhotoSteps:
         try:
             with self._in_flight.working_on(waiting.item):
                 self._folders.make(waiting.item)
-                return _written(decoded, color_pages(pages, colorizer, waiting.target, self._options))
+                record = photo_record(colorizer, self._options, waiting.item.source)
+                warnings = color_pages(pages, colorizer, waiting.target, self._options, record)
+                return _written(decoded, warnings, record)
         except Exception as error:
             return decoded.failed(error)
 
 
-def _written(decoded: Decoded, warnings: tuple[str, ...]) -> Settled:
+def _written(decoded: Decoded, warnings: tuple[str, ...], record: Record) -> Settled:
     """The output stands under its name; give it its source's mode and times."""
     waiting, source = decoded.waiting, decoded.source
     warnings = decoded.prepared.warnings + warnings
     if source is not None and (why := keep_mode_and_times(source, waiting.target)):
         warnings += (f"permissions and times could not be kept: {why}",)
-    told = done(decoded.prepared, waiting.item.source, waiting.target, time.monotonic() - waiting.begun)
+    seconds = time.monotonic() - waiting.begun
+    told = done(decoded.prepared, waiting.item.source, waiting.target, seconds, record)
     return Settled(waiting, Outcome(waiting.item, told, source, warnings))

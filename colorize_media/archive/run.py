@@ -164,6 +164,7 @@ def _entry(outcome: Outcome, options: ColorizeOptions) -> Entry | None:
         reason,
         what,
         decided,
+        result.record if isinstance(result, Done) else None,
     )
 
 

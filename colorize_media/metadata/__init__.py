@@ -10,8 +10,7 @@ tiff_pages   the pages of a TIFF file
 directories  the directories of TIFF files and EXIF blocks, walked
 exif         EXIF blocks
 iptc         IPTC records
-xmp          XMP packets
+xmp          XMP packets; as such they are provenance's
 regions      face regions in them, turned
-scoped_xml   XML whose prefixes stay as they were
 icc          colour profiles
 """

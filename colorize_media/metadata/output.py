@@ -9,7 +9,9 @@ from enum import Enum
 from colorize_media.metadata.carried import PhotoMetadata
 from colorize_media.metadata.exif import upright_exif
 from colorize_media.metadata.iptc import iptc_as_xmp, with_iptc_keyword, with_thumbnail
-from colorize_media.metadata.xmp import KEYWORD, provenance_xmp, upright_xmp
+from colorize_media.metadata.xmp import provenance_xmp, upright_xmp
+from colorize_media.provenance.packet import KEYWORD
+from colorize_media.provenance.record import Record
 
 _USUAL_GAMMA, _SAME_GAMMA = 0.45455, 0.01  # of PNG files, which need not be said
 
@@ -43,35 +45,25 @@ class Container:
     most_xmp: int | None = None
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Who coloured the picture: a program, like ``colorize-media 0.1.0``; and whether the source's file is named."""
-
-    tool: str
-    names_source: bool = True
-
-
 def for_output(
     metadata: PhotoMetadata,
     container: Container,
     size: tuple[int, int],
-    provenance: Provenance | None,
+    provenance: Record | None,
     *,
-    source: str,
     thumbnail: bytes = b"",
 ) -> tuple[PhotoMetadata, tuple[str, ...]]:
     """What goes into an upright, coloured picture of ``size`` (width, height), and warnings about what cannot.
 
     Orientation becomes 1, sizes and face regions are set right, thumbnails of the grey picture give way to ``thumbnail``
-    (a JPEG; empty: to none), and the provenance is merged into the XMP and the keywords: made from ``source``, a file
-    name. None says nothing.
+    (a JPEG; empty: to none), and the provenance is merged into the XMP and the keywords. None says nothing.
     """
     holds = container.holds
     repeated: Mapping[tuple[str, str], Sequence[str]] = {}
     if Field.XMP in holds and Field.PHOTOSHOP not in holds:
         repeated = iptc_as_xmp(metadata.photoshop)
     exif, exif_lost = _exif(metadata, container, size, thumbnail)
-    xmp, extended_xmp, xmp_lost = _xmp(metadata, container, size, provenance, source, repeated)
+    xmp, extended_xmp, xmp_lost = _xmp(metadata, container, size, provenance, repeated)
     photoshop = with_thumbnail(metadata.photoshop, thumbnail)
     if provenance is not None:
         photoshop = with_iptc_keyword(photoshop, KEYWORD)
@@ -113,22 +105,18 @@ def _xmp(
     metadata: PhotoMetadata,
     container: Container,
     size: tuple[int, int],
-    provenance: Provenance | None,
-    source: str,
+    provenance: Record | None,
     repeated: Mapping[tuple[str, str], Sequence[str]],
 ) -> tuple[bytes, tuple[bytes, ...], tuple[str, ...]]:
     """The XMP packet, upright and with the provenance, the segments that continue it, and what is lost."""
-    named = source if provenance is not None and provenance.names_source else ""
     turned = metadata.orientation
     if provenance is None:
         xmp = upright_xmp(metadata.xmp, size=size, orientation=turned, mirrored=repeated)
     else:
-        xmp = provenance_xmp(
-            metadata.xmp, size=size, source=named, tool=provenance.tool, orientation=turned, mirrored=repeated
-        )
+        xmp = provenance_xmp(metadata.xmp, provenance, size=size, orientation=turned, mirrored=repeated)
     if _fits(xmp, container.most_xmp):
         return xmp, metadata.extended_xmp, ()
-    bare = b"" if provenance is None else provenance_xmp(b"", size=size, source=named, tool=provenance.tool)
+    bare = b"" if provenance is None else provenance_xmp(b"", provenance, size=size)
     return bare, (), (f"the XMP packet is larger than a {container.name} segment; only the provenance is written",)
 
 

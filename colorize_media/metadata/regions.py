@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from colorize_media.metadata.scoped_xml import Properties, name_of, properties_of, scope_of, with_scopes
+from colorize_media.provenance.scoped_xml import Properties, name_of, properties_of, scope_of, with_scopes
 
 _AREA, _DIMENSIONS = "http://ns.adobe.com/xmp/sType/Area#", "http://ns.adobe.com/xap/1.0/sType/Dimensions#"
 _APPLIED_TO = ("http://www.metadataworkinggroup.com/schemas/regions/", "AppliedToDimensions")

@@ -21,17 +21,14 @@ from colorize_media.color.scaling import product
 from colorize_media.color.table import chroma_table
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, What, ignore
 from colorize_media.judge.decision import decide_photo
-from colorize_media.metadata.output import Provenance
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch, working_luma, working_shape
-from colorize_media.options import ColorizeOptions, still_sizes
+from colorize_media.options import ColorizeOptions, still_sizes, what_changed_colors
 from colorize_media.photo.join import ChromaRows
 from colorize_media.photo.pages import read_pages, write_pages
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.write import write_photo
-from colorize_media.version import __version__
-
-TOOL = f"colorize-media {__version__}"
+from colorize_media.provenance.record import Record, record_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +100,15 @@ def colorize_photo(
     on_event(started(prepared, *names))
     for message in prepared.warnings:
         on_event(Warned(names[0], message))
+    record = photo_record(colorizer, options, names[0])
     if isinstance(prepared, PreparedPages):
-        warnings = color_pages(prepared, colorizer, target, options)
+        warnings = color_pages(prepared, colorizer, target, options, record)
     else:
         (ab,) = photo_colors([prepared], colorizer, options)
-        warnings = finish_photo(prepared, ab, target, options)
+        warnings = finish_photo(prepared, ab, target, options, record)
     for message in warnings:
         on_event(Warned(names[0], message))
-    return done(prepared, *names, time.monotonic() - begun)
+    return done(prepared, *names, time.monotonic() - begun, record)
 
 
 def started(prepared: Prepared, source: Path, target: Path) -> Started:
@@ -118,9 +116,10 @@ def started(prepared: Prepared, source: Path, target: Path) -> Started:
     return Started(source, target, "photo", 1, prepared.note, prepared.what)
 
 
-def done(prepared: Prepared, source: Path, target: Path, seconds: float) -> Done:
+def done(prepared: Prepared, source: Path, target: Path, seconds: float, record: Record) -> Done:
     """What is told when the output is written."""
-    return Done(source, target, 1, seconds, reason=prepared.note, what=prepared.what, pages=prepared.pages)
+    note, what, pages = prepared.note, prepared.what, prepared.pages
+    return Done(source, target, 1, seconds, reason=note, what=what, pages=pages, record=record.as_json())
 
 
 def prepare_photo(source: Path, options: ColorizeOptions) -> Prepared | Skipped:
@@ -147,7 +146,7 @@ def _prepare(photo: Photo, options: ColorizeOptions) -> PreparedPhoto | Skipped:
 
 
 def color_pages(
-    prepared: PreparedPages, colorizer: Colorizer, target: Path, options: ColorizeOptions
+    prepared: PreparedPages, colorizer: Colorizer, target: Path, options: ColorizeOptions, record: Record
 ) -> tuple[str, ...]:
     """Colour a TIFF file's pages one after the other; those to be left alone are copied as they are. Returns warnings."""
     kept = 0
@@ -166,7 +165,7 @@ def color_pages(
         target,
         color_page,
         max_pixels=options.max_pixels,
-        provenance=_provenance(options),
+        provenance=_written_of(record, options),
         strip=options.strip_metadata,
     )
     return (
@@ -186,18 +185,34 @@ def photo_colors(batch: Sequence[PreparedPhoto], colorizer: Colorizer, options: 
 
 
 def finish_photo(
-    prepared: PreparedPhoto, ab: NDArray[np.float32], target: Path, options: ColorizeOptions
+    prepared: PreparedPhoto,
+    ab: NDArray[np.float32],
+    target: Path,
+    options: ColorizeOptions,
+    record: Record | None = None,
 ) -> tuple[str, ...]:
-    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `write_photo`."""
+    """Enlarge ``ab (h, w, 2)``, join it with the luma and write; returns warnings. Raises as `write_photo`.
+
+    ``record`` is what the file says of its making, as far as the options want it said.
+    """
     photo = prepared.photo
     rows = chroma_rows(photo, ab)
     if options.strip_metadata:
         photo = photo.stripped()
-    return write_photo(photo, rows, target, quality=options.quality, provenance=_provenance(options))
+    told = None if record is None else _written_of(record, options)
+    return write_photo(photo, rows, target, quality=options.quality, provenance=told)
 
 
-def _provenance(options: ColorizeOptions) -> Provenance | None:
-    return Provenance(TOOL, names_source=not options.strip_metadata) if options.provenance else None
+def photo_record(colorizer: Colorizer, options: ColorizeOptions, source: Path) -> Record:
+    """How a photograph is coloured that is coloured now. ``source`` is what the person calls it."""
+    return record_of(colorizer, what_changed_colors(options, "photo"), source)
+
+
+def _written_of(record: Record, options: ColorizeOptions) -> Record | None:
+    """What of it the photograph's own file says."""
+    if not options.provenance:
+        return None
+    return replace(record, source="") if options.strip_metadata else record
 
 
 def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
-from colorize_media.metadata.output import Provenance
 from colorize_media.metadata.tiff import PLAIN_TAGS
 from colorize_media.metadata.tiff_pages import TiffPages, pages_of
 from colorize_media.photo.camera_raw import is_camera_raw
@@ -21,6 +20,7 @@ from colorize_media.photo.picture import Photo
 from colorize_media.photo.read import photo_of, read_file
 from colorize_media.photo.refusals import damaged, unsupported
 from colorize_media.photo.write import encoder_for, metadata_out, refuse_original, whole_or_told
+from colorize_media.provenance.record import Record
 
 _LEFT_OUT = "the reduced copies and masks inside the file are not carried over"
 
@@ -75,7 +75,7 @@ def write_pages(
     color_page: Callable[[Photo], ChromaRows | None],
     *,
     max_pixels: int,
-    provenance: Provenance | None,
+    provenance: Record | None,
     strip: bool = False,
 ) -> tuple[str, ...]:
     """Write all pages of a TIFF file into another one; returns warnings.

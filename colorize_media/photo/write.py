@@ -19,11 +19,12 @@ from colorize_media.errors import InputIsOutput, OutputUnwritable, UnsupportedMe
 from colorize_media.files.formats import FORMAT_SUFFIXES, NOT_WRITABLE, WRITABLE_PHOTO
 from colorize_media.files.whole import whole_or_absent
 from colorize_media.metadata.carried import PhotoMetadata, has_thumbnail
-from colorize_media.metadata.output import Container, Provenance, for_output
+from colorize_media.metadata.output import Container, for_output
 from colorize_media.photo.encode import ENCODERS, Encoder
 from colorize_media.photo.join import ChromaRows, differences_of
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.pixels import to_8_bits
+from colorize_media.provenance.record import Record
 
 _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 80  # EXIF's own size: some 6 KB
 
@@ -63,7 +64,7 @@ def write_photo(
     target: Path,
     *,
     quality: int,
-    provenance: Provenance | None,
+    provenance: Record | None,
 ) -> tuple[str, ...]:
     """Join the photograph's own luma with colour and write it; returns warnings about what the format could not hold.
 
@@ -93,7 +94,7 @@ def write_photo(
 
 
 def metadata_out(
-    photo: Photo, chroma: ChromaRows, container: Container, provenance: Provenance | None
+    photo: Photo, chroma: ChromaRows, container: Container, provenance: Record | None
 ) -> tuple[PhotoMetadata, tuple[str, ...]]:
     """The metadata of a photograph's coloured version, and warnings about what its format cannot hold."""
     return for_output(
@@ -101,7 +102,6 @@ def metadata_out(
         container,
         photo.size,
         provenance,
-        source=photo.path.name,
         thumbnail=_thumbnail(photo, chroma) if has_thumbnail(photo.metadata) else b"",
     )
 

@@ -9,7 +9,8 @@ from typing import Any
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
 from colorize_media.judge.decision import decide_film
 from colorize_media.network.colorizer import Colorizer
-from colorize_media.options import ColorizeOptions, that_change, that_decide, values_of
+from colorize_media.options import ColorizeOptions, that_change, that_decide, values_of, what_changed_colors
+from colorize_media.provenance.record import record_of
 from colorize_media.version import __version__
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.opening import open_video, survey_of
@@ -39,6 +40,7 @@ def colorize_video(
         if not decision.colorize:
             return Skipped(source, decision.told, decision.what)
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
+        record = record_of(colorizer, what_changed_colors(options, "video"), source)
         writer = Writer(target, reader, settings, _job(colorizer, options))
         try:
             with writer:
@@ -62,6 +64,7 @@ def colorize_video(
             own_shots=count.own_shots,
             reason=decision.told,
             what=decision.what,
+            record=record.as_json(),
         )
 
 

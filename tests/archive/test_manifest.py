@@ -15,11 +15,14 @@ from colorize_media.archive import manifest as manifest_room
 from colorize_media.archive.manifest import MANIFEST_NAME, Entry, Manifest, Stamp, Status, digest, read_manifest
 from colorize_media.files.first_look import Kind
 from colorize_media.options import ColorizeOptions
+from tests.made.records import made_record
 
 
 def entry(target: str = "x/a.jpg", status: Status = "done", size: int = 7) -> Entry:
     made = Stamp(9, 2_000_000_000_123_456_789) if status == "done" else None
-    return Entry(target, f"/in/{target}", Stamp(size, 1_000_000_000_987_654_321), made, status, "0123", "a reason")
+    record = made_record(source=Path(target).name).as_json() if status == "done" else None
+    stamp = Stamp(size, 1_000_000_000_987_654_321)
+    return Entry(target, f"/in/{target}", stamp, made, status, "0123", "a reason", record=record)
 
 
 def refuse(why: str) -> None:
@@ -144,7 +147,7 @@ def test_options_that_change_the_output_and_no_others_make_work_anew(name: str) 
 
     both = {"vividness", "refine", "working_size"}
     assert changes("photo", "done") == (name in both | {"quality", "fast", "provenance", "strip_metadata"})
-    film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset"}
+    film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset", "provenance"}
     assert changes("video", "done") == (name in both | film)
     assert changes("photo", "left") == (name in {"force", "skip_documents"})
     assert changes("video", "left") == (name == "force")  # a film is never asked whether it is a document

@@ -20,6 +20,7 @@ from colorize_media.events import Done, Failed, Planned, Skipped
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.photo.colorize import PreparedPages, PreparedPhoto
 from tests.archive.runs import SMALL, save_planned
+from tests.made.records import BY
 
 GREY = np.zeros((16, 24, 2), np.float32)
 
@@ -50,7 +51,7 @@ def test_from_waiting_to_decoded_to_settled(tmp_path: Path) -> None:
     found, photo = decoded(steps, waiting)
     assert [reading.waiting for reading in told] == [waiting]
     assert found.source == item.source.stat()
-    end = steps.write(found, photo, GREY)
+    end = steps.write(found, photo, GREY, BY)
     watch.close()
     assert isinstance(end.outcome.result, Done)
     assert (end.waiting, end.outcome.source) == (waiting, found.source)
@@ -77,7 +78,7 @@ def test_a_failure_ends_the_picture_and_says_where(tmp_path: Path) -> None:
     watch.close()
     shutil.rmtree(tmp_path / "out")
     (tmp_path / "out").write_text("in the way")
-    end = steps.write(found, photo, GREY)
+    end = steps.write(found, photo, GREY, BY)
     assert isinstance(end.outcome.result, Failed)
     assert end.outcome.result.what == "cannot make the output folder"
     assert "Traceback" in end.outcome.result.trace

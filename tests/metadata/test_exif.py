@@ -11,7 +11,6 @@ from PIL import Image
 
 from colorize_media.metadata.carried import PhotoMetadata, has_thumbnail
 from colorize_media.metadata.exif import exif_orientation, upright_exif
-from colorize_media.metadata.output import Provenance
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
 from tests.made.photos import (
@@ -20,10 +19,9 @@ from tests.made.photos import (
     exif_with,
     save,
 )
+from tests.made.records import BY
 
 LIMIT = 10_000_000  # pixels
-TOOL = "colorize-media 0.test"
-BY = Provenance(TOOL)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif"])

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image, ImageCms
 
 from colorize_media.metadata.icc import grey_codes_as_srgb, profile_space
-from colorize_media.metadata.output import Provenance
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
 from tests.made.photos import (
@@ -20,10 +19,9 @@ from tests.made.photos import (
     save,
 )
 from tests.made.profiles import DOT_GAIN, GAMMA_10, GAMMA_18, SRGB_LIKE, grey_profile
+from tests.made.records import BY
 
 LIMIT = 10_000_000  # pixels
-TOOL = "colorize-media 0.test"
-BY = Provenance(TOOL)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 

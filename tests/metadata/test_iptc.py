@@ -12,17 +12,15 @@ from PIL import Image
 
 from colorize_media.metadata.iptc import iptc_as_xmp, with_iptc_keyword
 from colorize_media.metadata.jpeg import jpeg_segments
-from colorize_media.metadata.output import Provenance
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
 from tests.made.photos import (
     brown,
     color_picture,
 )
+from tests.made.records import BY
 
 LIMIT = 10_000_000  # pixels
-TOOL = "colorize-media 0.test"
-BY = Provenance(TOOL)
 
 
 def _resource(number: int, body: bytes) -> bytes:

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from colorize_media.metadata.carried import PhotoMetadata
-from colorize_media.metadata.output import Provenance
-from colorize_media.metadata.xmp import DIGITAL_SOURCE_TYPE
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
+from colorize_media.provenance.packet import DIGITAL_SOURCE_TYPE
+from colorize_media.provenance.record import Record
 from tests.made.photos import (
     brown,
     color_picture,
@@ -28,19 +28,18 @@ from tests.made.photos import (
     save,
 )
 from tests.made.pictures import grey
+from tests.made.records import BY, made_record
 
 LIMIT = 1_000_000  # pixels
-TOOL = "colorize-media 0.test"
-BY = Provenance(TOOL)
 SUFFIXES = [".jpg", ".png", ".tif", ".webp", ".avif"]
 
 
-def colored(source: Path, target: Path, provenance: Provenance | None = BY) -> tuple[str, ...]:
+def colored(source: Path, target: Path, provenance: Record | None = BY) -> tuple[str, ...]:
     photo = read_photo(source, max_pixels=LIMIT)
     return write_photo(photo, brown(photo), target, quality=95, provenance=provenance)
 
 
-def stripped(source: Path, target: Path, provenance: Provenance | None) -> None:
+def stripped(source: Path, target: Path, provenance: Record | None) -> None:
     photo = read_photo(source, max_pixels=LIMIT).stripped()
     assert write_photo(photo, brown(photo), target, quality=95, provenance=provenance) == ()
 
@@ -130,6 +129,7 @@ def test_exiftool_finds_all_tags_again(tmp_path: Path, suffix: str) -> None:
     named = {
         *("XMP-dc:Subject", "XMP-iptcExt:DigitalSourceType", "XMP-xmp:CreatorTool"),
         *("XMP-xmpMM:DerivedFrom", "XMP-xmpMM:History", "IFD0:Orientation"),
+        *("XMP-iptcExt:AISystemUsed", "XMP-iptcExt:AISystemVersionUsed"),
     }
     assert {"XMP-iptcExt:DigitalSourceType", "XMP-xmpMM:DerivedFrom", "XMP-xmpMM:History"} <= changed
     if suffix in (".jpg", ".png", ".tif"):
@@ -178,7 +178,7 @@ def test_strip_and_no_provenance(tmp_path: Path) -> None:
     before, after = _tags(source), _tags(tmp_path / "plain.jpg")
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     assert changed <= THUMBNAIL | {"IFD0:Orientation", "XMP-mwg-rs:RegionInfo", "XMP-MP:RegionInfoMP"}
-    stripped(source, tmp_path / "stripped.jpg", Provenance(TOOL, names_source=False))
+    stripped(source, tmp_path / "stripped.jpg", made_record(source=""))
     left = _tags(tmp_path / "stripped.jpg")
     assert {key.split(":")[0] for key in left} <= {"XMP-x", "XMP-dc", "XMP-xmp", "XMP-xmpMM", "XMP-iptcExt"}
     assert "XMP-xmpMM:DerivedFrom" not in left
@@ -189,9 +189,10 @@ def test_strip_and_no_provenance(tmp_path: Path) -> None:
 
 
 def test_provenance_is_in_every_rich_format_and_readable_by_pillow(tmp_path: Path) -> None:
-    photo = read_photo(save(tmp_path / "old print.png", color_picture()), max_pixels=LIMIT)
+    photo = read_photo(save(tmp_path / "in.png", color_picture()), max_pixels=LIMIT)
+    by = made_record(source="old print.png")
     for suffix in (".jpg", ".png", ".tif", ".webp"):
-        write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=90, provenance=BY)
+        write_photo(photo, brown(photo), tmp_path / f"out{suffix}", quality=90, provenance=by)
         xmp = read_photo(tmp_path / f"out{suffix}", max_pixels=LIMIT).metadata.xmp
         assert DIGITAL_SOURCE_TYPE.encode() in xmp
         assert b"old print.png" in xmp

@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from colorize_media.metadata.output import Provenance
-from colorize_media.metadata.xmp import DIGITAL_SOURCE_TYPE, KEYWORD, Packet, provenance_xmp, upright_xmp
+from colorize_media.metadata.xmp import Packet, provenance_xmp, upright_xmp
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
+from colorize_media.provenance.packet import DIGITAL_SOURCE_TYPE, KEYWORD
 from tests.made.photos import (
     TURNS,
     brown,
@@ -26,10 +26,9 @@ from tests.made.photos import (
     written,
 )
 from tests.made.pictures import grey, pillow
+from tests.made.records import BY, TOOL, made_record
 
 LIMIT = 10_000_000  # pixels
-TOOL = "colorize-media 0.test"
-BY = Provenance(TOOL)
 OLD_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Some Tool">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -45,17 +44,17 @@ OLD_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def test_provenance_is_merged_and_the_rest_of_the_packet_stays() -> None:
-    once = provenance_xmp(OLD_XMP.encode(), size=(56, 40), source="a & b.jpg", tool=TOOL)
+    once = provenance_xmp(OLD_XMP.encode(), made_record(source="a & b.jpg"), size=(56, 40))
     text = once.decode()
     for kept in ('weird:Rating="4"', 'mine:keep="yes"', "Köln &amp; Bonn", 'x:xmptk="Some Tool"', "<dc:subject>"):
         assert kept in text
     assert ">1</tiff:Orientation>" in text
-    assert "Old Scanner" not in text
+    assert 'CreatorTool="Old Scanner 2"' not in text
     assert DIGITAL_SOURCE_TYPE in text
     assert f'xmp:CreatorTool="{TOOL}"' in text
     assert "<stRef:filePath>a &amp; b.jpg</stRef:filePath>" in text
     assert text.count('rdf:about="uuid:1"') == 2, "both descriptions speak about the same picture"
-    twice = provenance_xmp(once, size=(56, 40), source="c.jpg", tool=TOOL).decode()
+    twice = provenance_xmp(once, made_record(source="c.jpg"), size=(56, 40)).decode()
     assert twice.count("DigitalSourceType=") == 1
     assert twice.count("stRef:filePath>") == 2
     assert "a &amp; b.jpg" not in twice
@@ -91,7 +90,7 @@ MADE = (
 )
 def test_hostile_and_broken_xmp_is_refused_and_only_warned_about(tmp_path: Path, packet: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        provenance_xmp(packet, size=(1, 1), source="a", tool=TOOL)
+        provenance_xmp(packet, made_record(source="a"), size=(1, 1))
     source = save(tmp_path / "in.jpg", color_picture(), xmp=packet)
     photo = read_photo(source, max_pixels=LIMIT)
     assert any("XMP" in warning for warning in photo.warnings)
@@ -128,13 +127,13 @@ def test_history_and_keywords_are_appended_to_those_that_are_there() -> None:
         "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li></rdf:Bag></dc:subject>"
         '<mm:History><rdf:Seq><rdf:li e:action="created"/></rdf:Seq></mm:History></rdf:Description>'
     )
-    once = provenance_xmp(packet, size=(1, 1), source="a.jpg", tool=TOOL)
+    once = provenance_xmp(packet, made_record(source="a.jpg"), size=(1, 1))
     text = once.decode()
     assert re.search(r"<rdf:li>sea</rdf:li><rdf:li>colorized</rdf:li></rdf:Bag>", text)
     assert text.count("<mm:History>") == 1
     assert "xmpMM:History" not in text
     assert text.index('e:action="created"') < text.index("<stEvt:action")
-    twice = provenance_xmp(once, size=(1, 1), source="a.jpg", tool=TOOL).decode()
+    twice = provenance_xmp(once, made_record(source="a.jpg"), size=(1, 1)).decode()
     assert twice.count(f"<rdf:li>{KEYWORD}</rdf:li>") == 1
     assert twice.count("<stEvt:action") == 2, "each colouring is an event"
     assert twice.count("DerivedFrom rdf") == 1

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image, ImageCms
 
 from colorize_media.color.spaces import YCbCrSpec
-from colorize_media.metadata.output import Provenance
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
 from tests.made.photos import (
@@ -25,10 +24,9 @@ from tests.made.photos import (
     written_rgb,
 )
 from tests.made.profiles import crooked_profile
+from tests.made.records import BY
 
 LIMIT = 10_000_000  # pixels
-TOOL = "colorize-media 0.test"
-BY = Provenance(TOOL)
 
 
 def test_jpeg_luma_is_the_files_own_y_plane_and_comes_back_in_the_written_file(tmp_path: Path) -> None:

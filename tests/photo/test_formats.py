@@ -25,7 +25,6 @@ from colorize_media.errors import FileProblem, LibraryMissing, UnsupportedMedia
 from colorize_media.events import Done, Event, Failed, Skipped
 from colorize_media.files.first_look import kind_of
 from colorize_media.files.formats import FORMAT_SUFFIXES, RAW_SUFFIXES
-from colorize_media.metadata.output import Provenance
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.pages import read_pages, read_photo
@@ -33,9 +32,9 @@ from colorize_media.photo.picture import Photo
 from colorize_media.photo.write import write_photo
 from tests.made.photos import neutral
 from tests.made.pictures import avif, dng, grey, heic, pillow, png, several_pages, tiff, with_channels
+from tests.made.records import BY
 
 LIMIT = 10_000_000  # pixels
-BY = Provenance("test")
 G8, G16 = grey(), grey(16)
 RGB8, RGB16 = with_channels(G8, 3), with_channels(G16, 3)
 COLOR = np.asarray(Image.fromarray(coffee()).resize((64, 48)))

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_media.errors import DamagedMedia, UnsupportedMedia
-from colorize_media.metadata.output import Provenance
 from colorize_media.photo.pages import read_pages, read_photo, write_pages
 from colorize_media.photo.picture import Photo
 from tests.made.photos import color_picture, neutral
 from tests.made.pictures import grey, several_pages
+from tests.made.records import BY
 
 LIMIT = 10_000_000  # pixels
-BY = Provenance("test")
 G8, G16 = grey(), grey(16)
 
 

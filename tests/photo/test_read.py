@@ -28,7 +28,6 @@ from colorize_media.errors import (
     UnsupportedMedia,
 )
 from colorize_media.metadata.carried import PhotoMetadata
-from colorize_media.metadata.output import Provenance
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.write import write_photo
@@ -46,10 +45,9 @@ from tests.made.photos import (
     written,
 )
 from tests.made.pictures import damaged_fax, tiff
+from tests.made.records import BY
 
 LIMIT = 10_000_000  # pixels
-TOOL = "colorize-media 0.test"
-BY = Provenance(TOOL)
 
 
 def test_gif_single_frame_reads_and_its_name_cannot_be_written(tmp_path: Path) -> None:

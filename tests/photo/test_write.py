@@ -18,7 +18,6 @@ from colorize_media.errors import (
     UnsupportedMedia,
 )
 from colorize_media.files.formats import FORMAT_SUFFIXES, NOT_WRITABLE, PHOTO_SUFFIXES, WRITABLE_PHOTO
-from colorize_media.metadata.output import Provenance
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.pixels import strips
@@ -34,10 +33,9 @@ from tests.made.photos import (
     written,
     written_rgb,
 )
+from tests.made.records import BY, made_record
 
 LIMIT = 10_000_000  # pixels
-TOOL = "colorize-media 0.test"
-BY = Provenance(TOOL)
 
 
 def listing(folder: Path) -> list[str]:
@@ -126,7 +124,7 @@ def test_strange_names_are_only_names(tmp_path: Path, name: str) -> None:
 def test_name_that_is_not_utf8(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     photo = read_photo(save(tmp_path / name, color_picture(), format="PNG"), max_pixels=LIMIT)
-    write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, provenance=BY)
+    write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, provenance=made_record(source=name))
     assert "caf\ufffd.png".encode() in read_photo(tmp_path / "out.png", max_pixels=LIMIT).metadata.xmp
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from colorize_media import __version__
+from colorize_media.archive.manifest import MANIFEST_NAME
 from tests.made.photos import grey_picture, save
 from tests.promises.conftest import Colorize
 
@@ -21,6 +23,20 @@ def test_a_photograph_says_which_program_coloured_it_and_from_what(
     assert f"colorize-media {__version__}".encode() in said
     assert f"in{suffix}".encode() in said
     assert b"compositeWithTrainedAlgorithmicMedia" in said or b"algorithmicallyEnhanced" in said
+    assert b"2026-05-04T10:00:00Z" in said, "when"
+    assert b"torch " in said, "by what"
+
+
+def test_an_output_folder_remembers_how_each_file_was_made(tmp_path: Path, film: Path, colorize: Colorize) -> None:
+    save(film.with_name("anna.png"), grey_picture())
+    assert colorize(film.parent, "-o", tmp_path / "out", "--vividness", "1.2") == 0
+    lines = [json.loads(line) for line in (tmp_path / "out" / MANIFEST_NAME).read_text().splitlines()]
+    assert {line["record"]["source"] for line in lines} == {"anna.png", "street.mkv"}
+    for record in (line["record"] for line in lines):
+        assert (record["program"], record["version"]) == ("colorize-media", __version__)
+        assert (record["model"], len(record["weights"])) == ("regression", 64)
+        assert record["options"] == {"vividness": 1.2, "working_size": 64}
+        assert record["date"] == "2026-05-04T10:00:00Z"
 
 
 def test_the_same_command_again_changes_nothing(tmp_path: Path, film: Path, colorize: Colorize) -> None:

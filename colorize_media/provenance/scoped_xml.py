@@ -54,9 +54,11 @@ def scope_of(element: ElementTree.Element, outer: Mapping[str, str]) -> Mapping[
     return {**outer, **own} if own else outer
 
 
-def with_scopes(root: ElementTree.Element) -> Iterator[tuple[ElementTree.Element, Mapping[str, str]]]:
-    """Every element with its scope, from the root on, in the order in which they are written."""
-    open_elements: list[tuple[ElementTree.Element, Mapping[str, str]]] = [(root, scope_of(root, {}))]
+def with_scopes(
+    root: ElementTree.Element, outer: Mapping[str, str] | None = None
+) -> Iterator[tuple[ElementTree.Element, Mapping[str, str]]]:
+    """Every element with its scope, from ``root`` on, which stands in ``outer``, in the order in which they are written."""
+    open_elements: list[tuple[ElementTree.Element, Mapping[str, str]]] = [(root, scope_of(root, outer or {}))]
     while open_elements:
         element, scope = open_elements.pop()
         yield element, scope
