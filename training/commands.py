@@ -23,6 +23,7 @@ from colorize_media.training.parallel import joined_ranks
 from colorize_media.training.perceptual import FrechetInceptionDistance, Lpips, PerceptualMetric
 from colorize_media.training.pictures import PictureStore, load_pictures
 from colorize_media.training.recipe import load_recipe
+from colorize_media.training.recognition import Recognition, load_recogniser
 from colorize_media.training.report import contact_sheet
 from colorize_media.training.sources import Picture, find_sources, read_pictures
 from colorize_media.training.starting import IMAGENET
@@ -132,6 +133,7 @@ def evaluate_command(
     report: Path | None,
     fid_weights: Path | None,
     lpips_weights: Path | None,
+    recognition: bool = False,
 ) -> list[dict[str, Any]]:
     """Rows of the table: grey, then for each model its plain mean (T = 1) and its default output at each vividness.
 
@@ -150,6 +152,8 @@ def evaluate_command(
         perceptual.append(FrechetInceptionDistance(fid_weights, device))
     if lpips_weights is not None:
         perceptual.append(Lpips(lpips_weights, device))
+    if recognition:
+        perceptual.append(Recognition(load_recogniser(), device))
     sources = find_sources(data, "val") or find_sources(data)
     store = load_pictures(read_pictures(sources), size, limit=limit)
     outputs = [GREY]

@@ -203,7 +203,7 @@ def evaluate(
     for metric in perceptual:
         results = {key: metric.result(key) for key in sums}
         for score in scores:
-            score.perceptual[metric.name] = results[score.output.model, score.output.decoding]
+            score.perceptual |= results[score.output.model, score.output.decoding]
     return scores
 
 

@@ -28,6 +28,8 @@ COLUMNS = (
     Column("delta_e_2000", "ΔE2000", "{:.2f}", "min"),
     Column("fid", "FID", "{:.2f}", "min"),
     Column("lpips", "LPIPS", "{:.4f}", "min"),
+    Column("kid", "KID·1000", "{:.2f}", "min"),
+    Column("same_guess", "recognised alike", "{:.3f}", "max"),
     Column("colorfulness", "colourfulness", "{:.1f}"),
     Column("colorfulness_ratio", "of the truth's", "{:.2f}", "one"),
 )
@@ -35,7 +37,8 @@ HISTOGRAM_COLUMNS = (
     Column("bins_js", "ab histogram, JS", "{:.4f}", "min"),
     Column("chroma_js", "chroma histogram, JS", "{:.4f}", "min"),
 )
-GROUP_COLUMNS = tuple(column for column in COLUMNS if column.key not in ("psnr", "ssim", "fid", "lpips"))
+_OF_ALL_PICTURES = ("psnr", "ssim", "fid", "lpips", "kid", "same_guess")  # not told of groups
+GROUP_COLUMNS = tuple(column for column in COLUMNS if column.key not in _OF_ALL_PICTURES)
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; max-width: 1500px; margin: 1.5rem auto;
@@ -59,6 +62,9 @@ _MEANINGS = {
     "K2 = 0.03, data range 1, mean over channels and pictures.",
     "ΔE2000": "CIEDE2000, mean over pixels and pictures; 1 is just visible side by side.",
     "FID, LPIPS": "only with the user's own weights; see training/README.md.",
+    "KID": "with --recognition: kernel distance of the features of EfficientNet-Lite 1 (ImageNet) from those of the true "
+    "pictures, times 1,000; 0 is equal.",
+    "recognised alike": "with --recognition: share of pictures for which its first guess is its guess for the truth.",
     "colourfulness": "Hasler and Süsstrunk, mean over pictures, and its ratio to that of the true pictures.",
     "JS": "Jensen-Shannon divergence of a histogram over all pixels from that of the truth, natural logarithm: 0 is equal, "
     "0.69 disjoint. Of ab in 262 bins of 10 × 10 units, and of chroma in steps of 2.",

@@ -25,9 +25,7 @@ INCEPTION_SIDE = 299  # px
 
 
 class PerceptualMetric(Protocol):
-    """A number that compares rows of pictures with the truth: `start` with each batch of truth, then `add` for each row."""
-
-    name: str
+    """Numbers that compare rows of pictures with the truth: `start` with each batch of truth, then `add` for each row."""
 
     def start(self, truth: Tensor) -> None:
         """True R'G'B' ``(B, 3, H, W)`` in [0, 1]."""
@@ -35,14 +33,12 @@ class PerceptualMetric(Protocol):
     def add(self, row: Hashable, rgb: Tensor) -> None:
         """A row's R'G'B' of the same pictures."""
 
-    def result(self, row: Hashable) -> float:
-        """The number of one row."""
+    def result(self, row: Hashable) -> dict[str, float]:
+        """The numbers of one row, by their names."""
 
 
 class Lpips:
     """LPIPS 0.1 (Zhang et al. 2018) on AlexNet's features, mean over pictures; 0 is equal."""
-
-    name = "lpips"
 
     def __init__(self, weights: Path, device: torch.device) -> None:
         """``weights``: the state of torchmetrics' LPIPS network. Raises BadOption, WeightsDamaged, LibraryMissing."""
@@ -60,8 +56,9 @@ class Lpips:
         distances = self._network(rgb.to(self._device), self._truth, normalize=True)
         self._sums.setdefault(row, []).extend(distances.flatten().tolist())
 
-    def result(self, row: Hashable) -> float:
-        return sum(self._sums[row]) / len(self._sums[row])
+    def result(self, row: Hashable) -> dict[str, float]:
+        """``lpips``."""
+        return {"lpips": sum(self._sums[row]) / len(self._sums[row])}
 
 
 class FrechetInceptionDistance:
@@ -70,8 +67,6 @@ class FrechetInceptionDistance:
     Pictures are enlarged to 299 px bilinearly without antialiasing. Biased upwards for few pictures: compare it at one
     number of pictures only.
     """
-
-    name = "fid"
 
     def __init__(self, weights: Path, device: torch.device) -> None:
         """``weights``: of `fid_inception`. Raises BadOption, WeightsDamaged, LibraryMissing."""
@@ -91,14 +86,14 @@ class FrechetInceptionDistance:
         self._rows[row].update(self._true_features, real=True)
         self._rows[row].update(self._features(rgb), real=False)
 
-    def result(self, row: Hashable) -> float:
-        """Raises BadOption for fewer than two pictures."""
+    def result(self, row: Hashable) -> dict[str, float]:
+        """``fid``. Raises BadOption for fewer than two pictures."""
         metric = self._rows[row]
         if metric.real_features_num_samples < 2:
             raise BadOption(
                 "FID needs more pictures", why="it compares spreads", hint="give at least two, better thousands"
             )
-        return max(0.0, float(metric.compute()))
+        return {"fid": max(0.0, float(metric.compute()))}
 
     def _features(self, rgb: Tensor) -> Tensor:
         size = (INCEPTION_SIDE, INCEPTION_SIDE)

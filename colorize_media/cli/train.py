@@ -140,6 +140,11 @@ def train(data: tuple[str, ...], run_folder: Path, device: str, threads: int, **
 @option("--sheet", type=PATH, help="Write a contact sheet (PNG) of the first pictures: grey, each model, truth.")
 @option("--fid-weights", type=PATH, help="Inception weights (safetensors) of your own: FID too. Needs torchmetrics.")
 @option("--lpips-weights", type=PATH, help="LPIPS weights (safetensors) of your own: LPIPS too. Needs torchmetrics.")
+@option(
+    "--recognition",
+    is_flag=True,
+    help="Ask a network that recognises things (EfficientNet-Lite 1): KID, and how often it sees what it sees in the truth.",
+)
 @option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 @device_option
 @threads_option

@@ -499,9 +499,9 @@ def test_perceptual_numbers_are_columns(folder: Path, tmp_path: Path, capsys: py
     rows = json.loads(capsys.readouterr().out)
     assert all(row["fid"] > 0 and row["lpips"] > 0 for row in rows)
     assert rows[1]["fid"] == rows[2]["fid"]  # decoded alike
-    for kind, file in ((FrechetInceptionDistance, "inception"), (Lpips, "lpips")):
+    for name, kind, file in (("fid", FrechetInceptionDistance, "inception"), ("lpips", Lpips, "lpips")):
         metric = kind(tmp_path / f"{file}.safetensors", CPU)
         truth = torch.from_numpy(np.stack(photographs(3))).permute(0, 3, 1, 2) / 255.0
         metric.start(truth)
         metric.add("same", truth)
-        assert metric.result("same") == pytest.approx(0, abs=1e-4)
+        assert metric.result("same") == {name: pytest.approx(0, abs=1e-4)}
