@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -25,16 +26,24 @@ def start_from_imagenet(network: ScenesNet) -> str:
     """Give the encoder ImageNet's weights; returns where they were found. Raises TrainingProblem if they are not there."""
     name = network.config.encoder
     path = find_imagenet(name)
-    try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+
+    def give(state: dict[str, Tensor]) -> None:
         if name == "resnet18":
             state = _for_our_range(state, network.encoder.half_range)
         load_rgb_weights(network.encoder, state)
+
+    read_imagenet(path, give)
+    return str(path.name)
+
+
+def read_imagenet(path: Path, give: Callable[[dict[str, Tensor]], object]) -> None:
+    """``give`` a file's tensors to who wants them. Raises TrainingProblem, with the reason, if they are not what it wants."""
+    try:
+        give(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # there is nothing that a damaged file of this kind cannot raise
         raise TrainingProblem(
             "cannot use the ImageNet weights", path=path, why=str(error).split("\n")[0], hint="install them again"
         ) from error
-    return str(path.name)
 
 
 def find_imagenet(encoder: EncoderName) -> Path:

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorize_media.errors import BadOption, TrainingProblem
+from colorize_media.errors import BadOption
 from colorize_media.models.efficientnet import HEAD, STEM, EfficientNetLiteEncoder, SameConv2d
-from colorize_media.training.imagenet import find_imagenet
+from colorize_media.training.imagenet import find_imagenet, read_imagenet
 
 SIDE = 240  # px, what EfficientNet-Lite 1 was trained on
 CLASSES = 1000
@@ -41,14 +41,8 @@ class Recogniser(nn.Module):
 
 def load_recogniser() -> Recogniser:
     """With ImageNet's weights, in evaluation mode. Raises TrainingProblem where the package is not installed."""
-    path = find_imagenet("efficientnet-lite1")
     recogniser = Recogniser()
-    try:
-        recogniser.encoder.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
-    except Exception as error:  # there is nothing that a damaged file of this kind cannot raise
-        raise TrainingProblem(
-            "cannot use the ImageNet weights", path=path, why=str(error).split("\n")[0], hint="install them again"
-        ) from error
+    read_imagenet(find_imagenet("efficientnet-lite1"), recogniser.encoder.load_state_dict)
     return recogniser.eval().requires_grad_(False)
 
 
