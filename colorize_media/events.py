@@ -6,7 +6,7 @@ A job calls ``on_event(event)`` from the thread that runs the job. ``as_json`` g
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -37,6 +37,20 @@ class Planned:
     what: What | None = None
     earlier: bool = False
     failure: Failed | None = field(default=None, metadata={"json": False})
+
+
+@dataclass(frozen=True)
+class Passed:
+    """After the plan: what of a searched folder is no input, counted. ``found`` is how many inputs it has.
+
+    ``files`` counts by extension what is neither a picture nor a film ("" without one), ``others`` by what it is, or why
+    it is left out, all else.
+    """
+
+    source: Path
+    found: int
+    files: Mapping[str, int]
+    others: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -124,15 +138,16 @@ class Failed:
 
 @dataclass(frozen=True)
 class Summary:
-    """The last event of a run."""
+    """The last event of a run. ``passed``: files of searched folders that are no inputs, as in Passed."""
 
     done: int
     skipped: int
     failed: int
     seconds: float
+    passed: int = 0
 
 
-Event: TypeAlias = Planned | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary
+Event: TypeAlias = Planned | Passed | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary
 Result: TypeAlias = Done | Skipped  # of a job that did not fail
 OnEvent: TypeAlias = Callable[[Event], None]
 
@@ -155,5 +170,7 @@ def as_json(event: Event) -> dict[str, Any]:
             value = str(value)
         elif isinstance(value, Fraction):
             value = float(value)
+        elif isinstance(value, Mapping):
+            value = dict(value)
         out[item.name] = value
     return out

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+MOST_SUFFIXES = 12  # that one line tells
 
 
 def shown_name(path: Path) -> str:
@@ -23,6 +22,17 @@ def shown_path(path: Path) -> str:
 def shown_text(text: str) -> str:
     """Any text on one line, in Unicode, without control characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def passed_text(files: Mapping[str, int], others: Mapping[str, int]) -> str:
+    """``neither pictures nor films: 7 .txt, 2 without extension; links to folders: 1``; nothing of nothing."""
+    most = sorted(files.items(), key=lambda item: (-item[1], item[0]))
+    told = [f"{count:,} {shown_text(suffix) or 'without extension'}" for suffix, count in most[:MOST_SUFFIXES]]
+    if more := sum(count for _, count in most[MOST_SUFFIXES:]):
+        told.append(f"{more:,} more of {len(most) - MOST_SUFFIXES} other extensions")
+    parts = [f"neither pictures nor films: {', '.join(told)}"] if told else []
+    parts += [f"{what}: {count:,}" for what, count in sorted(others.items())]
+    return "; ".join(parts)
 
 
 def position_text(seconds: Fraction) -> str:

@@ -1,24 +1,47 @@
-"""Which files of a folder are pictures or films: the walk, what it never enters, and --include and --exclude."""
+"""Which files of a folder are pictures or films: the walk, what it never enters, and --include and --exclude.
+
+What it finds else is counted (`PassedOver`), but for hidden files and the waste of systems.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from colorize_media.archive.manifest import MANIFEST_NAME, read_manifest
-from colorize_media.files.first_look import begins_like_media
-from colorize_media.files.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from colorize_media.files.first_look import begins_like_media, begins_like_text
+from colorize_media.files.formats import OTHER_SUFFIXES, PHOTO_SUFFIXES, TEXT_SUFFIXES, VIDEO_SUFFIXES
 
 # Folders of systems and servers, in lower case: thumbnails, waste and snapshots, never somebody's pictures.
 _SYSTEM_FOLDERS = frozenset(
     {"@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp", "$recycle.bin", "recycler"}
     | {"system volume information", "lost+found", "__macosx", "found.000"}
 )
+# Files of systems and programs, in lower case: nobody's, and not worth a word. Names with a dot in front are hidden anyway.
+_SYSTEM_FILES = frozenset(
+    {"thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "folder.ini", "icon\r"}
+    | {"picasa.ini", "zbthumbnail.info", "iphotolock.data", "thumbsplus.td4", "digikam4.db", "recognition.db"}
+    | {"similarity.db", "thumbnails-digikam.db"}
+)
 _WINDOWS_HIDDEN = 0x2 | 0x4  # FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_SYSTEM
 _SUFFIXES = PHOTO_SUFFIXES | VIDEO_SUFFIXES
+_ORDINARY_SUFFIX = re.compile(
+    r"\.[^\W_][\w!+-]{0,11}"
+)  # any other is no extension: the end of a sentence, a date, a backup's ~
+
+# What a search passes over, beside files that are neither pictures nor films.
+LEFT_OUT = "left out by --include or --exclude"
+LEFT_OUT_FOLDERS = "folders left out by --exclude"
+FOLDER_LINKS = "links to folders"
+BROKEN_LINKS = "links that lead nowhere"
+NO_FILES = "pipes, sockets or devices"
+UNREADABLE = "files of unknown kinds that cannot be read"
+OURS = "made by this program"
 
 
 @dataclass(frozen=True)
@@ -58,13 +81,28 @@ class Found:
     problem: str = ""
 
 
-def search(folder: Path, selection: Selection, avoid: Path | None = None) -> Iterator[Found]:
+@dataclass
+class PassedOver:
+    """What a search has found that is no input, counted.
+
+    files   neither pictures nor films, by their extension in lower case; "" without one
+    others  all else, by what it is or why it is left out
+    """
+
+    files: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+
+
+def search(
+    folder: Path, selection: Selection, avoid: Path | None = None, passed: PassedOver | None = None
+) -> Iterator[Found]:
     """Pictures and films below a folder, by their extensions, in the order of their names; files before folders.
 
-    Left out: hidden and system files and folders, the folder ``avoid``, and what a manifest below the folder calls an
-    output of this tool. Links to folders are not followed, so there are no loops; links to files are, and broken ones are
-    found, to be told as failures. Files without any extension are found if their first bytes are a picture's or film's.
+    Left out without a word: hidden and system files and folders, and the folder ``avoid``. All else that is not found is
+    counted in ``passed``. Links to folders are not followed, so there are no loops; links to files are, and broken ones
+    are found, to be told as failures. Files of unknown extensions are found if their first bytes are a picture's or film's.
     """
+    passed = PassedOver() if passed is None else passed
     avoided = None if avoid is None else os.path.realpath(avoid)
     made: set[str] = set()
     waiting = [""]  # paths below the folder, written with slashes; the next one last
@@ -83,11 +121,21 @@ def search(folder: Path, selection: Selection, avoid: Path | None = None) -> Ite
             relative = f"{inside}/{entry.name}" if inside else entry.name
             if _is_hidden(entry):
                 continue
-            if not _is_folder(entry):
-                if relative not in made and selection.takes(relative) and _looks_like_media(entry):
-                    yield Found(Path(relative))
-            elif _is_to_enter(entry, avoided) and not selection.excludes(relative):
-                folders.append(relative)
+            if _is_folder(entry):
+                if not _is_to_enter(entry, avoided):
+                    continue
+                if selection.excludes(relative):
+                    passed.others[LEFT_OUT_FOLDERS] += 1
+                else:
+                    folders.append(relative)
+            elif relative in made:
+                passed.others[OURS] += 1
+            elif not selection.takes(relative):
+                _count_left_out(entry, passed)
+            elif _looks_like_media(entry):
+                yield Found(Path(relative))
+            else:
+                _count(entry, passed)
         waiting += reversed(folders)
 
 
@@ -117,7 +165,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_hidden(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith("."):
+    """Or nobody's."""
+    if entry.name.startswith(".") or entry.name.casefold() in _SYSTEM_FILES:
         return True
     if os.name != "nt":
         return False
@@ -127,11 +176,47 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _suffix(entry: os.DirEntry[str]) -> str:
+    return os.path.splitext(entry.name)[1].lower()
+
+
 def _looks_like_media(entry: os.DirEntry[str]) -> bool:
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix:
-        return suffix in _SUFFIXES and not _is_link_to_folder(entry)
-    return not _is_link_to_folder(entry) and begins_like_media(Path(entry.path))
+    """By the extension, where it is known; else by the first bytes."""
+    suffix = _suffix(entry)
+    if _is_link_to_folder(entry):
+        return False
+    if suffix in _SUFFIXES:
+        return suffix not in TEXT_SUFFIXES or not begins_like_text(Path(entry.path))
+    return suffix not in OTHER_SUFFIXES and not suffix.endswith("~") and begins_like_media(Path(entry.path))
+
+
+def _count(entry: os.DirEntry[str], passed: PassedOver) -> None:
+    """What is no picture or film."""
+    suffix = _suffix(entry)
+    if _is_link_to_folder(entry):
+        passed.others[FOLDER_LINKS] += 1
+    elif not _is_file(entry):
+        passed.others[NO_FILES if os.path.exists(entry.path) else BROKEN_LINKS] += 1
+    elif suffix not in OTHER_SUFFIXES and not os.access(entry.path, os.R_OK):
+        passed.others[UNREADABLE] += 1
+    else:
+        passed.files[suffix if _ORDINARY_SUFFIX.fullmatch(suffix) else ""] += 1
+
+
+def _count_left_out(entry: os.DirEntry[str], passed: PassedOver) -> None:
+    """What the patterns leave out is not looked into: only a known extension says that it would have been an input."""
+    if _suffix(entry) in _SUFFIXES:
+        passed.others[LEFT_OUT] += 1
+    else:
+        _count(entry, passed)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Or a link to one."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _is_link_to_folder(entry: os.DirEntry[str]) -> bool:

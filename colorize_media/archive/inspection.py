@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from colorize_media.archive.discovery import Selection, search
+from colorize_media.archive.discovery import PassedOver, Selection, search
 from colorize_media.archive.workers import default_workers
 from colorize_media.errors import ColorizeError
+from colorize_media.events import Passed, ignore
 from colorize_media.files.first_look import Kind, kind_of
 from colorize_media.judge.decision import Decision, decide_film, decide_photo
 from colorize_media.judge.documents import DocumentVerdict, judge_document
@@ -44,22 +45,37 @@ class Inspection:
 
 
 def inspect(
-    inputs: Sequence[Path], options: ColorizeOptions, selection: Selection, *, workers: int = 0
+    inputs: Sequence[Path],
+    options: ColorizeOptions,
+    selection: Selection,
+    *,
+    workers: int = 0,
+    on_passed: Callable[[Passed], None] = ignore,
 ) -> Iterator[Inspection]:
-    """Every picture and film of the inputs, in order; nothing is written. What cannot be read is told as ``fail``."""
+    """Every picture and film of the inputs, in order; nothing is written. What cannot be read is told as ``fail``.
+
+    ``on_passed`` gets, of each folder, what is no input.
+    """
     pool = ThreadPoolExecutor(workers or default_workers())
     try:
-        yield from pool.map(lambda found: _inspect(found[0], found[1], options), list(_files(inputs, selection)))
+        yield from pool.map(
+            lambda found: _inspect(found[0], found[1], options), list(_files(inputs, selection, on_passed))
+        )
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _files(inputs: Sequence[Path], selection: Selection) -> Iterator[tuple[Path, str]]:
+def _files(
+    inputs: Sequence[Path], selection: Selection, on_passed: Callable[[Passed], None]
+) -> Iterator[tuple[Path, str]]:
     """Each with what is already known to be wrong with it."""
     for path in inputs:
         if path.is_dir():
-            for found in search(path, selection):
+            passed, count = PassedOver(), 0
+            for found in search(path, selection, passed=passed):
+                count += not found.problem
                 yield path / found.relative, found.problem and f"cannot read the folder: {found.problem}"
+            on_passed(Passed(path, count, passed.files, passed.others))
         else:
             yield path, ""
 

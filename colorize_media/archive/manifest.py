@@ -20,12 +20,13 @@ from typing import Any, Literal, get_args
 
 from colorize_media.archive.old_lines import had_parts, what_it_was
 from colorize_media.events import What
-from colorize_media.files.first_look import Kind
+from colorize_media.files.first_look import Kind, open_regular
 from colorize_media.files.whole import append_lines
 from colorize_media.options import ColorizeOptions, that_change, that_change_the_output, that_decide, values_of
 
 MANIFEST_NAME = ".colorize-media.jsonl"
 VERSION = 1  # of the line format; lines of other versions are not understood and left out
+LONGEST_LINE = 1 << 20  # bytes; what is longer is no line of ours
 BATCH_LINES = 100  # written and synced together …
 BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a crash can cost
 
@@ -104,8 +105,8 @@ def read_manifest(folder: Path) -> dict[str, Entry]:
     """The newest entry about each output of a destination; none where nothing is remembered or can be read."""
     entries: dict[str, Entry] = {}
     try:
-        with (folder / MANIFEST_NAME).open("rb") as file:
-            for line in file:
+        with open_regular(folder / MANIFEST_NAME) as file:
+            while line := file.readline(LONGEST_LINE):
                 entry = _parse(line)
                 if entry is not None:
                     entries[entry.target] = entry

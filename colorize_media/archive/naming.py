@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from colorize_media.archive.discovery import Selection, search
+from colorize_media.archive.discovery import PassedOver, Selection, search
 from colorize_media.errors import BadOption
-from colorize_media.events import Failed
-from colorize_media.files.first_look import Kind, kind_of, nearest_suffix
+from colorize_media.events import Failed, Passed, ignore
+from colorize_media.files.first_look import Kind, content_suffix, kind_of, nearest_suffix
 from colorize_media.files.formats import (
     FORMAT_SUFFIXES,
     NOT_WRITABLE,
     PHOTO_FALLBACK,
+    PHOTO_SUFFIXES,
     RAW_FALLBACK,
     RAW_SUFFIXES,
     VIDEO_FALLBACK,
@@ -42,22 +43,34 @@ class Pair:
     failure: Failed | None = None
 
 
-def pairs_of(inputs: Sequence[Path], output: Path | None, selection: Selection, preview: bool) -> Iterator[Pair]:
-    """Every file of the inputs with its output. That of a preview belongs to no remembered run. Raises BadOption."""
+def pairs_of(
+    inputs: Sequence[Path],
+    output: Path | None,
+    selection: Selection,
+    preview: bool,
+    on_passed: Callable[[Passed], None] = ignore,
+) -> Iterator[Pair]:
+    """Every file of the inputs with its output. That of a preview belongs to no remembered run. Raises BadOption.
+
+    ``on_passed`` gets what of a searched folder is no input.
+    """
     single = len(inputs) == 1
     for source in inputs:
         if source.is_dir():
             named = source if source.name not in ("", "..") else source.resolve()  # "." and ".." have no name to extend
             root = named.with_name(f"{named.name}-color") if output is None else output
-            for found in search(source, selection, root):
+            passed, inputs_found = PassedOver(), 0
+            for found in search(source, selection, root, passed):
                 path = source / found.relative
                 if found.problem:
                     failure = Failed(path, "cannot read the folder", found.problem, "check its permissions")
                     yield Pair(path, problem=f"{failure.what}: {failure.why}", failure=failure)
                     continue
+                inputs_found += 1
                 kind = kind_of(path)
                 target = root / _output_name(found.relative, kind, preview, path)
                 yield Pair(path, target, kind, None if preview else root, source)
+            on_passed(Passed(source, inputs_found, passed.files, passed.others))
         elif not source.exists():
             failure = Failed(source, "no such file or folder", "the path leads nowhere", "check the name")
             yield Pair(source, problem=failure.what, failure=failure)
@@ -103,7 +116,10 @@ def with_writable_suffix(path: Path, kind: Kind, source: Path) -> Path:
             return path.with_name(path.name + RAW_FALLBACK)
         if suffix in (*FORMAT_SUFFIXES["HEIC"], ".avif") and (nearest := nearest_suffix(source)):
             return path.with_name(path.name + nearest)
-        return path if path.suffix.lower() in WRITABLE_PHOTO else path.with_name(path.name + PHOTO_FALLBACK)
+        if suffix in WRITABLE_PHOTO:
+            return path
+        known = "" if suffix in PHOTO_SUFFIXES else content_suffix(source)
+        return path.with_name(path.name + (known if known in WRITABLE_PHOTO else PHOTO_FALLBACK))
     return path if path.suffix.lower() in WRITABLE_VIDEO else path.with_name(path.name + VIDEO_FALLBACK)
 
 
@@ -114,6 +130,8 @@ def why_another_format(source: Path, target: Path, kind: Kind) -> str:
         return ""  # the same, or the user's own choice
     if kind == "video":
         why = f"films are not written as {suffix}"
+    elif suffix not in PHOTO_SUFFIXES:
+        why = "the extension says nothing of the picture's format"
     else:
         why = NOT_WRITABLE.get(suffix, f"{suffix} is written with 8 bits per channel, and this has more")
     return f"{why}; the nearest format is {target.suffix.lower()}"

@@ -63,10 +63,10 @@ class Tally:
         self.code = max(self.code, outcome.exit_code if outcome.exit_code in (0, 3) else 1)
         self._tell(outcome.result)
 
-    def close(self) -> None:
-        """Tell the summary."""
+    def close(self, passed: int = 0) -> None:
+        """Tell the summary, with the number of files that are no inputs."""
         done, skipped, failed = (self._counts[kind] for kind in (Done, Skipped, Failed))
-        self._tell(Summary(done, skipped, failed, time.monotonic() - self._begun))
+        self._tell(Summary(done, skipped, failed, time.monotonic() - self._begun, passed))
 
 
 def is_lasting(error: ColorizeError) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
 from colorize_media.archive.manifest import UNKNOWN, Entry, Stamp, Status, digest, read_manifest
 from colorize_media.archive.naming import Pair, pairs_of, why_another_format
-from colorize_media.events import Failed, Planned
+from colorize_media.events import Failed, Passed, Planned, ignore
 from colorize_media.files.first_look import Kind
 from colorize_media.options import ColorizeOptions
 from colorize_media.version import __version__
@@ -66,16 +66,18 @@ def make_plan(
     preview: bool = False,
     selection: Selection | None = None,
     memory: Memory | None = None,
+    on_passed: Callable[[Passed], None] = ignore,
 ) -> list[Planned]:
     """What would be done with every input, in order. Raises InputIsOutput, OutputCollision or BadOption; touches nothing.
 
     A folder is searched recursively (see `discovery.search`) and its tree is kept below the output folder. ``preview``
     plans previews of films, and no photographs; they are not remembered. A missing
     input, a folder that cannot be read and (without ``memory.retry_failed``) what failed before and has not changed are
-    planned as ``fail``, so that they are told and counted like any other failure.
+    planned as ``fail``, so that they are told and counted like any other failure. ``on_passed`` gets, of each folder, what
+    is no input.
     """
     memory = memory or Memory(ColorizeOptions())
-    pairs = list(dict.fromkeys(pairs_of(inputs, output, selection or Selection(), preview)))
+    pairs = list(dict.fromkeys(pairs_of(inputs, output, selection or Selection(), preview, on_passed)))
     refuse_overlaps(pairs)
     remembered = {root: read_manifest(root) for root in {pair.root for pair in pairs} if root is not None}
     return [

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from colorize_media.archive.in_flight import InFlight
 
 
-def run_plan(plan: Sequence[Planned], running: Running) -> int:
+def run_plan(plan: Sequence[Planned], running: Running, *, passed: int = 0) -> int:
     """Do the plan; returns the exit code: 0, 1 if a file failed, 3 if the machine lacked something for one.
+
+    ``passed`` is what the summary says of files that are no inputs.
 
     Results are told in the order of the plan. When interrupted, what is finished is told and remembered before
     KeyboardInterrupt goes on.
@@ -33,7 +35,7 @@ def run_plan(plan: Sequence[Planned], running: Running) -> int:
     tally = Tally(running.on_event)
     with _Run(running, tally) as run:
         run.do(plan)
-    tally.close()
+    tally.close(passed)
     return tally.code
 
 

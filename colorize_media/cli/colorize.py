@@ -7,7 +7,7 @@ Its options are those of `parameters.COLORIZE_OPTIONS`: what `ColorizeOptions` h
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import click
 from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import COLORIZE_OPTIONS, PATH, several, take_options
 from colorize_media.cli.running import EventFan, load_colorizer, traceback_teller, use_threads
-from colorize_media.events import OnEvent, Planned
+from colorize_media.events import OnEvent, Passed, Planned
 from colorize_media.options import ColorizeOptions
 
 if TYPE_CHECKING:
@@ -63,14 +63,15 @@ def colorize(context: click.Context, config: Path | None, host_batch: bool, **wo
         return _serve_host(asked, options)
     if not asked.inputs:
         raise click.UsageError("Missing argument 'INPUT...'.", context)
-    plan = _plan(asked, options)
+    passed: list[Passed] = []
+    plan = _plan(asked, options, passed.append)
     if asked.dry_run:
-        _show(plan, asked, options)
+        _show(plan, passed, asked, options)
         return 0
-    return _run(plan, asked, options)
+    return _run(plan, passed, asked, options)
 
 
-def _plan(asked: Asked, options: ColorizeOptions) -> list[Planned]:
+def _plan(asked: Asked, options: ColorizeOptions, on_passed: Callable[[Passed], None]) -> list[Planned]:
     from colorize_media.archive.discovery import Selection
     from colorize_media.archive.plan import Memory, make_plan
 
@@ -81,23 +82,27 @@ def _plan(asked: Asked, options: ColorizeOptions) -> list[Planned]:
         preview=options.preview,
         selection=Selection(asked.include, asked.exclude),
         memory=Memory(options, retry_failed=asked.retry_failed),
+        on_passed=on_passed,
     )
 
 
-def _show(plan: Sequence[Planned], asked: Asked, options: ColorizeOptions) -> None:
+def _show(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, options: ColorizeOptions) -> None:
     """To people the plan; to programs also whether it could be run here: a missing device is an error."""
-    from colorize_media.cli.console import JsonLines, plan_lines
+    from colorize_media.cli.console import JsonLines, passed_lines, plan_lines
 
     if not asked.json_lines:
-        click.echo("\n".join(plan_lines(plan)))
+        for line in (*plan_lines(plan), *(line for event in passed for line in passed_lines(event))):
+            click.echo(line)
         return
     _check_machine(plan, options)
     tell = JsonLines(sys.stdout)
     for item in plan:
         tell(item)
+    for event in passed:
+        tell(event)
 
 
-def _run(plan: Sequence[Planned], asked: Asked, options: ColorizeOptions) -> int:
+def _run(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, options: ColorizeOptions) -> int:
     from colorize_media.archive.run import run_plan
     from colorize_media.archive.running import Running
     from colorize_media.cli.console import make_reporter
@@ -122,7 +127,11 @@ def _run(plan: Sequence[Planned], asked: Asked, options: ColorizeOptions) -> int
         listeners: list[OnEvent] = [traceback_teller(verbose), reporter]
         if page is not None:
             listeners.append(page)
-        code = run_plan(plan, Running(make_colorizer, options, EventFan(*listeners), asked.threads))
+        fan = EventFan(*listeners)
+        for event in passed:
+            fan(event)
+        count = sum(sum(event.files.values()) + sum(event.others.values()) for event in passed)
+        code = run_plan(plan, Running(make_colorizer, options, fan, asked.threads), passed=count)
     if page is not None:
         _write_report(page, asked)
     return code

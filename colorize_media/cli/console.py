@@ -19,6 +19,7 @@ from colorize_media.events import (
     Done,
     Event,
     Failed,
+    Passed,
     Planned,
     Resumed,
     Skipped,
@@ -27,7 +28,7 @@ from colorize_media.events import (
     Warned,
     as_json,
 )
-from colorize_media.wording import duration_text, position_text, shown_name, shown_path
+from colorize_media.wording import duration_text, passed_text, position_text, shown_name, shown_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -201,10 +202,12 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
         return [f"{shown_name(event.source)}: resuming at {position_text(event.time)}"]
     if isinstance(event, Skipped):
         return [f"{shown_name(event.source)}: skipped, {event.reason}"]
-    if isinstance(event, Summary) and event.done + event.skipped + event.failed > 1:
-        return [
-            f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed in {duration_text(event.seconds)}"
-        ]
+    if isinstance(event, Passed):
+        return passed_lines(event)
+    if isinstance(event, Summary) and (event.done + event.skipped + event.failed > 1 or event.passed):
+        passed = f", {event.passed:,} passed over" if event.passed else ""
+        counts = f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed{passed}"
+        return [f"{counts} in {duration_text(event.seconds)}"]
     if isinstance(event, Started) and verbose:
         return [f"{shown_name(event.source)}: {event.note}"]
     return []
@@ -220,6 +223,14 @@ def plan_lines(plan: Sequence[Planned]) -> list[str]:
             line += f" → {shown_path(item.target)}"
         lines.append(line + (f" ({item.reason})" if item.reason else ""))
     return lines
+
+
+def passed_lines(event: Passed) -> list[str]:
+    """The line that counts what of a folder is no input; none where there is nothing to say."""
+    parts = [] if event.found else ["no pictures or films in it"]
+    if text := passed_text(event.files, event.others):
+        parts.append(text)
+    return [f"{shown_path(event.source)}: {'; '.join(parts)}"] if parts else []
 
 
 def error_lines(what: str, path: Path | str | None, why: str, hint: str) -> list[str]:

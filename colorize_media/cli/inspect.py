@@ -18,6 +18,7 @@ from colorize_media.cli.parameters import (
     skip_documents_option,
     threads_option,
 )
+from colorize_media.events import Passed
 from colorize_media.options import ColorizeOptions
 
 
@@ -39,12 +40,17 @@ def inspect(
     from colorize_media.archive.discovery import Selection
     from colorize_media.archive.inspection import inspect as inspect_files
     from colorize_media.archive.inspection import table_head, table_row
+    from colorize_media.cli.console import passed_lines
     from colorize_media.wording import shown_path
 
     if not as_json:
         click.echo(table_head())
     failed = False
-    for found in inspect_files(inputs, ColorizeOptions(**options), Selection(include, exclude), workers=threads):
+    passed: list[Passed] = []
+    chosen, selection = ColorizeOptions(**options), Selection(include, exclude)
+    for found in inspect_files(inputs, chosen, selection, workers=threads, on_passed=passed.append):
         click.echo(json.dumps(found.as_json()) if as_json else table_row(found, shown_path(found.source)))
         failed |= found.decision == "fail"
+    for line in (line for event in passed for line in passed_lines(event)):
+        click.echo(line, err=True)
     return int(failed)

@@ -25,6 +25,7 @@ class FirstBytes:
 
 
 PHOTO_FORMATS = FORMAT_SUFFIXES.keys() | {"RAW"}
+MOST_BYTES = 2048  # of a file's beginning that any line looks at
 # The first one that fits counts.
 FIRST_BYTES = (
     FirstBytes("JPEG", rb"\xff\xd8\xff", title="JPEG"),
@@ -42,19 +43,39 @@ FIRST_BYTES = (
     FirstBytes("RAW", rb"....ftypcrx "),
     FirstBytes("RAW", rb"FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\0|FOVb|\0MRM|II\x1a\0\0\0HEAPCCDR", sure=False),
     FirstBytes("MP4", rb"....ftyp"),
+    FirstBytes("MP4", rb"\0...(moov|mdat|wide|free|skip|pnot)"),  # older QuickTime
+    FirstBytes("MP4", rb"....(moov|mdat|wide|free|skip)", sure=False),  # … cut at its beginning
     FirstBytes("MKV", rb"\x1aE\xdf\xa3"),
-    FirstBytes("AVI", rb"RIFF....AVI "),
-    FirstBytes(
-        "MP4", rb"....(moov|mdat|wide|free|skip)", sure=False
-    ),  # older QuickTime, and files cut at their beginning
+    FirstBytes("AVI", rb"RIFF....(AVI |AMV )"),
+    FirstBytes("MPEG", rb"RIFF....CDXA"),  # of a video CD
+    FirstBytes("OGG", rb"OggS.{24,80}(\x80theora|OVP80|BBCD)"),  # others are sound
     FirstBytes("OGG", rb"OggS", sure=False),
+    FirstBytes("FLV", rb"FLV\x01[\x01\x05]"),  # its flags say that there is a picture
     FirstBytes("FLV", rb"FLV\x01", sure=False),
-    FirstBytes("ASF", rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", sure=False),
-    FirstBytes("MPEG", rb"\x00\x00\x01[\xb3\xba]", sure=False),
-    FirstBytes("MPEGTS", rb"\x47.{187}\x47", sure=False),  # needs a packet of 188 bytes
+    FirstBytes("ASF", rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # WMV, and television recordings of Windows
+    FirstBytes("ASF", rb"\xb7\xd8\x00\x20\x37\x49\xda\x11\xa6\x4e\x00\x07\xe9\x5e\xad\x8d"),  # the later ones, WTV
+    FirstBytes("MPEG", rb"\0\0\x01(\xba[\x21-\x2f\x44-\x7f]|\xb3)"),
+    FirstBytes("MPEG", rb"\0\0\x01[\xb3\xba]", sure=False),
+    # Packets of 188 bytes, in M2TS after 4 bytes of time, from the first whole one on.
+    FirstBytes("MPEGTS", rb".{0,191}?(\x47.{187}){6}"),
+    FirstBytes("MPEGTS", rb".{0,191}?(\x47.{191}){6}"),
+    FirstBytes("MPEGTS", rb"\x47.{187}\x47", sure=False),
+    FirstBytes("DV", rb"\x1f\x07\0[\x3f\xbf]"),
+    FirstBytes("MXF", rb"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02"),
+    FirstBytes("GXF", rb"\0{4}\x01\xbc.{4}\0{4}\xe1\xe2"),
+    FirstBytes("RM", rb"\.RMF\0\0\0"),
+    FirstBytes("Y4M", rb"YUV4MPEG2 "),
+    FirstBytes("IVF", rb"DKIF\0\0"),
+    FirstBytes("NUT", rb"nut/multimedia container\0"),
+    FirstBytes("BINK", rb"BIK[b-i]|KB2[a-i]|SMK[24]"),  # films of games
 )
 
 
 def begins_like(head: bytes) -> FirstBytes | None:
-    """What a file with these first bytes is, as far as they say; 32 of them are enough, but for MPEG transport streams."""
+    """What a file with these first bytes is, as far as they say: 32 are enough, but for transport streams and Ogg."""
     return next((known for known in FIRST_BYTES if re.match(known.pattern, head, re.DOTALL)), None)
+
+
+def is_text(head: bytes) -> bool:
+    """Whether these bytes could be a text: none of them is a control character but those of lines and columns."""
+    return bool(head) and not re.search(rb"[^\t\n\f\r\x20-\x7e\x80-\xff]", head)

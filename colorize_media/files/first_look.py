@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from colorize_media.errors import EmptyFile, InputMissing, InputUnreadable
 from colorize_media.files.boxes import av1_bits, brands, has_alpha, hevc_bits, picture_sizes
-from colorize_media.files.first_bytes import PHOTO_FORMATS, begins_like
-from colorize_media.files.formats import PHOTO_SUFFIXES
+from colorize_media.files.first_bytes import MOST_BYTES, PHOTO_FORMATS, begins_like, is_text
+from colorize_media.files.formats import FORMAT_SUFFIXES, PHOTO_SUFFIXES
 
 Kind = Literal["photo", "video"]
 
@@ -80,24 +81,42 @@ def nearest_suffix(path: Path) -> str:
     return ".png" if hevc_bits(head) > 8 or has_alpha(head) else ".jpg"
 
 
+def content_suffix(path: Path) -> str:
+    """The usual extension of the picture that the file's first bytes tell; nothing where they tell none."""
+    known = begins_like(_first_bytes(path))
+    return "" if known is None else FORMAT_SUFFIXES.get(known.format, ("",))[0]
+
+
 def begins_like_media(path: Path) -> bool:
     """Whether a file is a picture or film by its first bytes alone, beyond doubt."""
-    known = begins_like(_first_bytes(path))
-    return known is not None and known.sure
+    head = _first_bytes(path, MOST_BYTES)
+    known = begins_like(head)
+    if known is None or not known.sure:
+        return False
+    return known.format in PHOTO_FORMATS or not is_text(head)  # letters may stand where packets' marks do
+
+
+def begins_like_text(path: Path) -> bool:
+    """Whether the file's first bytes are letters and lines."""
+    return is_text(_first_bytes(path, MOST_BYTES))
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read. Raises OSError, also for what is no regular file: a pipe is not waited for."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return os.fdopen(handle, "rb")
 
 
 def _first_bytes(path: Path, count: int = 32) -> bytes:
-    """The first bytes of a regular file; nothing of what cannot be read. A pipe is not waited for."""
+    """The first bytes of a regular file; nothing of what cannot be read."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open_regular(path) as file:
+            return file.read(count)
     except (OSError, ValueError):
         return b""
-    try:
-        return os.read(handle, count) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
-    except OSError:
-        return b""
-    finally:
-        os.close(handle)
 
 
 def _has_several_frames(path: Path) -> bool:

@@ -34,9 +34,44 @@ WRITABLE_PHOTO = PHOTO_SUFFIXES - NOT_WRITABLE.keys()
 PHOTO_FALLBACK = ".png"  # of what cannot be written: lossless, with alpha and 16 bits
 RAW_FALLBACK = ".tif"  # 16 bits, and every field of the camera's EXIF
 
+# Films, by their usual programs and cameras; whatever else is one is known by its first bytes.
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".wmv", ".flv", ".ogv"}
-    | {".3gp", ".vob", ".mxf", ".dv", ".asf"}
+    {".mp4", ".m4v", ".mov", ".qt", ".mkv", ".mk3d", ".webm", ".avi", ".divx", ".xvid", ".ogv", ".ogm", ".flv", ".f4v"}
+    | {".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".mpv", ".mp2v", ".m2p", ".vob", ".evo", ".vro", ".mod"}  # MPEG, DVD
+    | {".ts", ".m2t", ".m2ts", ".mts", ".tod", ".trp", ".tp", ".mpegts"}  # transport streams of cameras and television
+    | {".wmv", ".asf", ".dvr-ms", ".wtv", ".rm", ".rmvb", ".3gp", ".3g2", ".3gpp", ".amv", ".nsv"}
+    | {".mxf", ".gxf", ".dv", ".dif", ".lxf", ".nut", ".y4m", ".ivf", ".mjpg", ".mjpeg"}
+    | {".h261", ".h263", ".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".vc1", ".obu", ".bik", ".smk"}
+)
+# Extensions that programs give to texts, too.
+TEXT_SUFFIXES = frozenset({".ts", ".mts", ".mod", ".tp", ".dif", ".rm"})
+# What is no picture or film by its name alone: the first bytes of sound, of subtitles and of what is not whole yet are those
+# of films, and to look at the first bytes of a million documents takes long on a network's disk.
+OTHER_SUFFIXES = frozenset(
+    {".m4a", ".m4b", ".m4p", ".m4r", ".mka", ".mks", ".weba", ".wma", ".oga", ".ogg", ".opus", ".spx", ".aax", ".f4a"}
+    | {".mp3", ".flac", ".wav", ".aif", ".aiff", ".aac", ".ac3", ".mid"}
+    | {".thm", ".lrv", ".lrf", ".sub", ".idx", ".ifo", ".bup"}  # a film's small copies, its subtitles and its menu
+    | {".part", ".partial", ".crdownload", ".download", ".tmp", ".temp", ".!qb", ".!ut"}  # not whole yet
+    | {".bak", ".old", ".orig", ".backup", ".jpg_original"}  # of a file that is there itself
+    | {".xmp", ".aae", ".json", ".srt", ".ass", ".ssa", ".vtt", ".nfo", ".pp3", ".dop", ".txt", ".md", ".xml", ".html"}
+    | {
+        ".htm",
+        ".css",
+        ".js",
+        ".py",
+        ".c",
+        ".h",
+        ".pdf",
+        ".doc",
+        ".docx",
+        ".xls",
+        ".xlsx",
+        ".ppt",
+        ".pptx",
+        ".odt",
+        ".ods",
+    }
+    | {".rtf", ".csv", ".log", ".ini", ".db", ".zip", ".rar", ".7z", ".gz", ".tar", ".exe", ".dll", ".lnk", ".url"}
 )
 WRITABLE_VIDEO = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
 VIDEO_FALLBACK = ".mkv"  # holds every stream that the others hold

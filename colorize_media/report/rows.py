@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from colorize_media.archive.manifest import Entry, Stamp, read_manifest
-from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned, What
+from colorize_media.events import Done, Event, Failed, Passed, Planned, Skipped, Started, Summary, Warned, What
 from colorize_media.wording import shown_path
 
 Status = Literal["done", "left", "present", "failed"]
@@ -50,11 +50,13 @@ class Row:
 class Rows:
     """Gathers a run's events (it is an OnEvent) into a row per file.
 
-    ``roots`` are the output folders that remember; ``notes`` are warnings about a folder as a whole; ``seconds`` the run took.
+    ``roots`` are the output folders that remember; ``notes`` are warnings about a folder as a whole; ``passed`` what of
+    the searched folders is no input; ``seconds`` the run took.
     """
 
     def __init__(self, plan: Sequence[Planned]) -> None:
         self.notes: list[str] = []
+        self.passed: list[Passed] = []
         self.seconds = 0.0
         self._rows = {item.source: Row(item.source, item.target, item.kind, item.tree) for item in plan}
         self._planned = {item.source: item for item in plan}
@@ -65,6 +67,8 @@ class Rows:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Summary):
             self.seconds = event.seconds
+        elif isinstance(event, Passed):
+            self.passed.append(event)
         elif event.source in self._rows:
             self._hear(self._rows[event.source], event)
         elif isinstance(event, Warned):  # about a folder as a whole

@@ -24,7 +24,7 @@ from colorize_media.report.page import GENERATOR, MARK, STATUSES, page
 from colorize_media.report.pairs import pairs_of
 from colorize_media.report.rows import Row, Rows
 from colorize_media.version import __version__
-from colorize_media.wording import duration_text, shown_name, shown_path, shown_text
+from colorize_media.wording import duration_text, passed_text, shown_name, shown_path, shown_text
 
 NAME = "colorize-media-report.html"
 
@@ -120,6 +120,7 @@ class Report:
             for item in dataclasses.fields(self._options)
             if getattr(self._options, item.name) != item.default
         }
+        passed = self._gathered.passed
         told = [f"model {self._options.model}"]
         told += [f"{name.replace('_', ' ')} {value}" for name, value in options.items() if name != "model"]
         return {
@@ -129,7 +130,16 @@ class Report:
             "written": time.strftime("%Y-%m-%d %H:%M"),
             "options": f"colorize-media {__version__} · {' · '.join(told)}",
             "notes": ([" and ".join(trees) + " → " + " and ".join(roots)] if trees else [])
-            + [shown_text(text) for text in self._gathered.notes],
+            + [shown_text(text) for text in self._gathered.notes]
+            + [
+                f"{shown_path(event.source)}: {text}"
+                for event in passed
+                if (text := passed_text(event.files, event.others))
+            ],
+            "passed": [
+                {"folder": str(event.source), "files": dict(event.files), "others": dict(event.others)}
+                for event in passed
+            ],
             "took": duration_text(self._gathered.seconds),
             "seconds": round(self._gathered.seconds, 2),
             "totals": {

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from colorize_media.archive.discovery import Selection, search
-from colorize_media.archive.manifest import Entry, Manifest, Stamp
+from colorize_media.archive.discovery import PassedOver, Selection, search
+from colorize_media.archive.manifest import MANIFEST_NAME, Entry, Manifest, Stamp
+from tests.made.films import make_video
 
 ALL = Selection()
 JPEG = b"\xff\xd8\xff\xe0 not decoded here"
@@ -108,3 +109,81 @@ def test_a_forbidden_folder_does_not_hide_the_others(tmp_path: Path) -> None:
     finally:
         (tmp_path / "a").chmod(0o700)
     assert [(item.relative.as_posix(), bool(item.problem)) for item in items] == [("a", True), ("b/2.jpg", False)]
+
+
+# --- what is passed over
+
+
+def passed(root: Path, selection: Selection = ALL, avoid: Path | None = None) -> tuple[dict[str, int], dict[str, int]]:
+    """What is neither picture nor film, by extension; and all else that is no input."""
+    count = PassedOver()
+    for _ in search(root, selection, avoid, count):
+        pass
+    return dict(count.files), dict(count.others)
+
+
+def test_all_that_is_no_input_is_counted_but_hidden_files_and_waste(tmp_path: Path) -> None:
+    tree(
+        tmp_path / "in", "a.jpg", ".hidden.txt", "Thumbs.db", "desktop.ini", "@eaDir/b.txt", "color/c.txt", "x/own.jpg"
+    )
+    for name in ("notes.txt", "LETTER.TXT", "README", "x/scan.pdf", "x/as of 3. of May", "x/photo.jpg~", "x/empty.dat"):
+        (tmp_path / "in" / name).write_text("words" * ("empty" not in name))
+    with Manifest(tmp_path / "in" / "x", pytest.fail) as manifest:
+        manifest.add(Entry("own.jpg", "/in/own.jpg", Stamp(1, 1), Stamp(1, 1), "done", "0"))
+    (tmp_path / "in" / "album").symlink_to(tmp_path)
+    (tmp_path / "in" / "gone").symlink_to("nowhere")
+    (tmp_path / "in" / "round").symlink_to("round")
+    os.mkfifo(tmp_path / "in" / "pipe")
+    os.mkfifo(tmp_path / "in" / "pipe.dat")
+    assert passed(tmp_path / "in", avoid=tmp_path / "in" / "color") == (
+        {".txt": 2, "": 3, ".pdf": 1, ".dat": 1},
+        {
+            "links to folders": 1,
+            "links that lead nowhere": 2,
+            "pipes, sockets or devices": 2,
+            "made by this program": 1,
+        },
+    )
+
+
+def test_what_the_patterns_leave_out_is_counted(tmp_path: Path) -> None:
+    tree(tmp_path, "a.jpg", "b.png", "private/c.jpg", "d.mp4")
+    (tmp_path / "e.txt").write_text("words")
+    assert passed(tmp_path, Selection(("*.jpg",), ("private",))) == (
+        {".txt": 1},
+        {"left out by --include or --exclude": 2, "folders left out by --exclude": 1},
+    )
+
+
+def test_an_unknown_extension_is_looked_into(tmp_path: Path) -> None:
+    tree(tmp_path, "card.jps", "photo.mpo", "odd.xyz", "photo.jpg_original", "photo.jpg.bak", "half.jpg.part")
+    make_video(tmp_path / "clip.mp4", frames=1).rename(tmp_path / "clip.unknown")
+    (tmp_path / "words.xyz").write_text("words")
+    assert found(tmp_path) == ["card.jps", "clip.unknown", "odd.xyz", "photo.mpo"]
+    assert passed(tmp_path)[0] == {".jpg_original": 1, ".bak": 1, ".part": 1, ".xyz": 1}
+
+
+OF_CAMERAS = (
+    "mod tod m2t m2v mts m2ts qt divx 3g2 f4v ogm vro rm rmvb dv mxf gxf wtv asf dvr-ms evo amv nut y4m ivf h264"
+)
+
+
+@pytest.mark.parametrize("name", [*OF_CAMERAS.split(), "hevc", "vob", "mpg", "ts"])
+def test_films_of_cameras_and_recorders_are_found_though_damaged(tmp_path: Path, name: str) -> None:
+    """They are to fail with a word, not to be passed over."""
+    (tmp_path / f"clip.{name.upper()}").write_bytes(bytes(100))
+    assert found(tmp_path) == [f"clip.{name.upper()}"]
+
+
+def test_programs_and_modules_are_no_films(tmp_path: Path) -> None:
+    """TypeScript and Go share their extensions with camcorders."""
+    (tmp_path / "app.ts").write_text("export const film = 1;\n")
+    (tmp_path / "go.mod").write_text("module example.org/film\n")
+    assert found(tmp_path) == []
+    assert passed(tmp_path)[0] == {".ts": 1, ".mod": 1}
+
+
+def test_a_pipe_in_the_place_of_a_manifest_is_not_waited_for(tmp_path: Path) -> None:
+    tree(tmp_path, "x/a.jpg")
+    os.mkfifo(tmp_path / "x" / MANIFEST_NAME)
+    assert found(tmp_path) == ["x/a.jpg"]

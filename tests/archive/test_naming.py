@@ -76,3 +76,11 @@ def test_one_input_with_a_file_name_as_output(tmp_path: Path) -> None:
     assert make_plan([source], tmp_path / "folder.v1", overwrite=False)[0].target == tmp_path / "folder.v1" / "a.jpg"
     with pytest.raises(BadOption, match="cannot be written"):
         make_plan([source], tmp_path / "b.mp3", overwrite=False)
+
+
+def test_a_picture_of_an_unknown_extension_is_written_in_its_own_format(tmp_path: Path) -> None:
+    save_grey(tmp_path / "a.jpg").rename(tmp_path / "a.odd")
+    save_grey(tmp_path / "b.png").rename(tmp_path / "b")
+    plan = make_plan([tmp_path / "a.odd", tmp_path / "b"], tmp_path / "out", overwrite=False)
+    assert targets(plan, tmp_path) == ["out/a.odd.jpg", "out/b.png"]
+    assert plan[0].reason == "the extension says nothing of the picture's format; the nearest format is .jpg"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,41 @@ def test_a_failure_says_what_which_file_why_and_what_to_do(
     assert colorize(archive / "empty.mp4", "-o", tmp_path / "out.mp4") == 1
     told_in_four_parts(capsys.readouterr().err, "empty", archive / "empty.mp4")
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_nothing_in_a_folder_is_passed_over_in_silence(
+    tmp_path: Path, archive: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each file is coloured, skipped, failed or counted; on the console, in the JSON, in the dry run, in the report."""
+    (archive / "notes.txt").write_text("words")
+    (archive / "list.odd").write_text("words")
+    (archive / "round").symlink_to(archive)
+    line = f"{archive}: neither pictures nor films: 1 .odd, 1 .txt; links to folders: 1"
+    assert colorize(archive, "-o", tmp_path / "out", "-n") == 0
+    assert line in capsys.readouterr().out.splitlines()
+    assert colorize(archive, "-o", tmp_path / "out", "--report") == 1
+    told = capsys.readouterr().err.splitlines()
+    assert line in told
+    assert any(text.startswith("1 coloured, 1 skipped, 2 failed, 3 passed over in ") for text in told)
+    page = json.loads((tmp_path / "out" / "colorize-media-report.json").read_text())
+    assert line in page["notes"]
+    for words in (["-n"], []):
+        colorize(archive, "-o", tmp_path / "out", "--json", *words)
+        events = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+        planned = [Path(event["source"]).name for event in events if event["event"] == "planned"]
+        (passed,) = [event for event in events if event["event"] == "passed"]
+        count = sum(passed["files"].values()) + sum(passed["others"].values())
+        assert passed["found"] == len(planned)
+        assert len(planned) + count == len(list(archive.iterdir()))
+    assert events[-1]["passed"] == count
+
+
+def test_a_folder_without_pictures_is_told(
+    tmp_path: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    assert colorize(tmp_path / "in") == 0
+    assert capsys.readouterr().err.splitlines() == [f"{tmp_path / 'in'}: no pictures or films in it"]
 
 
 def test_it_stays_a_failure_the_next_time(tmp_path: Path, archive: Path, colorize: Colorize) -> None:
