@@ -19,6 +19,7 @@ from colorize_media.judge.documents import DocumentVerdict, judge_document
 from colorize_media.judge.monochrome import Verdict
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.pages import read_pages
+from colorize_media.provenance.mark import Mark, mark_in_packet, mark_of_film
 from colorize_media.video.opening import open_video, survey_of
 
 NUMBERS = ("chroma", "hue", "residual", "across", "stray")
@@ -29,7 +30,7 @@ class Inspection:
     """The decision about one file.
 
     ``decision``: color (it would be coloured), leave or fail. ``verdict`` and ``document`` are None where nothing could be
-    judged; films are not asked whether they are documents.
+    judged; films are not asked whether they are documents. ``mark`` says who coloured it, if this program did.
     """
 
     source: Path
@@ -38,6 +39,7 @@ class Inspection:
     reason: str
     verdict: Verdict | None = None
     document: DocumentVerdict | None = None
+    mark: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON types."""
@@ -96,6 +98,7 @@ def _inspect_photo(path: Path, options: ColorizeOptions) -> Inspection:
     """Of several pages, the first that would be coloured."""
     for number, photo in enumerate(read_pages(path, max_pixels=options.max_pixels), 1):
         found = _of(path, "photo", decide_photo(photo.preview, photo.luma, options, judge_document(photo.luma)))
+        found = _marked(found, mark_in_packet(photo.metadata.xmp))
         if photo.pages > 1:
             found = dataclasses.replace(found, reason=f"page {number} of {photo.pages}: {found.reason}")
         if found.decision == "color":
@@ -105,11 +108,16 @@ def _inspect_photo(path: Path, options: ColorizeOptions) -> Inspection:
 
 def _inspect_film(path: Path, options: ColorizeOptions) -> Inspection:
     with open_video(path, options) as reader:
-        return _of(path, "video", decide_film(survey_of(reader), options))
+        found = _of(path, "video", decide_film(survey_of(reader), options))
+        return _marked(found, mark_of_film(path, reader.tags))
 
 
 def _of(path: Path, kind: Kind, found: Decision) -> Inspection:
     return Inspection(path, kind, "color" if found.colorize else "leave", found.reason, found.verdict, found.document)
+
+
+def _marked(found: Inspection, mark: Mark | None) -> Inspection:
+    return found if mark is None else dataclasses.replace(found, mark=mark.told)
 
 
 def table_head() -> str:
@@ -119,11 +127,12 @@ def table_head() -> str:
 
 
 def table_row(inspection: Inspection, name: str) -> str:
-    """One line of text; numbers as in `monochrome.Verdict`."""
+    """A line of text, numbers as in `monochrome.Verdict`; where this program coloured it, a second line says so."""
     verdict, document = inspection.verdict, inspection.document
     if verdict is None:
         what, numbers = "", " ".join([" " * 8] * len(NUMBERS))
     else:
         what = "document" if document is not None and document.is_document else verdict.kind
         numbers = " ".join(f"{getattr(verdict, name):8.2f}" for name in NUMBERS)
-    return f"{inspection.decision:8}  {what:8} {numbers}  {name}: {inspection.reason}"
+    mark = f"\n{'':8}  {inspection.mark}" if inspection.mark else ""
+    return f"{inspection.decision:8}  {what:8} {numbers}  {name}: {inspection.reason}{mark}"

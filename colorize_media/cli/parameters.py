@@ -112,7 +112,7 @@ COLORIZE_OPTIONS = [
     option("--crf", type=int, default=None, help="Constant quality of the video encoder; smaller is better."),
     option("--preset", default=DEFAULTS.preset, help="Speed preset of the video encoder."),
     option("--provenance/--no-provenance", default=DEFAULTS.provenance, show_default=True,
-           help="Write into photographs that they were coloured, by what and from which file."),
+           help="Write into photographs and films that they were coloured: by what, when, from which file."),
     option("--strip-metadata", is_flag=True, help="Leave a photograph's EXIF, GPS, XMP, IPTC and texts out, not its profile."),
     option("--max-pixels", type=int, default=DEFAULTS.max_pixels, help="Refuse larger pictures."),
     threads_option,

@@ -41,7 +41,8 @@ def colorize_video(
             return Skipped(source, decision.told, decision.what)
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         record = record_of(colorizer, what_changed_colors(options, "video"), source)
-        writer = Writer(target, reader, settings, _job(colorizer, options))
+        told = record if options.provenance else None
+        writer = Writer(target, reader, settings, _job(colorizer, options), told)
         try:
             with writer:
                 on_event(Started(source, target, "video", reader.frames_estimate, decision.told, decision.what))

@@ -25,6 +25,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from colorize_media.errors import OutputUnwritable, UnsupportedMedia
+from colorize_media.provenance.film import FilmMark
+from colorize_media.provenance.record import Record
 from colorize_media.video.demuxing import first_packet
 from colorize_media.video.encoder import Encoding
 from colorize_media.video.geometry import rotation_of
@@ -49,13 +51,15 @@ _MAX_TIMESCALE = 1_000_000_000  # ISO 14496-12 stores it in 32 bits
 class VideoFile:
     """A container that is being written: `picture` and `copy` in order of decoding times, then `close`.
 
-    ``path`` is where it grows, ``target`` what it will be called; ``encoding`` how its pictures are encoded. Raises
-    FFmpeg's errors, OSError, CodecMissing, BadOption (settings that the encoder does not know).
+    ``path`` is where it grows, ``target`` what it will be called; ``encoding`` how its pictures are encoded; ``record`` what
+    it says of its making. Raises FFmpeg's errors, OSError, CodecMissing, BadOption (settings that the encoder does not know).
 
     ``warnings`` names what could not be carried over: streams at once, tags and the like after `close`.
     """
 
-    def __init__(self, path: Path, target: Path, reader: Reader, encoding: Encoding) -> None:
+    def __init__(
+        self, path: Path, target: Path, reader: Reader, encoding: Encoding, record: Record | None = None
+    ) -> None:
         self.warnings: list[str] = []
         self.path, self._target = path, target
         self._reader = reader
@@ -66,12 +70,14 @@ class VideoFile:
         self._attached: set[int] = set()  # covers that became attachments: they have no packets
         self._start: Fraction | None = None
         self._format = encoding.container
+        self._mark = FilmMark(reader.path, self._format, target.suffix, record)
+        self._tags = self._mark.tags(_lasting_tags(reader.tags))
         options = self._muxer_options()
         self._container = av.open(
             f"file:{path}", "w", format=self._format, container_options=options, metadata_errors="surrogateescape"
         )
         try:
-            self._container.metadata.update(_lasting_tags(reader.tags))
+            self._container.metadata.update(self._tags)
             self._container.set_chapters(reader.chapters)
             self._streams = self._add_streams(encoding)
             self._container.start_encoding()
@@ -125,7 +131,9 @@ class VideoFile:
     def close(self) -> None:
         """Finish the file and compare its header with the source's. Raises OutputUnwritable if pictures are missing."""
         self._container.close()
+        self._mark.embed(self.path)
         self._compare()
+        self.warnings += self._mark.warnings
 
     def abort(self) -> None:
         """Leave no file."""
@@ -144,7 +152,7 @@ class VideoFile:
         if name not in ("mp4", "mov", "ipod", "3gp", "3g2"):
             return {}
         options = {"movie_timescale": str(self._movie_timescale())}
-        tags = _lasting_tags(self._reader.tags)
+        tags = self._tags
         plain = _kept_tags(name, tags, options)
         free = {**options, "movflags": "use_metadata_tags"}
         # Free-form tags (a phone's GPS position) replace the iTunes list that most players read: only where they save
@@ -223,6 +231,7 @@ class VideoFile:
             if len(written.chapters()) < len(self._reader.chapters):
                 lost.append("chapters")
             lost += _lost_tags("tag", _lasting_tags(self._reader.tags), written.metadata)
+            self._mark.check(written.metadata)
             lost += self._lost_of_streams(written)
             first = next(written.decode(_picture(written)), None) if self._start is not None else None
         if first is not None and self._start is not None:

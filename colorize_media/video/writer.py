@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, UnsupportedMedia
 from colorize_media.files.whole import close_durably, sync_folder
 from colorize_media.motion.state import State
+from colorize_media.provenance.record import Record
 from colorize_media.video.container import VideoFile, container_format, write_problem
 from colorize_media.video.demuxing import other_packets
 from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding
@@ -39,7 +40,8 @@ class Writer:
 
     ``job`` says what the frames' colours depend on, as JSON types by names for people; a later Writer with the same
     target, source, settings and job goes on where this one was stopped: ``frames`` have been written, up to ``position``
-    (seconds), and `state` is what `end_segment` was given. Without a job it begins anew.
+    (seconds), and `state` is what `end_segment` was given. Without a job it begins anew. ``record`` is what the film says of
+    its making.
 
     Raises CodecMissing, BadOption (settings that the encoder does not know), OutputUnwritable, UnsupportedMedia (a
     container that cannot hold film), InputIsOutput.
@@ -53,10 +55,12 @@ class Writer:
         reader: Reader,
         settings: EncoderSettings | None = None,
         job: Mapping[str, Any] | None = None,
+        record: Record | None = None,
     ) -> None:
         self.target = Path(target)
         self.kept: Path | None = None
         self._reader = reader
+        self._record = record
         self._finished = False
         self._encoder: PictureEncoder | None = None
         self._segment: SegmentWriter | None = None
@@ -174,7 +178,7 @@ class Writer:
 
     def _begin_file(self) -> VideoFile:
         path = self._work.path / f"film{self.target.suffix}"
-        return VideoFile(path, self.target, self._reader, self._encoding)
+        return VideoFile(path, self.target, self._reader, self._encoding, self._record)
 
     def _join(self, file: VideoFile) -> None:
         """All packets in the order of their decoding times."""

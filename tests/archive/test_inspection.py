@@ -10,6 +10,7 @@ from PIL import Image
 from skimage import data
 
 from colorize_media.cli.main import run
+from colorize_media.version import __version__
 from tests.made.films import grey_frames, make_video
 
 
@@ -60,3 +61,23 @@ def test_a_missing_file_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(["inspect", str(tmp_path / "none.jpg")]) == 1
     assert "no such file" in capsys.readouterr().out
     assert run(["inspect"]) == 2
+
+
+def test_what_this_program_coloured_is_told(
+    tmp_path: Path, fresh_regression: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(data.camera()[::4, ::4]).save(tmp_path / "anna.png")
+    make_video(tmp_path / "street.mkv", frames=grey_frames(3))
+    make_video(tmp_path / "road.mp4", frames=grey_frames(3))
+    settings = ["--model", str(fresh_regression), "--device", "cpu", "--working-size", "64"]
+    names = ("anna.png", "street.mkv", "road.mp4")
+    assert run([*(str(tmp_path / name) for name in names), "-o", str(tmp_path / "out"), *settings]) == 0
+    capsys.readouterr()
+    assert run(["inspect", str(tmp_path / "out")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    marks = [line.strip() for line in lines if line.startswith(" ")]
+    assert marks == [f"coloured by colorize-media {__version__} on 2026-05-04"] * 3
+    assert run(["inspect", "--json", str(tmp_path), str(tmp_path / "out")]) == 0
+    by_path = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {Path(row["source"]).parent.name for row in by_path if row["mark"]} == {"out"}
+    assert sum(bool(row["mark"]) for row in by_path) == 3

@@ -1,7 +1,8 @@
-"""Promise 10: every result says how it was made (photographs, today); the same command again changes nothing."""
+"""Promise 10: every result says how it was made; the same command again changes nothing."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -25,6 +26,27 @@ def test_a_photograph_says_which_program_coloured_it_and_from_what(
     assert b"compositeWithTrainedAlgorithmicMedia" in said or b"algorithmicallyEnhanced" in said
     assert b"2026-05-04T10:00:00Z" in said, "when"
     assert b"torch " in said, "by what"
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+def test_a_film_says_which_program_coloured_it_when_with_which_network_and_from_what(
+    tmp_path: Path, film: Path, colorize: Colorize, fresh_regression: Path, suffix: str
+) -> None:
+    target = tmp_path / f"out{suffix}"
+    assert colorize(film, "-o", target) == 0
+    said = target.read_bytes()
+    weights = hashlib.sha256(fresh_regression.read_bytes()).hexdigest()
+    for words in (
+        f"colorize-media {__version__}",
+        "street.mkv",
+        weights,
+        "2026-05-04",
+        "compositeWithTrainedAlgorithmic",
+    ):
+        assert words.encode() in said, words
+    quiet = tmp_path / f"quiet{suffix}"
+    assert colorize(film, "-o", quiet, "--no-provenance") == 0
+    assert b"colorize-media" not in quiet.read_bytes()
 
 
 def test_an_output_folder_remembers_how_each_file_was_made(tmp_path: Path, film: Path, colorize: Colorize) -> None:

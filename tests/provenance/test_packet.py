@@ -23,7 +23,7 @@ def _exiftool(packet: bytes, folder: Path) -> str:
     if shutil.which("exiftool") is None:
         pytest.skip("the exiftool program is not installed (Debian: libimage-exiftool-perl)")
     (folder / "x.xmp").write_bytes(packet)
-    command = ["exiftool", "-struct", "-XMP:all", str(folder / "x.xmp")]
+    command = ["exiftool", "-struct", "-n", "-XMP:all", str(folder / "x.xmp")]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -31,15 +31,16 @@ def test_the_event_says_who_when_and_how(tmp_path: Path) -> None:
     packet = film_packet(b"", made_record(options={"vividness": 1.2}))
     assert XmpPacket(packet).history() == [(TOOL, "2026-05-04T10:00:00Z")]
     said = _exiftool(packet, tmp_path)
+    # exiftool has names for newer fields since its version 13; before it shows them as they are written
     for part in (
-        "Digital Source Type             : Composite With Trained Algorithmic Media",
-        "AI System Used                  : colorize-media (network scenes)",
-        "AI System Version Used          : 0.test (weights sha256 3f2a91c0d5e7)",
+        DIGITAL_SOURCE_TYPE,
+        "colorize-media (network scenes)",
+        "0.test (weights sha256 3f2a91c0d5e7)",
         "When=2026:05:04 10:00:00Z",
         f"SoftwareAgent={TOOL}",
         "vividness 1.2",
     ):
-        assert part.replace(" ", "") in said.replace(" ", "") or DIGITAL_SOURCE_TYPE in said, said
+        assert part in said
 
 
 def test_what_the_source_said_of_its_own_making_goes_into_the_history(tmp_path: Path) -> None:
