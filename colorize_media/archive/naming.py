@@ -12,6 +12,7 @@ from colorize_media.errors import BadOption
 from colorize_media.events import Failed, Passed, ignore
 from colorize_media.files.first_look import Kind, content_suffix, kind_of, nearest_suffix
 from colorize_media.files.formats import (
+    FALLBACKS,
     FORMAT_SUFFIXES,
     NOT_WRITABLE,
     PHOTO_FALLBACK,
@@ -118,7 +119,8 @@ def with_writable_suffix(path: Path, kind: Kind, source: Path) -> Path:
             return path.with_name(path.name + nearest)
         if suffix in WRITABLE_PHOTO:
             return path
-        known = "" if suffix in PHOTO_SUFFIXES else content_suffix(source)
+        named = suffix in PHOTO_SUFFIXES and suffix not in FORMAT_SUFFIXES["HEIC"]  # phones call JPEG so, too
+        known = FALLBACKS.get(suffix, "") if named else content_suffix(source)
         return path.with_name(path.name + (known if known in WRITABLE_PHOTO else PHOTO_FALLBACK))
     return path if path.suffix.lower() in WRITABLE_VIDEO else path.with_name(path.name + VIDEO_FALLBACK)
 

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 
 from colorize_media.files.boxes import HEIC_BRANDS
-from colorize_media.files.formats import FORMAT_SUFFIXES
+from colorize_media.files.formats import FORMAT_SUFFIXES, UNREADABLE_SUFFIXES
 
 
 @dataclass(frozen=True)
 class FirstBytes:
     """``pattern`` of a format's first bytes.
 
-    format  one of FORMAT_SUFFIXES, RAW, or a container of films
+    format  one of FORMAT_SUFFIXES or UNREADABLE_SUFFIXES, RAW, or a container of films
     sure    long enough to be believed whatever the file is called
     title   what a file is said to begin like that cannot be read; nothing where the bytes are too few to say so
     """
@@ -24,20 +24,39 @@ class FirstBytes:
     title: str = ""
 
 
-PHOTO_FORMATS = FORMAT_SUFFIXES.keys() | {"RAW"}
+PHOTO_FORMATS = FORMAT_SUFFIXES.keys() | UNREADABLE_SUFFIXES.keys() | {"RAW"}
 MOST_BYTES = 2048  # of a file's beginning that any line looks at
 # The first one that fits counts.
 FIRST_BYTES = (
     FirstBytes("JPEG", rb"\xff\xd8\xff", title="JPEG"),
     FirstBytes("PNG", rb"\x89PNG", title="PNG"),
     FirstBytes("RAW", rb"II\*\0....CR"),  # Canon's, built like a TIFF
-    FirstBytes("TIFF", rb"II\*\0|MM\0\*", title="TIFF"),
+    FirstBytes("TIFF", rb"II\*\0|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0", title="TIFF"),
     FirstBytes("GIF", rb"GIF8", title="GIF"),
     FirstBytes("WEBP", rb"RIFF....WEBP"),
     FirstBytes("JPEG2000", rb"\0\0\0\x0cjP  ", title="JPEG 2000"),
     FirstBytes("JPEG2000", rb"\xff\x4f\xff\x51"),  # a bare stream
     FirstBytes("BMP", rb"BM", sure=False, title="BMP"),
-    FirstBytes("PPM", rb"P[56]", sure=False),
+    FirstBytes("PPM", rb"P[1-6]\s", sure=False, title="PPM"),
+    FirstBytes("PSD", rb"8BPS\0\x01", title="PSD"),
+    FirstBytes("DPX", rb"SDPX....V|XPDS....V", title="DPX"),
+    FirstBytes("SGI", rb"\x01\xda[\0\x01][\x01\x02]\0[\x01-\x03]", title="SGI"),
+    FirstBytes("SUN", rb"\x59\xa6\x6a\x95", title="SUN"),
+    FirstBytes("PCX", rb"\x0a[\0\x02-\x05]\x01[\x01\x02\x04\x08]", sure=False, title="PCX"),
+    FirstBytes("ICO", rb"\0\0\x01\0[\x01-\x40]\0", sure=False, title="ICO"),
+    FirstBytes("JPEG XL", rb"\0\0\0\x0cJXL \r\n\x87\n"),
+    FirstBytes("JPEG XL", rb"\xff\x0a", sure=False),  # a bare stream
+    FirstBytes("JPEG XR", rb"II\xbc[\0\x01]"),
+    FirstBytes("OpenEXR", rb"v/1\x01"),
+    FirstBytes("Radiance HDR", rb"#\?(RADIANCE|RGBE)\n"),
+    FirstBytes("floating-point PFM", rb"P[fF]\s", sure=False),
+    FirstBytes("PAM", rb"P7\nWIDTH|P7\n#", sure=False),
+    FirstBytes("Photoshop PSB", rb"8BPS\0\x02"),
+    FirstBytes("GIMP's XCF", rb"gimp xcf "),
+    FirstBytes("Cineon", rb"\x80\x2a\x5f\xd7"),
+    FirstBytes("BPG", rb"BPG\xfb"),
+    FirstBytes("FLIF", rb"FLIF[1-F]", sure=False),
+    FirstBytes("QOI", rb"qoif"),
     FirstBytes("AVIF", rb"....ftypavif"),
     FirstBytes("HEIC", rb"....ftyp(%b)" % b"|".join(sorted(HEIC_BRANDS))),
     FirstBytes("RAW", rb"....ftypcrx "),

@@ -4,16 +4,44 @@ from __future__ import annotations
 
 # Pictures by the name that Pillow gives the format.
 FORMAT_SUFFIXES: dict[str, tuple[str, ...]] = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".jps", ".mpo"),
     "PNG": (".png",),
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
     "AVIF": (".avif",),
     "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
-    "JPEG2000": (".jp2", ".j2k", ".jpx"),
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "HEIC": (".heic", ".heif", ".hif"),
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
+    "PCX": (".pcx",),
+    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
+    "PSD": (".psd",),
+    "ICO": (".ico",),
+    "SUN": (".ras", ".sun"),
+    "DPX": (".dpx",),
+}
+# Pictures that no library here reads rightly, by what they are called. They are stills all the same, never films.
+UNREADABLE_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "JPEG XL": (".jxl",),
+    "JPEG XR": (".jxr", ".wdp", ".hdp"),
+    "JPEG-LS": (".jls",),
+    "JPEG XS": (".jxs",),
+    "OpenEXR": (".exr", ".sxr"),
+    "Radiance HDR": (".hdr", ".rgbe"),
+    "floating-point PFM": (".pfm",),
+    "Photoshop PSB": (".psb",),
+    "GIMP's XCF": (".xcf",),
+    "Cineon": (".cin",),
+    "Kodak Photo CD": (".pcd",),
+    "Macintosh PICT": (".pct", ".pict"),
+    "Amiga IFF": (".iff", ".lbm", ".ilbm"),
+    "BPG": (".bpg",),
+    "FLIF": (".flif",),
+    "QOI": (".qoi",),
+    "PAM": (".pam",),
+    "raw fax": (".fax", ".g3", ".g4"),
 }
 RAW_SUFFIXES = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos"}
@@ -26,12 +54,22 @@ NOT_WRITABLE = {
     ".gif": "GIF holds only 256 colours",
     ".pgm": "PGM holds only grey",
     ".pbm": "PBM holds only black and white",
-    ".j2k": "a bare JPEG 2000 stream has no place for its colour space",
-    ".jpx": "only the plain .jp2 kind of JPEG 2000 can be written",
+    **dict.fromkeys((".j2k", ".j2c", ".jpc"), "a bare JPEG 2000 stream has no place for its colour space"),
+    **dict.fromkeys((".jpx", ".jpf"), "only the plain .jp2 kind of JPEG 2000 can be written"),
+    ".mpo": "MPO holds several pictures, and one is coloured",
+    **{
+        suffix: f"{name} has no place for what a picture says of itself"
+        for name in ("TGA", "PCX", "SGI", "ICO", "SUN")
+        for suffix in FORMAT_SUFFIXES[name]
+    },
+    ".psd": "PSD holds layers, and what they show together is coloured",
+    ".dpx": "DPX has no place for what a picture says of itself",
+    **{suffix: f"{name} files are not written" for name, all_ in UNREADABLE_SUFFIXES.items() for suffix in all_},
 }
-PHOTO_SUFFIXES = frozenset(suffix for suffixes in FORMAT_SUFFIXES.values() for suffix in suffixes) | RAW_SUFFIXES
+PHOTO_SUFFIXES = frozenset(NOT_WRITABLE) | {suffix for suffixes in FORMAT_SUFFIXES.values() for suffix in suffixes}
 WRITABLE_PHOTO = PHOTO_SUFFIXES - NOT_WRITABLE.keys()
 PHOTO_FALLBACK = ".png"  # of what cannot be written: lossless, with alpha and 16 bits
+FALLBACKS = {".mpo": ".jpg", ".dpx": ".tif"}  # of some, one that is more like them
 RAW_FALLBACK = ".tif"  # 16 bits, and every field of the camera's EXIF
 
 # Films, by their usual programs and cameras; whatever else is one is known by its first bytes.

@@ -31,19 +31,6 @@ def first_directory_has(tiff: bytes, tag: int) -> bool:
         return False
 
 
-def as_stored(tiff: bytes) -> bytes:
-    """A TIFF file that says Orientation 1, for decoders that would turn it; BigTIFF is left as it is."""
-    try:
-        order, entries, _ = _first_directory(tiff)
-    except ValueError:
-        return tiff
-    if _number(tiff, order, entries.get(ORIENTATION)) in (None, 1):
-        return tiff
-    out = bytearray(tiff)
-    _set_number(out, order, entries[ORIENTATION], 1)
-    return bytes(out)
-
-
 def upright_exif(exif: bytes, size: tuple[int, int], thumbnail: bytes = b"") -> bytes:
     """The same block with Orientation 1, sizes set to ``size`` (width, height) where given, and the thumbnail replaced.
 

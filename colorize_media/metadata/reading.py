@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from PIL import Image
 from PIL.ExifTags import Base
 
 from colorize_media.metadata.carried import PhotoMetadata, as_bytes, metadata_of_blocks
+from colorize_media.metadata.directories import tag_bytes
 from colorize_media.metadata.exif import EXIF_HEAD
-from colorize_media.metadata.iptc import IPTC, pack_resource
+from colorize_media.metadata.iptc import IPTC, pack_resource, resource
 from colorize_media.metadata.jpeg import jpeg_blocks
 from colorize_media.metadata.png import png_text, raw_profile
-from colorize_media.metadata.tiff import tiff_blocks
+from colorize_media.metadata.tiff import STORAGE_TAGS, is_resolution, tiff_blocks, tiff_resolution
+from colorize_media.metadata.tiff_pages import exif_of
 
 
 def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple[str, ...]]:
@@ -55,6 +56,21 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
     )
 
 
+def tiff_metadata(data: bytes) -> tuple[PhotoMetadata, tuple[str, ...]]:
+    """The same of a TIFF file that Pillow does not open, or not rightly: of its first directory, byte by byte."""
+    warnings: tuple[str, ...] = ()
+    try:
+        exif = exif_of(data, lambda tag: tag in STORAGE_TAGS)
+    except ValueError as problem:
+        exif, warnings = b"", (f"the EXIF tags are damaged ({problem}) and are not carried over",)
+    photoshop, iptc = tag_bytes(data, Base.ImageResources), tag_bytes(data, Base.IPTCNAA)
+    if iptc and not resource(photoshop, IPTC):
+        photoshop += pack_resource(IPTC, b"\0\0", iptc)
+    xmp, icc = tag_bytes(data, Base.XMLPacket), tag_bytes(data, Base.InterColorProfile)
+    blocks, more = metadata_of_blocks(exif=exif, xmp=xmp, icc=icc)
+    return dataclasses.replace(blocks, photoshop=photoshop, dpi=tiff_resolution(data)), (*warnings, *more)
+
+
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
     if image.format == "TIFF" and Base.XResolution not in getattr(image, "tag_v2", {}):
         return None  # Pillow makes it (1, 1)
@@ -62,5 +78,4 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
         x, y = (float(value) for value in image.info.get("dpi", ()))
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    usable = all(math.isfinite(value) and 2.0 <= value <= 100_000.0 for value in (x, y))  # dots per inch; 1 is a ratio
-    return (x, y) if usable else None
+    return (x, y) if is_resolution(x, y) else None

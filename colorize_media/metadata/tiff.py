@@ -5,6 +5,7 @@ Source: TIFF 6.0, its supplements, XMP part 3.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from colorize_media.metadata.carried import PhotoMetadata, as_bytes
-from colorize_media.metadata.directories import Form, tag_bytes
+from colorize_media.metadata.directories import Form, form_of, tag_bytes, tag_numbers
 from colorize_media.metadata.exif import EXIF_HEAD, EXIF_IFD, GPS_IFD, ORIENTATION
 from colorize_media.metadata.iptc import IPTC, pack_resource, resource, without_iptc
 
@@ -59,6 +60,26 @@ def tiff_blocks(image: Image.Image, data: bytes) -> tuple[bytes, bytes, bytes]:
     if iptc and not resource(photoshop, IPTC):
         photoshop += pack_resource(IPTC, b"\0\0", iptc)
     return exif, as_bytes(source.get(_TIFF_XMP)), photoshop
+
+
+def is_resolution(x: float, y: float) -> bool:
+    """Whether these are dots per inch; 1 is a ratio."""
+    return all(math.isfinite(value) and 2.0 <= value <= 100_000.0 for value in (x, y))
+
+
+def tiff_resolution(data: bytes) -> tuple[float, float] | None:
+    """Dots per inch, horizontal and vertical, of a TIFF file's first directory; None where it says none."""
+    form = form_of(data)
+    raw = [tag_bytes(data, tag) for tag in (Base.XResolution, Base.YResolution)]
+    if form is None or any(len(value) != 8 for value in raw):
+        return None
+    (x, x_of), (y, y_of) = (struct.unpack(f"{form.order}LL", value) for value in raw)
+    unit = (tag_numbers(data, Base.ResolutionUnit) or (2,))[0]
+    if not x_of or not y_of or unit not in (2, 3):
+        return None
+    per_inch = 1.0 if unit == 2 else 2.54
+    found = x / x_of * per_inch, y / y_of * per_inch
+    return found if is_resolution(*found) else None
 
 
 def tiff_directory(

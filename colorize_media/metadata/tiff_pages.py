@@ -75,7 +75,7 @@ def exif_of(data: bytes, drop: Callable[[int], bool]) -> bytes:
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 8:
         raise ValueError("no TIFF header")
-    form = Form(order)  # whatever number stands behind the order: camera raw has its own
+    form = form_of(data) or Form(order)  # whatever number stands behind the order: camera raw has its own
     start = form.first(data)
     tags = {entry.tag for entry in form.entries_at(data, start)[0]}
     storage = {Base.SubIFDs, *_CHUNKS, *_CHUNKS.values(), Base.Compression, Base.JpegIFOffset, Base.JpegIFByteCount}

@@ -6,6 +6,8 @@ read        one photograph out of a file's bytes
 header      what a file says of its picture before it is decoded
 decode      its pixels, by the first decoder of a table that can
 deep        16 bits
+tiff        TIFF files of uncommon layouts
+ffmpeg_stills  DPX, and 16 bits of PSD and SGI
 heif        HEIC
 camera_raw  raw files of cameras
 quiet       what decoders' libraries print is caught

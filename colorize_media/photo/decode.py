@@ -1,8 +1,7 @@
 """Decode a photograph that Pillow opens with the decoder that loses nothing, chosen by its header from an ordered table.
 
 Decoders: FFmpeg (through PyAV, from memory, never by file name) where it keeps what Pillow would lose, which is a
-colour JPEG's own Y plane and 16 bits per channel of PNG and JPEG 2000; libtiff (through OpenCV) for 16-bit TIFF; Pillow for
-everything else and wherever they disagree.
+colour JPEG's own Y plane and 16 bits per channel of PNG and JPEG 2000; Pillow for everything else and wherever they disagree.
 
 What counts as damaged: a picture is whole only if the strict decoder of its format reads it to its end. For JPEG that
 is libjpeg (FFmpeg fills what is missing with grey and says nothing), which is asked for the whole stream at 1/8 size; a
@@ -19,12 +18,12 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, ImageCms
 
 from colorize_media.color.planes import plane_rows
 from colorize_media.color.scaling import averaged_down
 from colorize_media.metadata.icc import profile_space
-from colorize_media.photo.deep import avif_samples, deep_ffmpeg, deep_ppm, deep_tiff, ffmpeg_frame
+from colorize_media.photo.deep import avif_samples, deep_ffmpeg, deep_ppm, ffmpeg_frame
 from colorize_media.photo.header import Header, profile_to_srgb
 from colorize_media.photo.pixels import (
     Decoded,
@@ -46,7 +45,6 @@ from colorize_media.photo.refusals import (
 
 _DECODERS_DIFFER = 6.0  # mean codes of 255 between FFmpeg's and libjpeg's luma at 1/8; two good decoders stay under 1
 _FFMPEG_DECODERS = {"PNG": "png", "JPEG2000": "jpeg2000"}
-_ASSOCIATED = 1  # of ExtraSamples: multiplied by its alpha
 
 
 def decode(header: Header, image: Image.Image) -> Decoded:
@@ -112,19 +110,6 @@ def _sized(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     return enlarged
 
 
-def _deep_tiff(header: Header, image: Image.Image) -> Decoded:
-    tags = header.tags
-    # OpenCV turns pictures by a tag that only a classic file can be rid of.
-    big = header.data[2:4] not in (b"*\0", b"\0*")
-    samples = None if header.orientation != 1 and big else deep_tiff(header.path, tags, header.data)
-    if samples is None or tags.get(ExifTags.Base.PlanarConfiguration) == 2:  # not libtiff's, which is as strict
-        image.load()
-    associated = tags.get(ExifTags.Base.ExtraSamples) in (_ASSOCIATED, (_ASSOCIATED,))
-    if samples is not None and samples.shape[2] in (2, 4) and associated:
-        _divide_by_alpha(samples)
-    return _deep(header, image, samples)
-
-
 def _deep_ppm(header: Header, image: Image.Image) -> Decoded:
     image.load()
     return _deep(header, image, deep_ppm(header.data))
@@ -143,14 +128,6 @@ def _deep(header: Header, image: Image.Image, samples: NDArray[np.uint16] | None
         return Decoded(_pillow_planes(image), upright=header.is_turned_when_loaded)
     why = f"this layout of {header.format} with 16 bits cannot be read"
     raise unsupported(header.path, why, "convert it to a plain 16-bit PNG")
-
-
-def _divide_by_alpha(samples: NDArray[np.uint16]) -> None:
-    """Plain samples of those that were multiplied by the last channel, in place."""
-    for top, bottom in strips(*samples.shape[:2]):
-        rows = samples[top:bottom].astype(np.float64)
-        plain = np.divide(rows[..., :-1] * 65535.0, rows[..., -1:], out=rows[..., :-1], where=rows[..., -1:] > 0)
-        samples[top:bottom, :, :-1] = np.minimum(np.rint(plain), 65535.0).astype(np.uint16)
 
 
 def _through_profile(header: Header, image: Image.Image) -> Decoded:
@@ -223,7 +200,6 @@ DECODERS = (
     Decoder(lambda header: header.format == "AVIF", _avif),
     # libjpeg decodes a grey JPEG's plane strictly and as it is; for Y of a colour one it must be asked twice.
     Decoder(lambda header: header.format == "JPEG" and header.mode != "L" and not header.crooked, _jpeg),
-    Decoder(lambda header: header.format == "TIFF" and _is_deep(header), _deep_tiff),
     Decoder(lambda header: header.format == "PPM" and _is_deep(header), _deep_ppm),
     Decoder(lambda header: header.format in _FFMPEG_DECODERS and _is_deep(header), _deep_by_ffmpeg),
     Decoder(lambda header: header.crooked, _through_profile),

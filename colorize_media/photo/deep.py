@@ -1,4 +1,4 @@
-"""Decoders that keep more than 8 bits per channel, where Pillow would cut them: FFmpeg's, libtiff's, and one of our own.
+"""Decoders that keep more than 8 bits per channel, where Pillow would cut them: FFmpeg's, and one of our own.
 
 All give full-range 16-bit samples ``(H, W, channels)``, or None for a layout that they do not know.
 """
@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 from typing import Any
 
 import av
 import av.error
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL.ExifTags import Base
 
 from colorize_media.color.planes import COLORSPACE, ONE_SLICE, plane_rows
 from colorize_media.color.spaces import Matrix, YCbCrSpec
-from colorize_media.metadata.exif import as_stored
 from colorize_media.photo.pixels import scaled_to_16_bits
-from colorize_media.photo.refusals import DECODER_ERRORS, unsupported
 
 
 def deep_ffmpeg(decoder: str, data: bytes, size: tuple[int, int]) -> NDArray[np.uint16] | None:
@@ -32,43 +27,6 @@ def deep_ffmpeg(decoder: str, data: bytes, size: tuple[int, int]) -> NDArray[np.
     count = channels[frame.format.name[:-2]]
     rows = plane_rows(frame.planes[0], ">u2" if frame.format.name.endswith("be") else "<u2")[:, : frame.width * count]
     return rows.astype(np.uint16).reshape(frame.height, frame.width, count)
-
-
-def deep_tiff(path: Path, tags: Any, data: bytes) -> NDArray[np.uint16] | None:
-    """libtiff's, through OpenCV: FFmpeg scrambles tiles. OpenCV in turn misreads planes stored one after the other."""
-    photometric, formats = tags.get(Base.PhotometricInterpretation), tags.get(Base.SampleFormat, 1)
-    if photometric not in (0, 1, 2):  # WhiteIsZero, BlackIsZero, RGB
-        raise unsupported(path, "this kind of TIFF with 16 bits cannot be read", "save it as 16-bit RGB or grey")
-    if set(formats if isinstance(formats, tuple) else (formats,)) != {1}:
-        raise unsupported(path, "its 16-bit pixels have a sign", "save it as plain 16-bit RGB or grey")
-    channels, stored = int(tags.get(Base.SamplesPerPixel, 1)), (int(tags[Base.ImageLength]), int(tags[Base.ImageWidth]))
-    samples: NDArray[Any] | None
-    if tags.get(Base.PlanarConfiguration, 1) == 2 and channels > 1:
-        import tifffile
-
-        try:
-            samples = np.moveaxis(tifffile.imread(io.BytesIO(data), key=0), 0, 2).copy()
-        except (*DECODER_ERRORS, tifffile.TiffFileError):  # a compression that needs more libraries, or damage
-            return None
-    else:
-        samples = _samples_by_libtiff(data)
-    if samples is None or samples.dtype != np.uint16 or samples.shape != (*stored, channels) or channels > 4:
-        return None
-    if photometric == 0:
-        np.subtract(np.uint16(65535), samples[..., :1], out=samples[..., :1])
-    return samples
-
-
-def _samples_by_libtiff(data: bytes) -> NDArray[Any] | None:
-    """``(H, W, channels)``, red first, not turned; None where it cannot read the file to its end."""
-    found: NDArray[Any] | None = cv2.imdecode(np.frombuffer(as_stored(data), np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None:
-        return None
-    if found.ndim == 2:
-        return found[..., None]
-    if found.dtype == np.uint16 and found.shape[2] in (3, 4):
-        cv2.cvtColor(found, cv2.COLOR_BGR2RGB if found.shape[2] == 3 else cv2.COLOR_BGRA2RGBA, dst=found)
-    return found
 
 
 def deep_ppm_head(data: bytes) -> re.Match[bytes] | None:
@@ -102,6 +60,27 @@ def ffmpeg_frame(decoder: str, data: bytes, size: tuple[int, int]) -> av.VideoFr
         return None
     found = [frame for frame in frames if isinstance(frame, av.VideoFrame)]
     return found[0] if found else None
+
+
+def samples_of_frame(frame: av.VideoFrame) -> NDArray[Any] | None:
+    """Full-range ``(H, W, 1…4)`` of 8 or 16 bits of a frame that is grey or R′G′B′; None for Y′CbCr and floating point."""
+    form = frame.format
+    if form.is_bit_stream or form.has_palette or not (form.is_rgb or form.name.startswith(("gray", "ya"))):
+        return None
+    bits = form.components[0].bits
+    if not 8 <= bits <= 16 or "f" in form.name.removeprefix("gray")[-4:]:
+        return None
+    dtype = "u1" if bits == 8 else ">u2" if form.is_big_endian else "<u2"
+    if form.is_planar:  # green, blue, red, alpha
+        planes = [plane_rows(plane, dtype)[:, : frame.width] for plane in frame.planes]
+        samples = np.stack([planes[at] for at in (2, 0, 1, 3)[: len(planes)]], axis=2)
+    else:
+        channels = len(form.components)
+        samples = plane_rows(frame.planes[0], dtype)[:, : frame.width * channels].reshape(frame.height, -1, channels)
+        if form.name.startswith(("abgr", "argb", "bgr")):
+            names = form.name[: 4 if form.name.startswith("a") else channels]
+            samples = samples[..., [names.index(name) for name in "rgba"[:channels]]]
+    return samples.copy() if bits == 8 else scaled_to_16_bits(samples, (1 << bits) - 1)
 
 
 def avif_samples(data: bytes, size: tuple[int, int]) -> NDArray[np.uint16] | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
+from colorize_media.errors import UnsupportedMedia
 from colorize_media.files.boxes import av1_bits, transfer
 from colorize_media.files.formats import FORMAT_SUFFIXES
 from colorize_media.metadata.icc import profile_space
@@ -92,7 +93,7 @@ def read_header(path: Path, image: Image.Image, data: bytes, max_pixels: int) ->
             size=image.size,
             bits=_declared_bits(image, data),
             profile=profile,
-            crooked=profile_space(profile) == "RGB" and not _is_grey_balanced(profile),
+            crooked=profile_space(profile) == "RGB" and not is_grey_balanced(profile),
             orientation=tiff_orientation(image),
             tags=getattr(image, "tag_v2", {}),
             warnings=tuple(_warnings_about(path, image, name)),
@@ -117,7 +118,7 @@ def _declared_bits(image: Image.Image, data: bytes) -> int:
     return 16 if image.mode.startswith("I") or (image.format == "PPM" and deep_ppm_head(data)) else 8
 
 
-def _is_grey_balanced(profile: bytes) -> bool:
+def is_grey_balanced(profile: bytes) -> bool:
     """Whether equal R′G′B′ is grey through a profile."""
     ramp = Image.frombytes("RGB", (3, 1), bytes((64, 64, 64, 128, 128, 128, 192, 192, 192)))
     try:
@@ -141,6 +142,10 @@ def _warnings_about(path: Path, image: Image.Image, name: str) -> Iterator[str]:
         yield f"the file is named {path.suffix} but its content is {name}"
     if image.format == "MPO":
         yield "the camera's further pictures inside the file (MPO) are not carried over"
+    if image.format == "PSD":
+        yield "the layers of the Photoshop file are not carried over"
+    if image.format == "ICO" and len(image.info.get("sizes", ())) > 1:
+        yield "the icon's other sizes are not carried over"
 
 
 def _refuse(header: Header, image: Image.Image) -> None:
@@ -148,7 +153,7 @@ def _refuse(header: Header, image: Image.Image) -> None:
     path, name = header.path, header.format
     if name not in FORMAT_SUFFIXES:
         raise unsupported(path, f"its format is {name}", "convert it to PNG or TIFF first")
-    if image.format not in ("MPO", "TIFF") and _has_other_frames(path, image):
+    if image.format not in ("MPO", "TIFF", "PSD") and _has_other_frames(path, image):
         raise unsupported(
             path, "it holds several frames, and only one could be written", "convert the animation to a video first"
         )
@@ -163,7 +168,12 @@ def _refuse(header: Header, image: Image.Image) -> None:
         why = f"its {header.bits} bits per channel cannot be read"
         raise unsupported(path, why, "convert it to 16-bit PNG or TIFF first")
     if header.crooked and (header.bits > 8 or header.mode != "RGB"):
-        raise unsupported(path, "equal R, G and B are not grey in its colour profile", "convert it to sRGB first")
+        raise crooked_profile(path)
+
+
+def crooked_profile(path: Path) -> UnsupportedMedia:
+    """Of pictures whose samples cannot be converted at their own depth."""
+    return unsupported(path, "equal R, G and B are not grey in its colour profile", "convert it to sRGB first")
 
 
 def _has_other_frames(path: Path, image: Image.Image) -> bool:

@@ -90,5 +90,12 @@ def scaled_to_16_bits(codes: NDArray[Any], largest: int) -> NDArray[np.uint16]:
     return np.minimum((codes.astype(np.uint32) * 65535 + largest // 2) // largest, 65535).astype(np.uint16)
 
 
+def scaled_to_8_bits(codes: NDArray[Any], largest: int) -> NDArray[np.uint8]:
+    """The same for 8 bits and less."""
+    if largest == 255:
+        return codes.astype(np.uint8)
+    return np.minimum((codes.astype(np.uint16) * 255 + largest // 2) // largest, 255).astype(np.uint8)
+
+
 def to_8_bits(codes: NDArray[Any]) -> NDArray[np.uint8]:
     return (codes // 256 if codes.dtype == np.uint16 else codes).astype(np.uint8)

@@ -22,12 +22,14 @@ from colorize_media.metadata.icc import grey_codes_as_srgb, profile_space
 from colorize_media.metadata.reading import read_metadata
 from colorize_media.photo.camera_raw import is_camera_raw, read_camera_raw
 from colorize_media.photo.decode import decode
+from colorize_media.photo.ffmpeg_stills import is_ffmpegs_still, read_ffmpegs_still
 from colorize_media.photo.header import open_picture, read_header
 from colorize_media.photo.heif import read_heif
 from colorize_media.photo.picture import Content, Photo
 from colorize_media.photo.pixels import grey_preview
 from colorize_media.photo.quiet import quiet_decoders
 from colorize_media.photo.refusals import damaged
+from colorize_media.photo.tiff import is_uncommon_tiff, read_tiff
 
 _BYTES_PER_PIXEL = 8  # 16-bit RGBA, uncompressed; no file of max_pixels needs to be larger, so no larger one is read
 _SPARE_BYTES = 64 << 20  # metadata, and small max_pixels
@@ -91,6 +93,8 @@ class Reader(NamedTuple):
 READERS = (
     Reader(lambda path, data: is_heic(data), read_heif),
     Reader(is_camera_raw, read_camera_raw),
+    Reader(is_uncommon_tiff, read_tiff),
+    Reader(is_ffmpegs_still, read_ffmpegs_still),
     Reader(lambda path, data: True, _read_with_pillow),
 )
 

@@ -12,6 +12,7 @@ from PIL.ExifTags import Base
 from colorize_media.errors import DamagedMedia, FileProblem, NoPicture, UnsupportedMedia
 from colorize_media.files.boxes import AVIF_BRANDS, brands, picture_sizes
 from colorize_media.files.first_bytes import begins_like
+from colorize_media.files.formats import UNREADABLE_SUFFIXES
 from colorize_media.metadata.directories import tag_numbers
 from colorize_media.metadata.exif import exif_orientation
 from colorize_media.metadata.jpeg import jpeg_segments
@@ -65,8 +66,11 @@ def unidentified(path: Path, data: bytes) -> FileProblem:
     known = begins_like(data[:32])
     if known is not None and known.format == "WEBP":
         return damaged(path, "the WebP header cannot be read")
+    kind = known.format if known is not None and known.format in UNREADABLE_SUFFIXES else ""
+    if kind := kind or next((name for name, all_ in UNREADABLE_SUFFIXES.items() if path.suffix.lower() in all_), ""):
+        return unsupported(path, f"it is {kind}, which cannot be read", "convert it to PNG or 16-bit TIFF first")
     if _has_directory(data):
-        why = f"TIFF pixels of this layout cannot be read: {_tiff_layout(data)}"
+        why = f"TIFF pixels of this layout cannot be read: {tiff_layout(data)}"
         return unsupported(path, why, "save it as a plain 8-bit or 16-bit TIFF, grey or RGB")
     if why := strange_jpeg(data):
         return unsupported(path, why, "convert it to an ordinary JPEG or to PNG first")
@@ -115,7 +119,7 @@ def _has_directory(data: bytes) -> bool:
     return True
 
 
-def _tiff_layout(data: bytes) -> str:
+def tiff_layout(data: bytes) -> str:
     """What the first directory says of the samples, in words."""
     bits, formats, packing = (
         tag_numbers(data, tag) for tag in (Base.BitsPerSample, Base.SampleFormat, Base.Compression)

@@ -7,6 +7,7 @@ import os
 import struct
 import zlib
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,31 @@ def avif(luma: NDArray[np.uint16]) -> bytes:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return memory.getvalue()
+
+
+def ffmpeg_still(codec: str, pix_fmt: str, codes: NDArray[Any]) -> bytes:
+    """A grey picture ``(H, W)`` as one of FFmpeg's encoders writes it, with equal channels."""
+    context = av.CodecContext.create(codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = codes.shape[1], codes.shape[0], pix_fmt
+    context.time_base = Fraction(1, 25)
+    frame = av.VideoFrame(codes.shape[1], codes.shape[0], pix_fmt)
+    dtype = "u1" if codes.dtype == np.uint8 else ">u2" if pix_fmt.endswith("be") else "<u2"
+    for plane in frame.planes:
+        channels = len(frame.format.components) if len(frame.planes) == 1 else 1
+        rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)
+        rows[:, : codes.shape[1] * channels] = np.repeat(codes, channels, axis=1)
+    return b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
+
+
+def psd(samples: NDArray[Any], mode: int = 0) -> bytes:
+    """A flat Photoshop file of ``(H, W, channels)`` in 8 or 16 bits; ``mode`` 1 is grey, 3 R′G′B′ (0: by the channels)."""
+    height, width, channels = samples.shape
+    deep = samples.dtype == np.uint16
+    mode = mode or (1 if channels == 1 else 3)
+    head = struct.pack(">4sH6xHLLHH", b"8BPS", 1, channels, height, width, 16 if deep else 8, mode)
+    planes = np.moveaxis(samples, 2, 0).astype(">u2" if deep else "u1").tobytes()
+    return head + bytes(4) + bytes(4) + bytes(4) + b"\0\0" + planes
 
 
 def several_pages(order: str = "<", *, big: bool = False) -> bytes:

@@ -141,6 +141,6 @@ def test_refusals_and_warnings_say_the_page(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(memory.getvalue())
     pages = read_pages(tmp_path / "a.tif", max_pixels=LIMIT)
     assert next(pages).pages == 2
-    with pytest.raises(UnsupportedMedia, match="page 2 of 2: its pixels are floating point") as caught:
+    with pytest.raises(UnsupportedMedia, match=r"page 2 of 2: .*floating point") as caught:
         next(pages)
     assert caught.value.path == tmp_path / "a.tif"

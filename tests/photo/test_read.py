@@ -27,6 +27,7 @@ from colorize_media.errors import (
     NoPicture,
     UnsupportedMedia,
 )
+from colorize_media.files.first_look import kind_of
 from colorize_media.metadata.carried import PhotoMetadata
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.picture import Photo
@@ -195,7 +196,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], type[FileProblem], str]] = {
         "17000 × 17000 pixels are more than the AVIF decoder takes",
     ),
     "svg": (lambda d: written(d / "a.svg", b'<?xml version="1.0"?><svg/>'), UnsupportedMedia, "vector"),
-    "icon": (lambda d: written(d / "a.ico", encoded("ICO")), UnsupportedMedia, "ICO"),
+    "texture of a game": (lambda d: written(d / "a.dds", encoded("DDS")), UnsupportedMedia, "DDS"),
     "too large": (lambda d: save(d / "a.png", np.zeros((3200, 3200), np.uint8)), UnsupportedMedia, "pixels"),
     "bomb": (lambda d: written(d / "a.png", _huge_png()), UnsupportedMedia, "pixels"),
 }
@@ -281,3 +282,27 @@ def test_reading_in_threads(tmp_path: Path) -> None:
         thread.join()
     for path in paths:
         assert np.array_equal(found[path].luma, read_photo(path, max_pixels=LIMIT).luma)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "what"),
+    [
+        ("a.jxl", b"\xff\x0a" + bytes(60), "JPEG XL"),
+        ("a.bin", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(60), "JPEG XL"),
+        ("a.exr", b"v/1\x01" + bytes(60), "OpenEXR"),
+        ("a.hdr", b"#?RADIANCE\n" + bytes(60), "Radiance HDR"),
+        ("a.psb", b"8BPS\0\x02" + bytes(60), "Photoshop PSB"),
+        ("a.pct", bytes(600), "Macintosh PICT"),
+    ],
+)
+def test_stills_that_no_library_here_reads_are_called_by_their_name(
+    tmp_path: Path, name: str, head: bytes, what: str
+) -> None:
+    (tmp_path / name).write_bytes(head)
+    assert kind_of(tmp_path / name) == "photo"
+    with pytest.raises(UnsupportedMedia) as caught:
+        read_photo(tmp_path / name, max_pixels=LIMIT)
+    assert str(caught.value) == (
+        f"this kind of picture is not supported: {tmp_path / name}: it is {what}, which cannot be read "
+        "(convert it to PNG or 16-bit TIFF first)"
+    )
