@@ -87,6 +87,8 @@ class ColorizeOptions:
     preset      the encoder's speed preset; empty is the encoder's own default
     provenance  write into an output that it was coloured, by what and from which file
     strip_metadata  leave out all else that a photograph says beside its pixels, but for its colour profile
+    sign_cert   sign outputs as C2PA has it: a PEM file, the signer's certificate and its chain; empty signs nothing
+    sign_key    its private key, a PEM file
     max_pixels  larger photographs and frames are refused
     """
 
@@ -111,6 +113,8 @@ class ColorizeOptions:
     preset: str = field(default="", metadata=_changes("video encoding"))
     provenance: bool = field(default=True, metadata=_changes("photo metadata", "video metadata", later="video"))
     strip_metadata: bool = field(default=False, metadata=_changes("photo metadata"))
+    sign_cert: str = field(default="", metadata=_changes("photo metadata", "video metadata", later=True))
+    sign_key: str = field(default="", repr=False, metadata=_changes())  # another key of the same certificate cannot be
     max_pixels: int = field(default=500_000_000, metadata=_changes("limit"))
 
     def __post_init__(self) -> None:
@@ -129,6 +133,16 @@ class ColorizeOptions:
         self._require("quality", 1 <= self.quality <= 100, "1 to 100")
         self._require("crf", self.crf is None or 0 <= self.crf <= 63, "0 to 63")
         self._require("max_pixels", self.max_pixels > 0, "positive")
+        self._check_signing()
+
+    def _check_signing(self) -> None:
+        what = "bad values for sign_cert and sign_key"
+        if bool(self.sign_cert) != bool(self.sign_key):
+            only = "sign_cert" if self.sign_cert else "sign_key"
+            raise BadOption(what, why=f"only {only} is given", hint="give both --sign-cert and --sign-key")
+        if self.sign_cert and not self.provenance:
+            why = "a signature tells how an output was made, and provenance is off"
+            raise BadOption(what, why=why, hint="leave out --no-provenance, or do not sign")
 
     def _require(self, name: str, holds: bool, allowed: str) -> None:
         if not holds:

@@ -60,17 +60,17 @@ def test_options_say_nothing_that_nobody_understands() -> None:
         assert item.metadata["changes"] <= set(get_args(Aspect)), item.name
 
 
-def test_only_a_preview_changes_nothing_of_an_output() -> None:
-    """It is another output, and not remembered."""
-    assert {item.name for item in fields(ColorizeOptions)} - that_change(*get_args(Aspect)) == {"preview"}
+def test_only_a_preview_and_a_certificates_key_change_nothing_of_an_output() -> None:
+    """A preview is another output, and not remembered; a certificate has one key."""
+    assert {item.name for item in fields(ColorizeOptions)} - that_change(*get_args(Aspect)) == {"preview", "sign_key"}
 
 
 def test_each_kind_has_its_own() -> None:
     both = {"vividness", "refine", "working_size"}
-    assert that_change_the_output("photo") == both | {"fast", "quality", "provenance", "strip_metadata"}
+    assert that_change_the_output("photo") == both | {"fast", "quality", "provenance", "strip_metadata", "sign_cert"}
     assert that_change_the_output("video") == both | {
         *("smoothing", "every", "start", "duration"),
-        *("encoder", "crf", "preset", "provenance"),
+        *("encoder", "crf", "preset", "provenance", "sign_cert"),
     }
     assert (that_decide("photo"), that_decide("video")) == ({"force", "skip_documents"}, {"force"})
     assert of_the_network() == {"model", "device", "engine", "batch_size"}

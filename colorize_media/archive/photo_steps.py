@@ -33,6 +33,7 @@ from colorize_media.photo.colorize import (
     prepare_photo,
 )
 from colorize_media.provenance.record import Record
+from colorize_media.provenance.signing import signer_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,7 @@ class PhotoSteps:
                 if not item.replaces and os.path.lexists(waiting.target):
                     meanwhile = Skipped(item.source, "the output has come to be there meanwhile")
                     return Settled(waiting, Outcome(item, meanwhile))
+                signer_for(waiting.target, self._options.sign_cert, self._options.sign_key)  # or it is refused unread
                 self._in_flight.examine(item, self._options)
                 self._on_reading(Reading(waiting, source, time.monotonic()))
                 prepared = prepare_photo(item.source, self._options)

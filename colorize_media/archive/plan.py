@@ -19,6 +19,7 @@ from colorize_media.archive.naming import Pair, pairs_of, why_another_format
 from colorize_media.events import Failed, Passed, Planned, ignore
 from colorize_media.files.first_look import Kind
 from colorize_media.options import ColorizeOptions
+from colorize_media.provenance.signing import can_be_signed, no_place
 from colorize_media.version import __version__
 
 
@@ -83,9 +84,18 @@ def make_plan(
     return [
         Planned(pair.source, pair.target, "photo", "skip", "previews are for films")
         if preview and pair.kind == "photo"
-        else _decide(pair, remembered, memory, overwrite=overwrite)
+        else _if_signable(_decide(pair, remembered, memory, overwrite=overwrite), memory.options)
         for pair in pairs
     ]
+
+
+def _if_signable(planned: Planned, options: ColorizeOptions) -> Planned:
+    """What could not be signed when it is done fails before."""
+    if planned.action != "colorize" or planned.target is None or not options.sign_cert or can_be_signed(planned.target):
+        return planned
+    error = no_place(planned.target)
+    failure = Failed(planned.source, error.what, error.why, error.hint)
+    return dataclasses.replace(planned, action="fail", reason=f"{error.what}: {error.why}", failure=failure)
 
 
 def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory, *, overwrite: bool) -> Planned:

@@ -140,13 +140,17 @@ def _run(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, option
 def _check_machine(plan: Sequence[Planned], options: ColorizeOptions) -> bool:
     """Whether the network is needed at all: else torch is not loaded for nothing, nor a missing device complained of.
 
-    Raises as `choose_engine` if it is and the device or the engine is not there.
+    Raises as `choose_engine` if it is and the device or the engine is not there, and as `load_signer`.
     """
     if not any(item.action == "colorize" for item in plan):
         return False
     from colorize_media.network.engines import choose_engine
 
     choose_engine(options.engine, options.device)
+    if options.sign_cert:
+        from colorize_media.provenance.signing import load_signer
+
+        load_signer(options.sign_cert, options.sign_key)
     return True
 
 

@@ -8,7 +8,7 @@ from colorize_media.errors import ColorizeError, LibraryMissing
 from colorize_media.version import __version__
 
 LIBRARIES = ("av", "numpy", "opencv-python-headless", "pillow", "safetensors")
-EXTRAS = {"HEIC": "pi-heif", "camera raw": "rawpy"}
+EXTRAS = {"HEIC": "pi-heif", "camera raw": "rawpy", "signing": "c2pa-python"}
 ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
 
 
@@ -43,7 +43,7 @@ def _extra(library: str) -> str:
     try:
         return f"{library} {metadata.version(library)}"
     except metadata.PackageNotFoundError:
-        return f"not readable (optional: pip install {library})"
+        return f"not installed (optional: pip install {library})"
 
 
 def _openvino() -> str:

@@ -29,6 +29,7 @@ from colorize_media.photo.pages import read_pages, write_pages
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.write import write_photo
 from colorize_media.provenance.record import Record, record_of
+from colorize_media.provenance.signing import cannot_be_signed, signer_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,7 @@ def colorize_photo(
     """
     begun = time.monotonic()
     names = named or (source, target)
+    signer_for(target, options.sign_cert, options.sign_key)  # what cannot be signed is told before any work
     prepared = prepare_photo(source, options)
     if isinstance(prepared, Skipped):
         return replace(prepared, source=names[0])
@@ -130,6 +132,9 @@ def prepare_photo(source: Path, options: ColorizeOptions) -> Prepared | Skipped:
         if photo.pages == 1:
             return found
         if isinstance(found, PreparedPhoto):
+            if options.sign_cert:
+                why = "it has several pages, and the signature would stand on an empty one behind them"
+                raise cannot_be_signed(source, why, "leave --sign-cert out")
             return PreparedPages(source, f"page {number} of {photo.pages} is {found.note}", photo.pages)
         reasons.append(found.reason)
     return Skipped(source, f"each of its {len(reasons)} pages is left as it is, the first one for: {reasons[0]}")
@@ -200,7 +205,8 @@ def finish_photo(
     if options.strip_metadata:
         photo = photo.stripped()
     told = None if record is None else _written_of(record, options)
-    return write_photo(photo, rows, target, quality=options.quality, provenance=told)
+    signer = None if told is None else signer_for(target, options.sign_cert, options.sign_key)
+    return write_photo(photo, rows, target, quality=options.quality, provenance=told, signer=signer)
 
 
 def photo_record(colorizer: Colorizer, options: ColorizeOptions, source: Path) -> Record:

@@ -25,6 +25,7 @@ from colorize_media.photo.join import ChromaRows, differences_of
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.pixels import to_8_bits
 from colorize_media.provenance.record import Record
+from colorize_media.provenance.signing import Signer, signed
 
 _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 80  # EXIF's own size: some 6 KB
 
@@ -65,11 +66,12 @@ def write_photo(
     *,
     quality: int,
     provenance: Record | None,
+    signer: Signer | None = None,
 ) -> tuple[str, ...]:
     """Join the photograph's own luma with colour and write it; returns warnings about what the format could not hold.
 
     ``chroma``: Cb and Cr codes in ``photo.spec``, upright, as a function of rows (see ChromaRows) or whole as (H, W,
-    2). ``quality`` 1…100 of lossy formats; the output says the ``provenance``, if there is one.
+    2). ``quality`` 1…100 of lossy formats; the output says the ``provenance``, if there is one, and ``signer`` signs it.
     JPEG gets Y′ as it is, with Cb and Cr at full resolution. Other formats get R′G′B′ whose rounded luma equals Y′
     exactly; colours outside the cube lose chroma. The file appears whole under its name or not at all.
 
@@ -89,7 +91,12 @@ def write_photo(
     rows = chroma if callable(chroma) else lambda top, bottom: chroma[top:bottom]
     metadata, lost = metadata_out(photo, rows, container, provenance)
     with whole_or_told(target) as file:
-        encoder.write(photo, rows, metadata, quality, file)
+        if signer is None or provenance is None:
+            encoder.write(photo, rows, metadata, quality, file)
+        else:
+            with signed(file, signer, target, provenance, photo.path) as (unsigned, warnings):
+                encoder.write(photo, rows, metadata, quality, unsigned)
+            lost += tuple(warnings)
     return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
 
 

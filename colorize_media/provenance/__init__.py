@@ -5,6 +5,7 @@ packet      what an XMP packet says of it
 film        a film's mark
 film_tags   what a film's tags say of it
 film_boxes  where MP4 and MOV keep an XMP packet
+signing     content credentials (C2PA) with the person's own certificate
 mark        read back: coloured by this program, and when
 scoped_xml  XML whose prefixes stay as they were
 """

@@ -118,7 +118,7 @@ class Report:
         options = {
             item.name: getattr(self._options, item.name)
             for item in dataclasses.fields(self._options)
-            if getattr(self._options, item.name) != item.default
+            if item.repr and getattr(self._options, item.name) != item.default
         }
         passed = self._gathered.passed
         told = [f"model {self._options.model}"]

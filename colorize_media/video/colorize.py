@@ -11,6 +11,7 @@ from colorize_media.judge.decision import decide_film
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions, that_change, that_decide, values_of, what_changed_colors
 from colorize_media.provenance.record import record_of
+from colorize_media.provenance.signing import signer_for
 from colorize_media.version import __version__
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.opening import open_video, survey_of
@@ -34,6 +35,7 @@ def colorize_video(
     Warned; telling the result is the caller's. ``limits``: see `pipeline.Limits`.
     """
     begun = time.monotonic()
+    signer = signer_for(target, options.sign_cert, options.sign_key)
     with open_video(source, options) as reader:
         found = survey_of(reader)
         decision = decide_film(found, options)
@@ -42,7 +44,7 @@ def colorize_video(
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         record = record_of(colorizer, what_changed_colors(options, "video"), source)
         told = record if options.provenance else None
-        writer = Writer(target, reader, settings, _job(colorizer, options), told)
+        writer = Writer(target, reader, settings, _job(colorizer, options), told, signer)
         try:
             with writer:
                 on_event(Started(source, target, "video", reader.frames_estimate, decision.told, decision.what))

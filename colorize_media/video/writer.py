@@ -23,6 +23,7 @@ from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, 
 from colorize_media.files.whole import close_durably, sync_folder
 from colorize_media.motion.state import State
 from colorize_media.provenance.record import Record
+from colorize_media.provenance.signing import Signer
 from colorize_media.video.container import VideoFile, container_format, write_problem
 from colorize_media.video.demuxing import other_packets
 from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding
@@ -41,7 +42,7 @@ class Writer:
     ``job`` says what the frames' colours depend on, as JSON types by names for people; a later Writer with the same
     target, source, settings and job goes on where this one was stopped: ``frames`` have been written, up to ``position``
     (seconds), and `state` is what `end_segment` was given. Without a job it begins anew. ``record`` is what the film says of
-    its making.
+    its making; ``signer`` signs it.
 
     Raises CodecMissing, BadOption (settings that the encoder does not know), OutputUnwritable, UnsupportedMedia (a
     container that cannot hold film), InputIsOutput.
@@ -56,11 +57,12 @@ class Writer:
         settings: EncoderSettings | None = None,
         job: Mapping[str, Any] | None = None,
         record: Record | None = None,
+        signer: Signer | None = None,
     ) -> None:
         self.target = Path(target)
         self.kept: Path | None = None
         self._reader = reader
-        self._record = record
+        self._record, self._signer = record, signer
         self._finished = False
         self._encoder: PictureEncoder | None = None
         self._segment: SegmentWriter | None = None
@@ -147,8 +149,9 @@ class Writer:
             try:
                 self._join(file)
                 file.close()
-                close_durably(file.path.open("rb+"))
-                os.replace(file.path, self.target)
+                path = self._signed(file.path)
+                close_durably(path.open("rb+"))
+                os.replace(path, self.target)
                 sync_folder(self.target.parent)
             except BaseException:
                 file.abort()
@@ -179,6 +182,15 @@ class Writer:
     def _begin_file(self) -> VideoFile:
         path = self._work.path / f"film{self.target.suffix}"
         return VideoFile(path, self.target, self._reader, self._encoding, self._record)
+
+    def _signed(self, path: Path) -> Path:
+        """The finished file, signed if it is to be; in the work folder, as all that is not finished."""
+        if self._signer is None or self._record is None:
+            return path
+        signed = path.with_name(f"film.signed{path.suffix}")
+        with path.open("rb") as unsigned, signed.open("w+b") as file:
+            self.warnings += self._signer.sign(unsigned, file, self.target, self._record, self._reader.path)
+        return signed
 
     def _join(self, file: VideoFile) -> None:
         """All packets in the order of their decoding times."""

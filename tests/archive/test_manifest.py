@@ -130,7 +130,7 @@ OTHER = {
     "model": "regression", "device": "cpu", "engine": "torch", "vividness": 0.5, "refine": 2.0, "smoothing": "off",
     "batch_size": 3, "working_size": 256, "force": True, "skip_documents": True, "quality": 50, "encoder": "libx265",
     "crf": 30, "fast": True, "preset": "slow", "max_pixels": 1000, "every": 3, "preview": True, "start": Fraction(2),
-    "duration": Fraction(7), "provenance": False, "strip_metadata": True,
+    "duration": Fraction(7), "provenance": False, "strip_metadata": True, "sign_cert": "a.pem", "sign_key": "b.pem",
 }  # fmt: skip
 
 
@@ -140,14 +140,17 @@ def test_every_option_is_tried() -> None:
 
 @pytest.mark.parametrize("name", OTHER)
 def test_options_that_change_the_output_and_no_others_make_work_anew(name: str) -> None:
-    plain, other = ColorizeOptions(), dataclasses.replace(ColorizeOptions(), **{name: OTHER[name]})
+    # A certificate and its key are given together, or not at all.
+    plain = ColorizeOptions() if name != "sign_key" else ColorizeOptions(sign_cert="a.pem", sign_key="a.pem")
+    both_given = {"sign_key": "b.pem"} if name == "sign_cert" else {}
+    other = dataclasses.replace(plain, **{name: OTHER[name], **both_given})
 
     def changes(kind: str, status: str) -> bool:
         return digest(plain, kind, status, "w", "1") != digest(other, kind, status, "w", "1")  # type: ignore[arg-type]
 
     both = {"vividness", "refine", "working_size"}
-    assert changes("photo", "done") == (name in both | {"quality", "fast", "provenance", "strip_metadata"})
-    film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset", "provenance"}
+    assert changes("photo", "done") == (name in both | {"quality", "fast", "provenance", "strip_metadata", "sign_cert"})
+    film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset", "provenance", "sign_cert"}
     assert changes("video", "done") == (name in both | film)
     assert changes("photo", "left") == (name in {"force", "skip_documents"})
     assert changes("video", "left") == (name == "force")  # a film is never asked whether it is a document
