@@ -4,6 +4,7 @@ carried      what is carried, in one value
 reading      out of a file
 output       what an output gets
 jpeg         where JPEG keeps it
+gif          where GIF keeps it
 png          where PNG keeps it
 tiff         where TIFF keeps it
 tiff_pages   the pages of a TIFF file

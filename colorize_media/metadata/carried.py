@@ -24,7 +24,8 @@ class PhotoMetadata:
     icc           the colour profile
     xmp           the XMP packet;  extended_xmp  the JPEG segments that continue it, without their marker
     photoshop     Photoshop's image resources (8BIM blocks); IPTC is one of them
-    comment       JPEG's or GIF's comment;  text  PNG's text chunks as (keyword, value)
+    comments      JPEG's or GIF's;  text  PNG's text chunks as (keyword, value)
+    segments      of other programs in a JPEG, (marker, payload);  trailer  what stands behind a JPEG's end
     dpi           dots per inch, horizontal and vertical;  gamma  PNG's gAMA (0.45455 is the usual one)
     orientation   EXIF orientation 1…8 of the pixels as stored in the source; outputs are always upright
     """
@@ -34,7 +35,9 @@ class PhotoMetadata:
     xmp: bytes = b""
     extended_xmp: tuple[bytes, ...] = ()
     photoshop: bytes = b""
-    comment: bytes = b""
+    comments: tuple[bytes, ...] = ()
+    segments: tuple[tuple[int, bytes], ...] = ()
+    trailer: bytes = b""
     text: tuple[tuple[str, str], ...] = ()
     dpi: tuple[float, float] | None = None
     gamma: float | None = None

@@ -25,6 +25,8 @@ class Field(Enum):
     EXTENDED_XMP = "extended XMP"
     PHOTOSHOP = "IPTC and Photoshop resources"
     COMMENT = "the comment"
+    SEGMENTS = "JPEG segments of other programs"
+    TRAILER = "what stands behind the JPEG's end"
     TEXT = "PNG text"
     GAMMA = "PNG gamma"
 
@@ -73,7 +75,9 @@ def for_output(
         xmp=xmp if Field.XMP in holds else b"",
         extended_xmp=extended_xmp if Field.EXTENDED_XMP in holds else (),
         photoshop=photoshop if Field.PHOTOSHOP in holds else b"",
-        comment=metadata.comment if Field.COMMENT in holds else b"",
+        comments=metadata.comments if Field.COMMENT in holds else (),
+        segments=metadata.segments if Field.SEGMENTS in holds else (),
+        trailer=metadata.trailer if Field.TRAILER in holds else b"",
         text=metadata.text if Field.TEXT in holds else (),
         dpi=metadata.dpi,
         gamma=metadata.gamma if Field.GAMMA in holds else None,
@@ -132,7 +136,9 @@ def _present(metadata: PhotoMetadata) -> list[Field]:
         Field.XMP: metadata.xmp,
         Field.EXTENDED_XMP: metadata.extended_xmp,
         Field.PHOTOSHOP: metadata.photoshop,
-        Field.COMMENT: metadata.comment,
+        Field.COMMENT: metadata.comments,
+        Field.SEGMENTS: metadata.segments,
+        Field.TRAILER: metadata.trailer,
         Field.TEXT: metadata.text,
         Field.GAMMA: metadata.gamma is not None and abs(metadata.gamma - _USUAL_GAMMA) > _SAME_GAMMA,
     }

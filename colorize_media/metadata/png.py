@@ -48,8 +48,7 @@ def embed_in_png(encoded: bytes, metadata: PhotoMetadata) -> bytes:
         body = f"\niptc\n{len(metadata.photoshop):8}\n{lines}\n".encode()
         chunks.append((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(body)))
     text = metadata.text
-    if metadata.comment:
-        text += (("Comment", metadata.comment.decode("utf-8", "replace")),)
+    text += tuple(("Comment", _as_text(comment)) for comment in metadata.comments)
     for key, value in text:
         try:
             chunks.append((b"tEXt", key.encode("latin-1") + b"\0" + value.encode("latin-1")))
@@ -60,6 +59,14 @@ def embed_in_png(encoded: bytes, metadata: PhotoMetadata) -> bytes:
         struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body)) for name, body in chunks
     )
     return encoded[:after_header] + spliced + encoded[after_header:]
+
+
+def _as_text(comment: bytes) -> str:
+    """Of a format that does not say in which letters its comments are."""
+    try:
+        return comment.decode("utf-8")
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")
 
 
 def _international_text(key: str, value: bytes) -> tuple[bytes, bytes]:

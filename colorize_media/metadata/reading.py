@@ -11,7 +11,7 @@ from colorize_media.metadata.carried import PhotoMetadata, as_bytes, metadata_of
 from colorize_media.metadata.directories import tag_bytes
 from colorize_media.metadata.exif import EXIF_HEAD
 from colorize_media.metadata.iptc import IPTC, pack_resource, resource
-from colorize_media.metadata.jpeg import jpeg_blocks
+from colorize_media.metadata.jpeg import behind_jpeg, jpeg_blocks, trailer_kind
 from colorize_media.metadata.png import png_text, raw_profile
 from colorize_media.metadata.tiff import STORAGE_TAGS, is_resolution, tiff_blocks, tiff_resolution
 from colorize_media.metadata.tiff_pages import exif_of
@@ -27,8 +27,12 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
     exif, xmp = as_bytes(info.get("exif")).removeprefix(EXIF_HEAD), as_bytes(info.get("xmp"))
     photoshop = b""
     extended: tuple[bytes, ...] = ()
+    comments: tuple[bytes, ...] = (as_bytes(info["comment"]),) if image.format == "GIF" and info.get("comment") else ()
+    segments: tuple[tuple[int, bytes], ...] = ()
+    trailer = b""
     if image.format in ("JPEG", "MPO"):
-        photoshop, extended, warnings = jpeg_blocks(data)
+        photoshop, extended, comments, segments, warnings = jpeg_blocks(data)
+        trailer = behind_jpeg(data)
     elif image.format == "TIFF":
         exif, xmp, photoshop = tiff_blocks(image, data)
     elif image.format == "PNG":
@@ -43,16 +47,24 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
         warnings = ("the JPEG 2000 file's own metadata boxes are not carried over",)
     given = as_bytes(info.get("icc_profile"))
     blocks, more = metadata_of_blocks(exif=exif, xmp=xmp, extended_xmp=extended, icc=given)
+    warnings += tuple(told for told in more if told not in warnings)
+    if kind := trailer_kind(trailer):
+        trailer = b""
+        # Pictures and films are named by the XMP packet or by the directory of further pictures (MPO), where these are.
+        if image.format != "MPO" and not any("gain map" in told or "motion photo" in told for told in warnings):
+            warnings += (f"{kind} {'are' if 'pictures' in kind or 'captions' in kind else 'is'} not carried over",)
     return (
         dataclasses.replace(
             blocks,
             photoshop=photoshop,
-            comment=as_bytes(info.get("comment")) if image.format in ("JPEG", "MPO", "GIF") else b"",
+            comments=comments,
+            segments=segments,
+            trailer=trailer,
             text=png_text(image),
             dpi=_resolution(image),
             gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not given else None,
         ),
-        (*warnings, *more),
+        warnings,
     )
 
 

@@ -195,7 +195,7 @@ class Encoder(NamedTuple):
 
 
 _RICH = frozenset({Field.EXIF, Field.ICC, Field.XMP})
-_IN_JPEG = _RICH | {Field.EXTENDED_XMP, Field.PHOTOSHOP, Field.COMMENT}
+_IN_JPEG = _RICH | {Field.EXTENDED_XMP, Field.PHOTOSHOP, Field.COMMENT, Field.SEGMENTS, Field.TRAILER}
 _IN_PNG = _RICH | {Field.TEXT, Field.GAMMA, Field.COMMENT, Field.PHOTOSHOP}
 _ANY_SIDE = 0x7FFFFFFF
 # A new format that can be written is one more line here. Names are those of FORMAT_SUFFIXES.

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, ImageCms
 from colorize_media.errors import UnsupportedMedia
 from colorize_media.files.boxes import av1_bits, transfer
 from colorize_media.files.formats import FORMAT_SUFFIXES
+from colorize_media.metadata.gif import gif_blocks
 from colorize_media.metadata.icc import profile_space
 from colorize_media.metadata.tiff import tiff_orientation
 from colorize_media.photo.deep import deep_ppm_head
@@ -74,7 +75,11 @@ class Header:
 def open_picture(path: Path, data: bytes) -> Image.Image:
     """Pillow's image, not loaded. Raises NoPicture, DamagedMedia, UnsupportedMedia."""
     try:
-        return Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data))
+        if image.format == "GIF":  # of which Pillow hands out neither
+            blocks = zip(("xmp", "icc_profile"), gif_blocks(data), strict=True)
+            image.info |= {name: block for name, block in blocks if block}
+        return image
     except (*DECODER_ERRORS, OverflowError) as problem:
         raise unidentified(path, data) from problem
 

@@ -63,7 +63,7 @@ class XmpPacket:
     def __init__(self, packet: bytes) -> None:
         if len(packet) > MAX_XMP:
             raise ValueError(f"it is larger than {MAX_XMP >> 20} MB")
-        self._root = parse_xml(packet.strip(b"\0 \t\r\n"))
+        self._root = parse_xml(packet)
         found = [(element, scope) for element, scope in with_scopes(self._root) if name_of(element.tag, scope) == _RDF]
         if not found:
             raise ValueError("it has no rdf:RDF")

@@ -5,6 +5,7 @@ A scope is what prefixes stand for at an element. A name is (namespace, local na
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -40,10 +41,37 @@ def parse_xml(text: bytes) -> ElementTree.Element:
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(text, True)
+        parser.Parse(_in_utf8(text), True)
     except expat.ExpatError as problem:
         raise ValueError(f"it is not well-formed XML: {problem}") from None
     return builder.close()
+
+
+def _in_utf8(text: bytes) -> bytes:
+    """XMP may be UTF-16 or UTF-32 of either order, with a mark or without (XMP part 1 §7.1). Raises ValueError."""
+    form = next((form for start, form in _BEGINNINGS if text.startswith(start)), "")
+    if not form:
+        return text.strip(b"\0 \t\r\n")
+    try:
+        letters = text[: len(text) // _UNIT[form] * _UNIT[form]].decode(form)
+    except UnicodeDecodeError:
+        raise ValueError(f"it begins like {form.upper()} but is not") from None
+    return _DECLARATION.sub("", letters.lstrip("\ufeff").strip("\0 \t\r\n"), count=1).encode()
+
+
+# Longer ones first: those of UTF-32 begin with those of UTF-16.
+_BEGINNINGS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<\0", "utf-16-be"),
+)
+_UNIT = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}  # bytes of a letter, at least
+_DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")  # names the letters that it was written in
 
 
 def scope_of(element: ElementTree.Element, outer: Mapping[str, str]) -> Mapping[str, str]:

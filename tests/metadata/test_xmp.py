@@ -227,3 +227,23 @@ def test_face_regions_stay_on_their_faces(tmp_path: Path, orientation: int, as_e
     rectangle = re.search(r"mr:Rectangle>([^<]+)<", text)
     assert rectangle is not None
     assert [float(part) for part in rectangle[1].split(",")] == pytest.approx([left, top, w, h], abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_packet_in_wide_letters_is_read_and_written_as_utf_8(form: str, mark: str, declared: bool) -> None:
+    text = (
+        '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:City="Köln"/>'
+        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    )
+    head = f'<?xml version="1.0" encoding="{form[:6].upper()}"?>' if declared else ""
+    out = upright_xmp((mark + head + text).encode(form) + bytes(8), size=(10, 20))
+    assert 'photoshop:City="Köln"' in out.decode("utf-8")
+
+
+def test_wide_letters_that_are_cut_are_an_error() -> None:
+    with pytest.raises(ValueError, match="UTF-16-LE"):
+        upright_xmp("<x:xmpmeta".encode("utf-16-le") + b"\x00\xd8\x41\x00", size=(1, 1))
