@@ -27,7 +27,7 @@ def refuse_overlaps(pairs: Sequence[Pair]) -> None:
     real_folder = cache(os.path.realpath)
 
     def real(path: Path) -> str:
-        return os.path.realpath(path) if path.is_symlink() else os.path.join(real_folder(path.parent), path.name)
+        return os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(path.parent), path.name)
 
     inputs, outputs = _Names(), _Names()
     for pair in pairs:

@@ -25,6 +25,7 @@ from colorize_media.files.formats import (
 )
 
 MARK = ".color"  # film.mp4 → film.color.mp4
+MOST_NAME_BYTES = 255  # of one name, on all usual file systems
 PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png
 
 
@@ -57,7 +58,13 @@ def pairs_of(
     """
     single = len(inputs) == 1
     for source in inputs:
-        if source.is_dir():
+        try:
+            there, is_folder = source.exists(), source.is_dir()
+        except OSError as error:  # a name that is too long, above all
+            failure = Failed(source, "cannot read the input", error.strerror or str(error), "check the name")
+            yield Pair(source, problem=f"{failure.what}: {failure.why}", failure=failure)
+            continue
+        if is_folder:
             named = source if source.name not in ("", "..") else source.resolve()  # "." and ".." have no name to extend
             root = named.with_name(f"{named.name}-color") if output is None else output
             passed, inputs_found = PassedOver(), 0
@@ -70,15 +77,29 @@ def pairs_of(
                 inputs_found += 1
                 kind = kind_of(path)
                 target = root / _output_name(found.relative, kind, preview, path)
-                yield Pair(path, target, kind, None if preview else root, source)
+                yield _if_named(Pair(path, target, kind, None if preview else root, source))
             on_passed(Passed(source, inputs_found, passed.files, passed.others))
-        elif not source.exists():
+        elif not there:
             failure = Failed(source, "no such file or folder", "the path leads nowhere", "check the name")
             yield Pair(source, problem=failure.what, failure=failure)
         else:
             kind = kind_of(source)
             target, named_root = _target_of_file(source, output, kind, single, preview)
-            yield Pair(source, target, kind, None if preview else named_root)
+            yield _if_named(Pair(source, target, kind, None if preview else named_root))
+
+
+def _if_named(pair: Pair) -> Pair:
+    """What would get a name that the system does not take fails before any work."""
+    target = pair.target
+    if target is None or len(os.fsencode(target.name)) <= MOST_NAME_BYTES:
+        return pair
+    failure = Failed(
+        pair.source,
+        "the output's name would be too long",
+        f"{target.name} has {len(os.fsencode(target.name))} bytes, and file systems take {MOST_NAME_BYTES}",
+        "give the source a shorter name, or a name of its own with -o",
+    )
+    return Pair(pair.source, problem=f"{failure.what}: {failure.why}", failure=failure)
 
 
 def _target_of_file(
@@ -90,7 +111,7 @@ def _target_of_file(
     if output is None:
         named = source.with_name(f"{source.stem}{MARK}{source.suffix}")
         return with_writable_suffix(named, kind, source), None
-    if single and not output.is_dir() and output.suffix and not str(output).endswith(os.sep):
+    if single and not os.path.isdir(output) and output.suffix and not str(output).endswith(os.sep):
         writable = WRITABLE_PHOTO if kind == "photo" else {".png"} if preview else WRITABLE_VIDEO
         if output.suffix.lower() not in writable:
             raise BadOption(

@@ -18,6 +18,9 @@ _LEFT: dict[What, str] = {
     "color": "already in colour",
     "document": "a document",
 }  # how a person is told why nothing was done
+_TWO_TONES = (
+    "it has black and white only and no tone between (1 bit), where no colour can stand; scan it in greys instead"
+)
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,12 @@ def decide_photo(
 ) -> Decision:
     """About a photograph by its small ``preview (h, w, 3)`` R'G'B' and its whole ``luma (H, W)`` in codes.
 
-    ``document`` is judged here if it matters and is not given.
+    ``document`` is judged here if it matters and is not given. Where each pixel is black or white no colour can stand,
+    whatever was asked for: such a picture counts as a document.
     """
     verdict = decide([preview])
+    if _has_two_tones(luma):
+        return Decision("document", False, _TWO_TONES, verdict, document)
     if not verdict.is_monochrome and not options.force:
         return Decision("color", False, verdict.reason, verdict, document)
     if options.skip_documents:
@@ -60,6 +66,13 @@ def decide_photo(
         if document.is_document:
             return Decision("document", False, document.reason, verdict, document)
     return Decision(verdict.kind, True, verdict.reason, verdict, document)
+
+
+def _has_two_tones(luma: NDArray[Any]) -> bool:
+    """Whether each code is the least or the largest, as in line art, fax and halftones of 1 bit."""
+    largest = np.iinfo(luma.dtype).max
+    some = luma[:: max(1, luma.shape[0] // 16)]
+    return all(bool(((rows == 0) | (rows == largest)).all()) for rows in (some, luma))
 
 
 def decide_film(found: Survey | None, options: ColorizeOptions) -> Decision:

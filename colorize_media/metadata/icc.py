@@ -29,8 +29,17 @@ def grey_codes_as_srgb(icc: bytes, bits: int) -> NDArray[Any]:
     if icc[20:24] == b"Lab ":  # the curve gives L*/100
         f = (out * 100.0 + 16.0) / 116.0
         out = np.where(f > 6 / 29, f**3, (f - 4 / 29) * 108 / 841)
-    srgb = linear_to_srgb(torch.from_numpy(np.clip(out, 0.0, 1.0))).numpy()
-    return np.rint(srgb * codes).astype(np.uint8 if bits == 8 else np.uint16)
+    return _srgb_codes(out, bits)
+
+
+def gamma_codes_as_srgb(gamma: float, bits: int) -> NDArray[Any]:
+    """Table from codes that are light to the power ``gamma`` (PNG's gAMA) to full-range sRGB codes, ``(2^bits,)``."""
+    return _srgb_codes(np.linspace(0.0, 1.0, 1 << bits) ** (1.0 / gamma), bits)
+
+
+def _srgb_codes(light: NDArray[np.float64], bits: int) -> NDArray[Any]:
+    srgb = linear_to_srgb(torch.from_numpy(np.clip(light, 0.0, 1.0))).numpy()
+    return np.rint(srgb * ((1 << bits) - 1)).astype(np.uint8 if bits == 8 else np.uint16)
 
 
 def _tone_curve(icc: bytes, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ from PIL import Image
 
 from colorize_media.metadata.carried import PhotoMetadata
 
+_USUAL_GAMMA, _SAME_GAMMA = 0.45455, 0.01
+_LEAST_GAMMA, _MOST_GAMMA = 0.1, 5.0  # beyond, it is no gamma but a mistake
 _XMP_KEY = "XML:com.adobe.xmp"
 
 
@@ -19,6 +21,17 @@ def raw_profile(image: Image.Image, kind: str) -> bytes:
         return bytes.fromhex("".join(str(text).split("\n")[3:]))
     except ValueError:
         return b""
+
+
+def unusual_gamma(image: Image.Image) -> float | None:
+    """gAMA where viewers heed it, and its tones are not about sRGB's (PNG, third edition, §11.3.2.2); None elsewhere.
+
+    A profile and the sRGB chunk count more. cHRM says nothing of greys, which are grey whatever the primaries are.
+    """
+    gamma = image.info.get("gamma") if image.format == "PNG" else None
+    if not isinstance(gamma, float) or "icc_profile" in image.info or "srgb" in image.info:
+        return None
+    return gamma if _LEAST_GAMMA <= gamma <= _MOST_GAMMA and abs(gamma - _USUAL_GAMMA) > _SAME_GAMMA else None
 
 
 def png_text(image: Image.Image) -> tuple[tuple[str, str], ...]:

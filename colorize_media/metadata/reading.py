@@ -62,7 +62,7 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
             trailer=trailer,
             text=png_text(image),
             dpi=_resolution(image),
-            gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not given else None,
+            gamma=info["gamma"] if isinstance(info.get("gamma"), float) and not given and "srgb" not in info else None,
         ),
         warnings,
     )

@@ -22,7 +22,7 @@ from PIL import Image, ImageCms
 
 from colorize_media.color.planes import plane_rows
 from colorize_media.color.scaling import averaged_down
-from colorize_media.metadata.icc import profile_space
+from colorize_media.metadata.icc import gamma_codes_as_srgb, profile_space
 from colorize_media.photo.deep import avif_samples, deep_ffmpeg, deep_ppm, ffmpeg_frame
 from colorize_media.photo.header import Header, profile_to_srgb
 from colorize_media.photo.pixels import (
@@ -130,6 +130,29 @@ def _deep(header: Header, image: Image.Image, samples: NDArray[np.uint16] | None
     raise unsupported(header.path, why, "convert it to a plain 16-bit PNG")
 
 
+def _through_gamma(header: Header, image: Image.Image) -> Decoded:
+    """A PNG's tones as a viewer shows them, at its own depth."""
+    assert header.gamma is not None
+    told = f"its tones are those of a gamma of {header.gamma:g} (PNG's gAMA): converted to sRGB, as viewers show them"
+    image.load()
+    if header.bits > 8:
+        samples = deep_ffmpeg("png", header.data, image.size)
+        if samples is None:
+            raise unsupported(header.path, "this layout of PNG with 16 bits cannot be read", "convert it to sRGB first")
+        colors = samples.shape[2] - (samples.shape[2] in (2, 4))
+        samples[..., :colors] = gamma_codes_as_srgb(header.gamma, 16)[samples[..., :colors]]
+        return Decoded(planes_of_samples(samples), (told,), converted=True)
+    grey = image.mode in ("1", "L", "LA")
+    has_alpha = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+    image = image.convert(
+        {(True, False): "L", (True, True): "LA", (False, False): "RGB"}.get((grey, has_alpha), "RGBA")
+    )
+    table, same = gamma_codes_as_srgb(header.gamma, 8).tolist(), list(range(256))
+    bands = len(image.getbands())
+    shown = image.point(table * (bands - has_alpha) + same * has_alpha)
+    return Decoded(_pillow_planes(shown), (told,), converted=True)
+
+
 def _through_profile(header: Header, image: Image.Image) -> Decoded:
     image.load()
     told = "its colour profile is not one of a display: converted to sRGB, and not carried over"
@@ -201,6 +224,7 @@ DECODERS = (
     # libjpeg decodes a grey JPEG's plane strictly and as it is; for Y of a colour one it must be asked twice.
     Decoder(lambda header: header.format == "JPEG" and header.mode != "L" and not header.crooked, _jpeg),
     Decoder(lambda header: header.format == "PPM" and _is_deep(header), _deep_ppm),
+    Decoder(lambda header: header.gamma is not None, _through_gamma),
     Decoder(lambda header: header.format in _FFMPEG_DECODERS and _is_deep(header), _deep_by_ffmpeg),
     Decoder(lambda header: header.crooked, _through_profile),
     Decoder(lambda header: header.mode == "CMYK", _cmyk),

@@ -16,6 +16,7 @@ from colorize_media.files.boxes import av1_bits, transfer
 from colorize_media.files.formats import FORMAT_SUFFIXES
 from colorize_media.metadata.gif import gif_blocks
 from colorize_media.metadata.icc import profile_space
+from colorize_media.metadata.png import unusual_gamma
 from colorize_media.metadata.tiff import tiff_orientation
 from colorize_media.photo.deep import deep_ppm_head
 from colorize_media.photo.pixels import HDR_TRANSFERS
@@ -44,6 +45,7 @@ class Header:
     bits         per channel as the file says: Pillow's mode hides that 16-bit R′G′B′ is cut to 8
     profile      the ICC profile, or nothing
     crooked      whether equal R′G′B′ is not grey through that profile, so that luma would not mean what it should
+    gamma        PNG's gAMA where viewers heed it and it is not about sRGB's; None elsewhere
     orientation  EXIF's 1…8 of a TIFF file, which Pillow turns when it loads it; 1 for all others
     tags         of a TIFF file's first directory
     warnings     what will be lost
@@ -57,6 +59,7 @@ class Header:
     bits: int
     profile: bytes
     crooked: bool
+    gamma: float | None
     orientation: int
     tags: Mapping[int, Any]
     warnings: tuple[str, ...]
@@ -99,6 +102,7 @@ def read_header(path: Path, image: Image.Image, data: bytes, max_pixels: int) ->
             bits=_declared_bits(image, data),
             profile=profile,
             crooked=profile_space(profile) == "RGB" and not is_grey_balanced(profile),
+            gamma=unusual_gamma(image),
             orientation=tiff_orientation(image),
             tags=getattr(image, "tag_v2", {}),
             warnings=tuple(_warnings_about(path, image, name)),

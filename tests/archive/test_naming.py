@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from colorize_media.archive.plan import make_plan
 from colorize_media.errors import BadOption
-from colorize_media.events import Planned
+from colorize_media.events import Failed, Planned
 from tests.made.films import make_video
 from tests.made.pictures import save_grey
 
@@ -84,3 +86,24 @@ def test_a_picture_of_an_unknown_extension_is_written_in_its_own_format(tmp_path
     plan = make_plan([tmp_path / "a.odd", tmp_path / "b"], tmp_path / "out", overwrite=False)
     assert targets(plan, tmp_path) == ["out/a.odd.jpg", "out/b.png"]
     assert plan[0].reason == "the extension says nothing of the picture's format; the nearest format is .jpg"
+
+
+def test_a_name_that_the_system_does_not_take_fails_before_any_work_and_says_so(tmp_path: Path) -> None:
+    """A grey GIF becomes NAME.gif.png; ``.color`` is added beside the source; and a path that nobody could have made."""
+    made = save_grey(tmp_path / "in" / "a.gif")
+    long, longer = made.rename(made.with_name("n" * 250 + ".gif")), tmp_path / ("x" * 300 + ".png")
+    save_grey(tmp_path / "in" / "b.png")
+    plan = make_plan([tmp_path / "in", longer], tmp_path / "out", overwrite=False)
+    assert [planned.action for planned in plan] == ["colorize", "fail", "fail"]
+    assert plan[1].failure == Failed(
+        long,
+        "the output's name would be too long",
+        f"{long.name}.png has 258 bytes, and file systems take 255",
+        "give the source a shorter name, or a name of its own with -o",
+    )
+    assert plan[2].failure == Failed(longer, "cannot read the input", os.strerror(errno.ENAMETOOLONG), "check the name")
+    (beside,) = make_plan([long], None, overwrite=False)
+    assert beside.action == "fail"
+    (named,) = make_plan([long], tmp_path / ("y" * 260 + ".png"), overwrite=False)
+    assert named.action == "fail"
+    assert make_plan([long], tmp_path / "short.png", overwrite=False)[0].action == "colorize"

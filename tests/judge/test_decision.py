@@ -98,3 +98,17 @@ def test_of_a_thousand_colour_photographs_none_is_taken_for_black_and_white(shar
                 taken.add(Path(member.name).stem)
     assert count == 1000
     assert taken <= SEPIA
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("force", [False, True])
+def test_black_and_white_without_a_tone_between_is_left_alone(dtype: type, force: bool) -> None:
+    """A halftone: no chroma fits black or white, so it would come out as it went in, and count as coloured."""
+    dots = np.random.default_rng(1).integers(0, 2, (60, 80)) * np.iinfo(dtype).max
+    preview = np.full((30, 40, 3), 128, np.uint8)
+    options = ColorizeOptions(force=force)
+    decision = decide_photo(preview, dots.astype(dtype), options)
+    assert not decision.colorize
+    assert decision.told.startswith("a document: it has black and white only and no tone between")
+    dots[7, 9] = 3
+    assert decide_photo(preview, dots.astype(dtype), options).colorize

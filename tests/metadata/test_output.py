@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from tests.made.photos import (
     brown,
     color_picture,
     exif_with,
-    grey_picture,
     save,
 )
 from tests.made.pictures import grey
@@ -232,14 +230,3 @@ def test_exif_too_large_for_jpeg_is_said(tmp_path: Path) -> None:
     (warning,) = write_photo(large, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
     assert "larger than a JPEG segment" in warning
     assert write_photo(large, brown(photo), tmp_path / "out.png", quality=90, provenance=BY) == ()
-
-
-def test_png_gamma_is_kept_in_png_and_named_elsewhere(tmp_path: Path) -> None:
-    info = PngImagePlugin.PngInfo()
-    info.add(b"gAMA", struct.pack(">L", 100000))
-    photo = read_photo(save(tmp_path / "in.png", grey_picture(), pnginfo=info), max_pixels=LIMIT)
-    assert write_photo(photo, brown(photo), tmp_path / "out.png", quality=90, provenance=BY) == ()
-    with Image.open(tmp_path / "out.png") as image:
-        assert image.info["gamma"] == 1.0
-    (warning,) = write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=90, provenance=BY)
-    assert "gamma" in warning

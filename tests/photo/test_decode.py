@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import av
@@ -23,6 +24,7 @@ from tests.made.photos import (
     tinted,
     written_rgb,
 )
+from tests.made.pictures import grey, png
 from tests.made.profiles import crooked_profile
 from tests.made.records import BY
 
@@ -137,3 +139,47 @@ def test_profile_in_which_equal_channels_are_not_grey_is_applied(tmp_path: Path,
     shown = ImageCms.profileToProfile(Image.fromarray(rgb), source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     assert np.abs(photo.luma - luma_of(np.asarray(shown))).mean() < 1.5
     assert np.abs(photo.luma - luma_of(rgb)).mean() > 5
+
+
+@pytest.mark.parametrize(
+    ("depth", "color_type", "channels"), [(8, 0, 1), (8, 2, 3), (8, 4, 2), (8, 6, 4), (16, 0, 1), (16, 6, 4)]
+)
+@pytest.mark.parametrize("gamma", [1.0, 0.55556])
+def test_tones_of_a_png_with_gama_are_those_that_a_viewer_shows(
+    tmp_path: Path, depth: int, color_type: int, channels: int, gamma: float
+) -> None:
+    """Alpha has no gamma. The output is plain sRGB, so it says no gamma either."""
+    top = (1 << depth) - 1
+    samples = np.repeat(grey(depth)[..., None], channels, axis=2)
+    chunk = (b"gAMA", struct.pack(">L", round(gamma * 100_000)))
+    (tmp_path / "a.png").write_bytes(png(samples, depth, color_type, chunk))
+    photo = read_photo(tmp_path / "a.png", max_pixels=LIMIT)
+    light = (grey(depth) / top) ** (1 / gamma)
+    shown = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    assert np.abs(photo.luma - shown * top).max() <= 0.5 + 1e-6 * top
+    assert photo.spec.bits == depth
+    if channels in (2, 4):
+        assert photo.alpha is not None
+        assert np.array_equal(photo.alpha, grey(depth))
+    assert photo.warnings == (
+        f"its tones are those of a gamma of {gamma:g} (PNG's gAMA): converted to sRGB, as viewers show them",
+    )
+    write_photo(photo, brown(photo), tmp_path / "b.png", quality=90, provenance=None)
+    with Image.open(tmp_path / "b.png") as image:
+        assert "gamma" not in image.info
+    assert np.array_equal(read_photo(tmp_path / "b.png", max_pixels=LIMIT).luma, photo.luma)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [(b"gAMA", struct.pack(">L", 45_455))],
+        [(b"sRGB", b"\0"), (b"gAMA", struct.pack(">L", 100_000))],
+        [(b"gAMA", struct.pack(">L", 1))],
+    ],
+)
+def test_gama_that_viewers_do_not_heed_changes_nothing(tmp_path: Path, chunks: list[tuple[bytes, bytes]]) -> None:
+    (tmp_path / "a.png").write_bytes(png(grey(), 8, 0, *chunks))
+    photo = read_photo(tmp_path / "a.png", max_pixels=LIMIT)
+    assert np.array_equal(photo.luma, grey())
+    assert photo.warnings == ()
