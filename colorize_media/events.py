@@ -24,6 +24,8 @@ class Planned:
     ``root`` is the output folder that remembers the file, ``tree`` the input folder whose tree it mirrors, None where the
     user named a file. ``replaces``: an output that stands there is replaced. ``earlier``: it is skipped because an earlier
     run left it alone, as ``what``, or fails because it failed then. ``failure`` is what is told of a fail, not in JSON.
+    A frame of a sequence that is coloured as a film has its number, ``frame``, and the ``sequence``'s name in its folder, like
+    ``scan_%06d.dpx``.
     """
 
     source: Path
@@ -37,6 +39,8 @@ class Planned:
     what: What | None = None
     earlier: bool = False
     failure: Failed | None = field(default=None, metadata={"json": False})
+    sequence: str = ""
+    frame: int | None = None
 
 
 @dataclass(frozen=True)

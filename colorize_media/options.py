@@ -76,6 +76,8 @@ class ColorizeOptions:
     batch_size  frames that go through the network together; 0 lets the device decide
     working_size  short side, in pixels, of the picture the network sees
     fast        look at a photograph once, as at a film's frames; default: at two sizes, mirrored too
+    image_sequence  numbered pictures of a folder are frames of a film of so many a second, coloured and kept steady as one;
+                None takes them for photographs
     force       colour inputs, and shots of films, that already have colour
     preview     of films, write a strip of frames before and after instead
     start       of films, in seconds from their beginning: what is before is left out
@@ -105,6 +107,7 @@ class ColorizeOptions:
     preview: bool = field(default=False, metadata=_changes())
     start: Fraction = field(default=Fraction(0), metadata=_changes("video colors"))
     duration: Fraction | None = field(default=None, metadata=_changes("video colors"))
+    image_sequence: Fraction | None = field(default=None, metadata=_changes("photo colors", later=True))
     force: bool = field(default=False, metadata=_changes("photo decision", "video decision"))
     skip_documents: bool = field(default=False, metadata=_changes("photo decision"))
     quality: int = field(default=95, metadata=_changes("photo encoding"))
@@ -125,11 +128,13 @@ class ColorizeOptions:
         self._require("every", 1 <= self.every <= 30, "1 to 30 frames")
         self._require("batch_size", 0 <= self.batch_size <= 1024, "0 (automatic) to 1024")
         self._require("working_size", 64 <= self.working_size <= 1024, "64 to 1024 pixels")
-        for name in ("start", "duration"):
+        for name in ("start", "duration", "image_sequence"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else Fraction(value))
         self._require("start", self.start >= 0, "0 seconds or more")
         self._require("duration", self.duration is None or self.duration > 0, "more than 0 seconds")
+        rate = self.image_sequence
+        self._require("image_sequence", rate is None or 0 < rate <= 1000, "frames a second, up to 1000")
         self._require("quality", 1 <= self.quality <= 100, "1 to 100")
         self._require("crf", self.crf is None or 0 <= self.crf <= 63, "0 to 63")
         self._require("max_pixels", self.max_pixels > 0, "positive")

@@ -347,6 +347,8 @@ def test_events_become_json() -> None:
         "replaces": False,
         "what": None,
         "earlier": False,
+        "sequence": "",
+        "frame": None,
     }
     assert rows[1]["time"] == 0.125
     assert rows[2]["event"] == "summary"

@@ -1,20 +1,24 @@
 """Many files in one run: found, planned, coloured side by side, remembered.
 
-discovery       which files a folder holds
-naming          which output an input gets
-collisions      outputs that would replace an input or each other, refused
-plan            from what the user named to a list of jobs
-manifest        what an output folder remembers of earlier runs
-old_lines       what lines of earlier versions' manifests leave to be read from a sentence
-running         how a run goes: network, options, who is told, threads
-run             does a plan
-photo_queue     photographs through decoding, network and encoding in parallel
-photo_steps     what is done to one of them, in whichever thread
-workers         the threads
-budget          the memory that a photograph takes, and all on their way
-in_flight       which files crashed a run, so that the next one tries them apart
-trial           one file in a process of its own
-outcomes        what came of each file
-output_folders  made when needed, dressed at the end like the folders they mirror
-inspection      what would be coloured, and why
+discovery        which files a folder holds
+naming           which output an input gets
+collisions       outputs that would replace an input or each other, refused
+plan             from what the user named to a list of jobs
+manifest         what an output folder remembers of earlier runs
+old_lines        what lines of earlier versions' manifests leave to be read from a sentence
+running          how a run goes: network, options, who is told, threads
+run              does a plan
+photo_queue      photographs through decoding, network and encoding in parallel
+photo_steps      what is done to one of them, in whichever thread
+workers          the threads
+budget           the memory that a photograph takes, and all on their way
+sequences        which numbered frames are a film
+sequence         one coloured as a film, written back as frames
+sequence_reader  its frames, of photographs
+sequence_writer  its frames, to photographs; what a killed run goes on from
+in_flight        which files crashed a run, so that the next one tries them apart
+trial            one file in a process of its own
+outcomes         what came of each file
+output_folders   made when needed, dressed at the end like the folders they mirror
+inspection       what would be coloured, and why
 """

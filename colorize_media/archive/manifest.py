@@ -90,12 +90,15 @@ def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, v
     another version or limit. Manifests are full of these, so what is digested never changes its form.
     """
     values: dict[str, Any]
+    frames = {"image_sequence": True} if kind == "photo" and options.image_sequence is not None else {}
     if status == "done":
         values = values_of(options, that_change_the_output(kind), kind) | {"weights": weights}
+        if frames:  # at whatever rate: that is in no frame
+            values |= values_of(options, that_change("video colors")) | frames
     elif status == "left":
         # Once films were asked for all that decides: what does not decide them is there, with its default.
         other = that_decide("photo") | that_decide("video")
-        values = values_of(ColorizeOptions(), other) | values_of(options, that_decide(kind))
+        values = values_of(ColorizeOptions(), other) | values_of(options, that_decide(kind)) | frames
     else:
         values = values_of(options, that_change("limit")) | {"version": version}
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -16,6 +16,7 @@ from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
 from colorize_media.archive.manifest import UNKNOWN, Entry, Stamp, Status, digest, read_manifest
 from colorize_media.archive.naming import Pair, pairs_of, why_another_format
+from colorize_media.archive.sequences import with_sequences
 from colorize_media.events import Failed, Passed, Planned, ignore
 from colorize_media.files.first_look import Kind
 from colorize_media.options import ColorizeOptions
@@ -75,18 +76,19 @@ def make_plan(
     plans previews of films, and no photographs; they are not remembered. A missing
     input, a folder that cannot be read and (without ``memory.retry_failed``) what failed before and has not changed are
     planned as ``fail``, so that they are told and counted like any other failure. ``on_passed`` gets, of each folder, what
-    is no input.
+    is no input. With the option ``image_sequence`` numbered frames stand together (`sequences.with_sequences`).
     """
     memory = memory or Memory(ColorizeOptions())
     pairs = list(dict.fromkeys(pairs_of(inputs, output, selection or Selection(), preview, on_passed)))
     refuse_overlaps(pairs)
     remembered = {root: read_manifest(root) for root in {pair.root for pair in pairs} if root is not None}
-    return [
+    plan = [
         Planned(pair.source, pair.target, "photo", "skip", "previews are for films")
         if preview and pair.kind == "photo"
         else _if_signable(_decide(pair, remembered, memory, overwrite=overwrite), memory.options)
         for pair in pairs
     ]
+    return plan if memory.options.image_sequence is None or preview else with_sequences(plan)
 
 
 def _if_signable(planned: Planned, options: ColorizeOptions) -> Planned:

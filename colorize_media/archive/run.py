@@ -16,6 +16,7 @@ from colorize_media.archive.outcomes import Outcome, Tally, failed, settled
 from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.plan import options_digest
 from colorize_media.archive.running import Running
+from colorize_media.archive.sequences import sequence_end
 from colorize_media.events import Done, Planned, Skipped, Warned
 from colorize_media.files.whole import keep_mode_and_times
 from colorize_media.options import ColorizeOptions
@@ -82,13 +83,25 @@ class _Run:
         try:
             start = 0
             while start < len(plan):
-                end = next((n for n in range(start, len(plan)) if _is_film(plan[n])), len(plan))
+                end = next((n for n in range(start, len(plan)) if _is_film(plan[n]) or plan[n].sequence), len(plan))
                 photos.run(_without_settled(plan[start:end]), self._settle)
-                if end < len(plan):
-                    self._settle(self._color_film(plan[end], in_flight))
                 start = end + 1
+                if end < len(plan) and plan[end].sequence:
+                    start = sequence_end(plan, end)
+                    self._color_sequence(plan[end:start], in_flight)
+                elif end < len(plan):
+                    self._settle(self._color_film(plan[end], in_flight))
         finally:
             photos.close()
+
+    def _color_sequence(self, items: Sequence[Planned], in_flight: InFlight) -> None:
+        if any(item.action == "colorize" for item in items):
+            from colorize_media.archive.sequence import color_sequence
+
+            color_sequence(items, self._running, self._folders, in_flight, self._settle)
+        else:
+            for item in items:
+                self._settle(settled(item))
 
     def _color_film(self, item: Planned, in_flight: InFlight) -> Outcome:
         from colorize_media.video.colorize import colorize_video

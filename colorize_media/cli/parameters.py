@@ -40,6 +40,20 @@ class Seconds(click.ParamType):
         return seconds
 
 
+class Rate(click.ParamType):
+    """Frames a second as an exact number: 24, 23.976 or 24000/1001."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Raises click's usage error for anything else."""
+        if isinstance(value, Fraction):
+            return value
+        if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{0,6}|/0*[1-9][0-9]{0,6})?", str(value)):
+            self.fail(f"{value!r} is no rate: give frames a second, like 24 or 24000/1001", param, ctx)
+        return Fraction(str(value).rstrip("."))
+
+
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """A click option that also reads ``COLORIZE_MEDIA_<NAME>``."""
     long = next(name for name in names if name.startswith("--"))
@@ -106,6 +120,8 @@ COLORIZE_OPTIONS = [
     option("--start", type=Seconds(), default=DEFAULTS.start, metavar="TIME",
            help="Of films: begin here; seconds or [HH:]MM:SS[.fff]."),
     option("--duration", type=Seconds(), default=None, metavar="TIME", help="Of films: only so much."),
+    option("--image-sequence", type=Rate(), default=None, metavar="RATE",
+           help="Numbered pictures are frames of a film, so many a second (24, 24000/1001): keep them steady."),
     option("--preview", is_flag=True, help="Of films: only a strip of frames before and after, as a picture."),
     option("--quality", type=int, default=DEFAULTS.quality, show_default=True, help="Of JPEG and WebP photographs, 1 to 100."),
     option("--encoder", default=DEFAULTS.encoder, help="FFmpeg's name of the video encoder; default by container and depth."),

@@ -200,13 +200,22 @@ def finish_photo(
 
     ``record`` is what the file says of its making, as far as the options want it said.
     """
-    photo = prepared.photo
-    rows = chroma_rows(photo, ab)
+    return write_colored(prepared.photo, chroma_rows(prepared.photo, ab), target, options, record)
+
+
+def write_colored(
+    photo: Photo,
+    chroma: ChromaRows | NDArray[Any],
+    target: Path,
+    options: ColorizeOptions,
+    record: Record | None = None,
+) -> tuple[str, ...]:
+    """Write a photograph in the given Cb and Cr (see `write_photo`), as the options ask for; as `finish_photo` else."""
     if options.strip_metadata:
         photo = photo.stripped()
     told = None if record is None else _written_of(record, options)
     signer = None if told is None else signer_for(target, options.sign_cert, options.sign_key)
-    return write_photo(photo, rows, target, quality=options.quality, provenance=told, signer=signer)
+    return write_photo(photo, chroma, target, quality=options.quality, provenance=told, signer=signer)
 
 
 def photo_record(colorizer: Colorizer, options: ColorizeOptions, source: Path) -> Record:

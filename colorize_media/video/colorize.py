@@ -44,7 +44,7 @@ def colorize_video(
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         record = record_of(colorizer, what_changed_colors(options, "video"), source)
         told = record if options.provenance else None
-        writer = Writer(target, reader, settings, _job(colorizer, options), told, signer)
+        writer = Writer(target, reader, settings, what_colors_depend_on(colorizer, options), told, signer)
         try:
             with writer:
                 on_event(Started(source, target, "video", reader.frames_estimate, decision.told, decision.what))
@@ -71,7 +71,7 @@ def colorize_video(
         )
 
 
-def _job(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
+def what_colors_depend_on(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:
     """What a film's colours depend on besides the film itself, as JSON types by names for people."""
     values = values_of(options, that_change("video colors") | that_decide("video"))
     return {

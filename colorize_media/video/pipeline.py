@@ -15,15 +15,16 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
+import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.color.planes import chroma_planes, has_chroma, small_rgb
 from colorize_media.color.table import chroma_table
 from colorize_media.errors import DamagedMedia
 from colorize_media.events import Advanced, OnEvent, Resumed, ignore
@@ -41,20 +42,59 @@ from colorize_media.video.color_stage import (
     DecodedFrame,
     make_color_stage,
 )
+from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.own_color import SIDE
-from colorize_media.video.reader import Frame, Reader
 
 QUEUE_BYTES = 192 * 2**20  # decoded frames waiting in one queue; 4K 4:2:0 8 bit takes 12 MB a frame
 MOST_QUEUED = 64  # frames; more only delays an interrupt
 
 
-class Sink(Protocol):
+class TimedFrame(Protocol):
+    """What the loop knows of a frame: its luma ``(H, W)`` in codes, its time ``pts * time_base``, its number from 0 on."""
+
+    @property
+    def luma(self) -> NDArray[Any]: ...
+    @property
+    def pts(self) -> int: ...
+    @property
+    def time_base(self) -> Fraction: ...
+    @property
+    def index(self) -> int: ...
+
+
+F = TypeVar("F", bound=TimedFrame)
+F_contra = TypeVar("F_contra", bound=TimedFrame, contravariant=True)
+
+
+class Source(Protocol[F]):
+    """What frames come from, as `Reader` has it: all of one geometry.
+
+    ``first_index`` is that of the first frame given, at most the first that the sink lacks.
+    """
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def geometry(self) -> VideoGeometry: ...
+    @property
+    def first_index(self) -> int: ...
+    @property
+    def can_be_colored(self) -> bool: ...
+
+    def __iter__(self) -> Iterator[F]: ...
+
+    def small_picture(self, frame: F, short_side: int) -> NDArray[np.uint8]: ...
+
+    def own_chroma(self, frame: F) -> NDArray[Any]: ...
+
+
+class Sink(Protocol[F_contra]):
     """What coloured frames go to, as `Writer` has it."""
 
     frames: int
     position: Fraction
 
-    def write(self, frame: Frame, chroma: NDArray[Any]) -> None: ...
+    def write(self, frame: F_contra, chroma: NDArray[Any]) -> None: ...
 
     def state(self) -> dict[str, NDArray[Any]]: ...
 
@@ -83,8 +123,8 @@ class FrameCount:
 
 
 def color_frames(
-    reader: Reader,
-    sink: Sink,
+    reader: Source[F],
+    sink: Sink[F],
     colorizer: Colorizer,
     options: ColorizeOptions,
     found: Survey | None,
@@ -92,7 +132,7 @@ def color_frames(
     limits: Limits = LIMITS,
 ) -> FrameCount:
     """Colour all frames of the reader into the sink; ``found`` is what `survey_of` says."""
-    judged = not options.force and has_chroma(reader.geometry.pixel_format)
+    judged = not options.force and reader.can_be_colored
     among_color = (found is not None and found.kind == "mixed") if judged else None
     stage = make_color_stage(
         colorizer,
@@ -120,7 +160,7 @@ class _Stopped(Exception):
     """Another thread failed or the caller was interrupted: leave quietly."""
 
 
-class _Loop:
+class _Loop(Generic[F]):
     """The threads of one film. `run` returns when all frames are encoded, or raises what stopped it.
 
     ``frames`` the film has so far in the sink, those of earlier runs included.
@@ -128,9 +168,9 @@ class _Loop:
 
     def __init__(
         self,
-        reader: Reader,
-        sink: Sink,
-        stage: ColorStage[Frame, AB],
+        reader: Source[F],
+        sink: Sink[F],
+        stage: ColorStage[F, AB],
         on_event: OnEvent,
         advance_every: float,
         working_size: int,
@@ -147,8 +187,8 @@ class _Loop:
         self._geometry = geometry = reader.geometry
         self._shape = working_shape(*geometry.upright_size, working_size)
         waiting = max(2, min(MOST_QUEUED, QUEUE_BYTES // geometry.frame_bytes))
-        self._decoded: queue.Queue[DecodedFrame[Frame] | None] = queue.Queue(waiting)
-        self._colored: queue.Queue[ColoredFrame[Frame, AB] | _SegmentEnd | None] = queue.Queue(waiting)
+        self._decoded: queue.Queue[DecodedFrame[F] | None] = queue.Queue(waiting)
+        self._colored: queue.Queue[ColoredFrame[F, AB] | _SegmentEnd | None] = queue.Queue(waiting)
         self._stop = threading.Event()
         self._problem: BaseException | None = None
         self._told = 0.0
@@ -203,14 +243,14 @@ class _Loop:
     def _decode(self) -> None:
         """Frames from the first on that is not done yet."""
         geometry, lying = self._geometry, self._geometry.lying_size(self._shape)
-        count = 0
+        count = self._reader.first_index
         for frame in self._reader:
             count += 1
             if self._stop.is_set():
                 raise _Stopped
             if frame.index >= self._done:
                 small = geometry.upright(working_luma(frame.luma, lying))
-                picture = small_rgb(frame.source, frame.luma, geometry.spec, SIDE) if self._judged else None
+                picture = self._reader.small_picture(frame, SIDE) if self._judged else None
                 self._put(self._decoded, DecodedFrame(frame, small, picture))
         if count < self._read_before:
             raise DamagedMedia(
@@ -230,7 +270,7 @@ class _Loop:
         self._hand_on(stage.flush())
         self._put(self._colored, None)
 
-    def _hand_on(self, ready: list[ColoredFrame[Frame, AB]]) -> None:
+    def _hand_on(self, ready: list[ColoredFrame[F, AB]]) -> None:
         for item in ready:
             self._put(self._colored, item)
 
@@ -243,11 +283,11 @@ class _Loop:
             self.frames += 1
             self._tell(item.frame.pts * item.frame.time_base)
 
-    def _chroma(self, item: ColoredFrame[Frame, AB]) -> NDArray[Any]:
+    def _chroma(self, item: ColoredFrame[F, AB]) -> NDArray[Any]:
         """The frame's planes to write, ``(chroma_height, chroma_width, 2)``: its own, or those of its new colours."""
         geometry = self._geometry
         if item.colors is None:
-            return chroma_planes(item.frame.source, geometry.spec, geometry.output_format)
+            return self._reader.own_chroma(item.frame)
         size = (geometry.chroma_width, geometry.chroma_height)
         ab: NDArray[Any] = cv2.resize(geometry.lying(item.colors), size, interpolation=cv2.INTER_CUBIC)
         luma: NDArray[Any] = item.frame.luma

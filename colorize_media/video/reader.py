@@ -16,12 +16,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Discard, Stream
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
-from colorize_media.color.planes import Luma, luma_plane
+from colorize_media.color.planes import Luma, chroma_planes, has_chroma, luma_plane, small_rgb
 from colorize_media.files.first_look import size_of_readable
 from colorize_media.video.clip import Clip
 from colorize_media.video.demuxing import (
@@ -146,6 +148,24 @@ class Reader:
     def container(self) -> InputContainer:
         """The open container, for the Writer's templates and tags."""
         return self._container
+
+    @property
+    def first_index(self) -> int:
+        """That of the first frame given: films are decoded from their beginning."""
+        return 0
+
+    @property
+    def can_be_colored(self) -> bool:
+        """Whether its frames can hold colour."""
+        return has_chroma(self.geometry.pixel_format)
+
+    def small_picture(self, frame: Frame, short_side: int) -> NDArray[np.uint8]:
+        """The frame's own colours, lying as it is stored: ``(h, w, 3)`` R′G′B′ of this short side, at most its own."""
+        return small_rgb(frame.source, frame.luma, self.geometry.spec, short_side)
+
+    def own_chroma(self, frame: Frame) -> Luma:
+        """The frame's own Cb and Cr ``(h, w, 2)`` as planes of the output."""
+        return chroma_planes(frame.source, self.geometry.spec, self.geometry.output_format)
 
     def __iter__(self) -> Iterator[Frame]:
         if self._iterated:
