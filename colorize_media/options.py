@@ -135,6 +135,12 @@ class ColorizeOptions:
         self._require("duration", self.duration is None or self.duration > 0, "more than 0 seconds")
         rate = self.image_sequence
         self._require("image_sequence", rate is None or 0 < rate <= 1000, "frames a second, up to 1000")
+        if rate is not None and (self.start or self.duration is not None):
+            raise BadOption(
+                "start and duration are of films in one file",
+                why="numbered frames are a film here",
+                hint="choose frames by their names, with --include or --exclude",
+            )
         self._require("quality", 1 <= self.quality <= 100, "1 to 100")
         self._require("crf", self.crf is None or 0 <= self.crf <= 63, "0 to 63")
         self._require("max_pixels", self.max_pixels > 0, "positive")

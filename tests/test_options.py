@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from typing import get_args
 
 import pytest
 
+from colorize_media.errors import BadOption
 from colorize_media.options import (
     Aspect,
     ColorizeOptions,
@@ -67,7 +69,8 @@ def test_only_a_preview_and_a_certificates_key_change_nothing_of_an_output() -> 
 
 def test_each_kind_has_its_own() -> None:
     both = {"vividness", "refine", "working_size"}
-    assert that_change_the_output("photo") == both | {"fast", "quality", "provenance", "strip_metadata", "sign_cert"}
+    photo = both | {"fast", "quality", "provenance", "strip_metadata", "sign_cert"}
+    assert that_change_the_output("photo") == photo | {"image_sequence"}
     assert that_change_the_output("video") == both | {
         *("smoothing", "every", "start", "duration"),
         *("encoder", "crf", "preset", "provenance", "sign_cert"),
@@ -75,3 +78,12 @@ def test_each_kind_has_its_own() -> None:
     assert (that_decide("photo"), that_decide("video")) == ({"force", "skip_documents"}, {"force"})
     assert of_the_network() == {"model", "device", "engine", "batch_size"}
     assert that_change("limit") == {"max_pixels"}
+
+
+def test_a_rate_of_frames_is_exact_and_in_range_and_no_part_can_be_cut_out_of_them() -> None:
+    assert ColorizeOptions(image_sequence="24000/1001").image_sequence == Fraction(24000, 1001)  # type: ignore[arg-type]
+    for rate in (0, -24, 1001):
+        with pytest.raises(BadOption, match="frames a second, up to 1000"):
+            ColorizeOptions(image_sequence=Fraction(rate))
+    with pytest.raises(BadOption, match="choose frames by their names, with --include or --exclude"):
+        ColorizeOptions(image_sequence=Fraction(24), duration=Fraction(2))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,6 +132,7 @@ OTHER = {
     "batch_size": 3, "working_size": 256, "force": True, "skip_documents": True, "quality": 50, "encoder": "libx265",
     "crf": 30, "fast": True, "preset": "slow", "max_pixels": 1000, "every": 3, "preview": True, "start": Fraction(2),
     "duration": Fraction(7), "provenance": False, "strip_metadata": True, "sign_cert": "a.pem", "sign_key": "b.pem",
+    "image_sequence": Fraction(24),
 }  # fmt: skip
 
 
@@ -149,12 +151,26 @@ def test_options_that_change_the_output_and_no_others_make_work_anew(name: str) 
         return digest(plain, kind, status, "w", "1") != digest(other, kind, status, "w", "1")  # type: ignore[arg-type]
 
     both = {"vividness", "refine", "working_size"}
-    assert changes("photo", "done") == (name in both | {"quality", "fast", "provenance", "strip_metadata", "sign_cert"})
+    assert changes("photo", "done") == (
+        name in both | {"quality", "fast", "provenance", "strip_metadata", "sign_cert", "image_sequence"}
+    )
     film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset", "provenance", "sign_cert"}
     assert changes("video", "done") == (name in both | film)
-    assert changes("photo", "left") == (name in {"force", "skip_documents"})
+    assert changes("photo", "left") == (name in {"force", "skip_documents", "image_sequence"})
     assert changes("video", "left") == (name == "force")  # a film is never asked whether it is a document
     assert changes("photo", "failed") == changes("video", "failed") == (name == "max_pixels")
+
+
+def test_frames_of_a_film_are_made_anew_for_what_changes_a_film_but_not_for_another_rate() -> None:
+    frames = ColorizeOptions(image_sequence=Fraction(24))
+
+    def changes(**other: Any) -> bool:
+        changed = dataclasses.replace(frames, **other)
+        return digest(frames, "photo", "done", "w", "1") != digest(changed, "photo", "done", "w", "1")
+
+    assert changes(smoothing="off")
+    assert changes(every=4)
+    assert not changes(image_sequence=Fraction(24000, 1001))
 
 
 # As a2b906e wrote them, with the weights "w" and the version "1": manifests out there hold such.
