@@ -27,6 +27,7 @@ class RegressionConfig:
     kind: Literal["regression"] = "regression"
     temperature: float = 1.0
     chroma_gain: float = 1.0
+    picture_gain: float = 0.0
     refine: float = 0.0
 
 

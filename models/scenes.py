@@ -35,6 +35,7 @@ class ScenesConfig:
     scene_classes   names of the scene head's classes, may be empty
     temperature     of the annealed mean, chosen on validation pictures
     chroma_gain     at vividness 1, chosen on validation pictures
+    picture_gain    power of each picture's own gain (`network.refine.own_gain`); files from before it was there hold none
     refine          strength of the spatial mean field (0 is off), chosen on validation pictures and by eye
     """
 
@@ -47,6 +48,7 @@ class ScenesConfig:
     scene_classes: tuple[str, ...] = ()
     temperature: float = 1.0
     chroma_gain: float = 1.0
+    picture_gain: float = 0.0
     refine: float = 1.0
 
     def __post_init__(self) -> None:

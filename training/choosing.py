@@ -2,7 +2,8 @@
 
 Three things together. How much of the rebalancing to take back: training weighs rare colours by w, so the network says p·w;
 subtracting s·log w from the bins' biases goes back towards p (s = 1), which is truer and less vivid. The temperature of the
-annealed mean. The chroma gain that brings colourfulness to a share of the truth's.
+annealed mean. The chroma gain that brings colourfulness to a share of the truth's, beside each picture's own gain
+(`network.refine.own_gain`), which won every comparison at equal colour and is not asked about again.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from colorize_media.training.evaluation import Decoding, evaluate_network
 from colorize_media.training.pictures import PictureStore
 
 TAKEN_BACK = (0.0, 0.5, 1.0)
-TEMPERATURES = (0.65, 0.8, 1.0)
-GAINS = (1.0, 1.2, 1.4)
+TEMPERATURES = (0.55, 0.7, 0.85, 1.0)
+GAINS = (0.7, 1.0, 1.3)
+PICTURE_GAIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def choose_decoding(
             on_choice(choice)
     best = max(tried, key=lambda choice: choice.score)
     shift(network, -best.taken_back * log_weights)
-    network.config = dataclasses.replace(network.config, temperature=best.temperature, chroma_gain=best.gain)
+    network.config = dataclasses.replace(
+        network.config, temperature=best.temperature, chroma_gain=best.gain, picture_gain=PICTURE_GAIN
+    )
     return best
 
 
@@ -80,7 +84,9 @@ def _of_temperatures(
     device: torch.device | None,
 ) -> list[Choice]:
     decodings = [
-        Decoding(temperature, gain, network.config.refine, still=True) for temperature in TEMPERATURES for gain in GAINS
+        Decoding(temperature, gain, network.config.refine, still=True, picture_gain=PICTURE_GAIN)
+        for temperature in TEMPERATURES
+        for gain in GAINS
     ]
     rows = evaluate_network(network, store, decodings, working_size=working_size, device=device)
     found = []

@@ -40,12 +40,14 @@ class Decoding:
     gain: float = 1.0
     refine: float = 0.0
     still: bool = False
+    picture_gain: float = 0.0
 
     @classmethod
     def of_command(cls, network: Network, vividness: float = 1.0, *, fast: bool = False) -> Decoding:
         """What ``colorize-media`` does with a photograph, or, ``fast``, with a film's frame."""
         config = network.config
-        return cls(config.temperature, config.chroma_gain * vividness, config.refine, still=not fast)
+        gain = config.chroma_gain * vividness
+        return cls(config.temperature, gain, config.refine, still=not fast, picture_gain=config.picture_gain)
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,12 @@ def decided_ab(
             found = [network(view) for view in views]
             found += [network(view.flip(-1)).mirrored() for view in views if still]
         looks[still] = consensus(found), views[0]
-    return [settle_colors(*looks[d.still], temperature=d.temperature, gain=d.gain, refine=d.refine) for d in decodings]
+    return [
+        settle_colors(
+            *looks[d.still], temperature=d.temperature, gain=d.gain, picture_gain=d.picture_gain, refine=d.refine
+        )
+        for d in decodings
+    ]
 
 
 def _seen(lightness: Tensor, side: int) -> Tensor:

@@ -118,7 +118,8 @@ def make_page(facts: Mapping[str, Any], sheets: Mapping[tuple[str, str], str]) -
     for name, model in facts["models"].items():
         out.append(
             f"<li><b>{_text(name)}</b>: <code>{_text(model['weights'])}</code>, SHA-256 {model['sha256'][:16]}…, "
-            f"T = {model['config']['temperature']:g}, gain {model['config']['chroma_gain']:g}</li>"
+            f"T = {model['config']['temperature']:g}, gain {model['config']['chroma_gain']:g}, power of "
+            f"each picture's own {model['config']['picture_gain']:g}</li>"
         )
     out.append("</ul></body></html>")
     return "\n".join(out) + "\n"

@@ -81,6 +81,7 @@ class Colorizer:
                 views[0],
                 temperature=self.config.temperature,
                 gain=vividness * self.config.chroma_gain,
+                picture_gain=self.config.picture_gain,
                 refine=self.config.refine if refine is None else refine,
             )
             return colors.cpu()

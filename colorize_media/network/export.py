@@ -26,7 +26,7 @@ from colorize_media.machine import require
 from colorize_media.models import SHIPPED, Network, bin_centres, find_weights, load_weights
 from colorize_media.models.checkpoint import config_to_json
 from colorize_media.network.engines import import_openvino, openvino_model, tensors
-from colorize_media.network.refine import settle_colors
+from colorize_media.network.refine import HIGHEST_OWN_GAIN, settle_colors
 from colorize_media.version import __version__
 
 Format = Literal["onnx", "openvino"]
@@ -81,7 +81,13 @@ class ExportedNetwork(nn.Module):
         """``(B, 1, H, W)``, L in [0, 100], to what the module's text lists."""
         config = self.network.config
         distribution = self.network(lightness)
-        ab = settle_colors(distribution, lightness, temperature=config.temperature, gain=config.chroma_gain, refine=0.0)
+        ab = settle_colors(
+            distribution,
+            lightness,
+            temperature=config.temperature,
+            gain=config.chroma_gain,
+            picture_gain=config.picture_gain,
+        )
         return (ab, *tensors(distribution)) if len(self.names) > 1 else (ab,)
 
 
@@ -96,14 +102,16 @@ def description(network: Network, record: Mapping[str, Any], *, shipped: bool) -
         "lightness": "(batch, 1, height, width): L of CIELAB (D65), 0 to 100; sides multiples of 32, the short one best 256",
         "ab": (
             "(batch, 2, height/4, width/4): a and b of CIELAB, within ±110; the mean at the config's temperature times its "
-            "chroma gain, not averaged in space or time"
+            "chroma gain and the picture's own gain, not averaged in space or time"
         ),
     }
     if config.kind == "scenes":
         about |= {
             "logits": (
-                "(batch, 262, height/4, width/4): over bin_centres; ab before the gain is "
-                "the sum of softmax(logits / temperature) times bin_centres, plus offset"
+                "(batch, 262, height/4, width/4): over bin_centres; ab before the gains is "
+                "the sum of softmax(logits / temperature) times bin_centres, plus offset; a picture's own gain, taken to the "
+                f"power picture_gain, is its mean of the sum of softmax times the centres' norms, over the mean norm of "
+                f"that ab, within 1 and {HIGHEST_OWN_GAIN:g}"
             ),
             "offset": "(batch, 2, height/4, width/4): ab units",
             "bin_centres": json.dumps(bin_centres().int().tolist()),

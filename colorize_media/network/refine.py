@@ -13,11 +13,16 @@ iteration is one edge-aware average of two planes:
 A cell that is sure keeps its colour, one that doubts follows its neighbours. With the bins themselves in place of the
 Gaussian the cost also narrows every cell around its mode, which is often grey: measured worse and dearer
 (docs/design-notes.md). A network without bins is a Gaussian already; its variance is a constant.
+
+The mean of colours that disagree is grey, and how much they disagree differs from picture to picture: one gain for all leaves
+the doubtful ones brown and makes the sure ones gaudy. So each picture gets a gain of its own, from its own doubt: the chroma
+that its cells expect, E‖c‖, over that of their means, ‖E c‖, each averaged over the picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -32,21 +37,55 @@ TYPICAL_VARIANCE = 13.0**2
 DILATIONS = (1, 2, 4, 8)  # cells; rings of eight neighbours each, so that few iterations reach across a sky
 EDGE = 5.0  # L units: how unlike in lightness neighbours may be
 ITERATIONS = 4
+HIGHEST_OWN_GAIN = 2.5
+
+
+class Cells(NamedTuple):
+    """What each cell of a grid says for itself, float32.
+
+    mean      ``(B, 2, h, w)`` ab units
+    variance  ``(B, 1, h, w)`` the mean of both channels'
+    chroma    ``(B, 1, h, w)`` the chroma to expect, E‖c‖: at least the mean's own
+    """
+
+    mean: Tensor
+    variance: Tensor
+    chroma: Tensor
 
 
 def settle_colors(
-    distribution: ColorDistribution, lightness: Tensor, *, temperature: float, gain: float, refine: float = 0.0
+    distribution: ColorDistribution,
+    lightness: Tensor,
+    *,
+    temperature: float,
+    gain: float,
+    picture_gain: float = 0.0,
+    refine: float = 0.0,
 ) -> Tensor:
-    """ab ``(B, 2, h, w)`` float32: the mean field of strength ``refine`` times ``gain``, within ±110.
+    """ab ``(B, 2, h, w)`` float32: the mean field of strength ``refine`` times the gains, within ±110.
 
     ``lightness (B, 1, H, W)`` is what the network saw, L in [0, 100]. ``gain`` scales chroma at constant hue, so
     colourfulness grows with it; what leaves the gamut is brought back later, where luma is known (`color.chroma_of_luma`).
+    ``picture_gain`` is the power to which each picture's own gain is taken: 0 is none, 1 all of it (`own_gain`).
     """
-    if refine:
-        colors = mean_field(distribution, lightness, temperature=temperature, strength=refine)
+    if refine or picture_gain:
+        cells = cells_of(distribution, temperature)
+        colors = agreed(cells, lightness, strength=refine) if refine else cells.mean
+        if picture_gain:
+            gain = gain * own_gain(cells) ** picture_gain
     else:
         colors = distribution.mean(temperature)
     return (gain * colors).clamp(-REACH, REACH)
+
+
+def own_gain(cells: Cells) -> Tensor:
+    """``(B, 1, 1, 1)`` in [1, 2.5]: the mean chroma that a picture's cells expect over that of their means.
+
+    A picture that no cell has an opinion of would get an enormous one, and every whim of the network with it.
+    """
+    expected = cells.chroma.mean(dim=(1, 2, 3), keepdim=True)
+    shown = cells.mean.norm(dim=1, keepdim=True).mean(dim=(1, 2, 3), keepdim=True)
+    return (expected / shown.clamp(min=1e-3)).clamp(1.0, HIGHEST_OWN_GAIN)
 
 
 def mean_field(
@@ -64,7 +103,27 @@ def mean_field(
     ``lightness (B, 1, H, W)``, L in [0, 100], with ``h = ⌈H/4⌉``. Strength 0 is the annealed mean. Every colour is a
     weighted mean of the cells' own, so none leaves their range.
     """
-    own, variance = moments(distribution, temperature)
+    return agreed(
+        cells_of(distribution, temperature),
+        lightness,
+        strength=strength,
+        dilations=dilations,
+        edge=edge,
+        iterations=iterations,
+    )
+
+
+def agreed(
+    cells: Cells,
+    lightness: Tensor,
+    *,
+    strength: float,
+    dilations: Sequence[int] = DILATIONS,
+    edge: float = EDGE,
+    iterations: int = ITERATIONS,
+) -> Tensor:
+    """`mean_field` of cells whose mean and variance are known."""
+    own, variance, _ = cells
     taps = rings(dilations)
     pull = affinity(lightness.to(own.device), taps, edge) * (strength / TYPICAL_VARIANCE * variance)  # s_i·w_ij
     share = 1.0 / (1.0 + pull.sum(dim=1, keepdim=True))  # of the cell's own colour
@@ -75,21 +134,26 @@ def mean_field(
     return colors
 
 
-def moments(distribution: ColorDistribution, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Mean ``(B, 2, h, w)`` in ab units and variance ``(B, 1, h, w)``, the mean of both channels', float32."""
+def cells_of(distribution: ColorDistribution, temperature: float = 1.0) -> Cells:
+    """Each cell's mean, variance and expected chroma at a temperature."""
     if distribution.logits is None:
         own = distribution.offset.float()
-        return own, torch.full_like(own[:, :1], TYPICAL_VARIANCE)
+        return Cells(own, torch.full_like(own[:, :1], TYPICAL_VARIANCE), own.norm(dim=1, keepdim=True))
     centres = bin_centres().to(distribution.offset.device)
-    columns = torch.cat((centres, centres.square().sum(dim=1, keepdim=True)), dim=1)  # (262, 3): a, b, a² + b²
+    square = centres.square().sum(dim=1, keepdim=True)
+    columns = torch.cat((centres, square, square.sqrt()), dim=1)  # (262, 4): a, b, a² + b², chroma
     # Bins last, as a network's channels_last output has them in memory: a cell's 262 lie together. Picture by picture: what
-    # is made of a whole batch on the way has 10 MB, which the system hands out anew, page by page, each time.
+    # is made of a whole batch on the way has 10 MB, which the system hands out anew, page by page, each time. An exported
+    # graph is for any number of pictures.
     pictures = distribution.logits.permute(0, 2, 3, 1)
-    weights = (torch.softmax(picture.float() / temperature, dim=-1) for picture in pictures)
-    first = torch.stack([torch.einsum("hwk,kc->chw", picture, columns) for picture in weights])
-    mean, square = first[:, :2], first[:, 2:]
+    exported = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    weights = (
+        torch.softmax(part.float() / temperature, dim=-1) for part in ([pictures] if exported else pictures.split(1))
+    )
+    found = torch.cat([torch.einsum("bhwk,kc->bchw", part, columns) for part in weights])
+    mean, square, chroma = found[:, :2], found[:, 2:3], found[:, 3:]
     variance = (square - mean.square().sum(dim=1, keepdim=True)) / 2
-    return mean + distribution.offset.float(), variance.clamp(min=0.0)
+    return Cells(mean + distribution.offset.float(), variance.clamp(min=0.0), chroma)
 
 
 def rings(dilations: Sequence[int]) -> list[tuple[int, int]]:

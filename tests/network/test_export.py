@@ -25,7 +25,9 @@ from tests.told import told_in_four_parts
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = {
-    "scenes": ScenesConfig(decoder=(64, 48, 32), scene_classes=("beach", "street"), temperature=0.7, chroma_gain=1.3),
+    "scenes": ScenesConfig(
+        decoder=(64, 48, 32), scene_classes=("beach", "street"), temperature=0.7, chroma_gain=1.3, picture_gain=1.0
+    ),
     "regression": RegressionConfig(chroma_gain=1.2),
     "classification": ScenesConfig(decoder=(64, 48, 32), fuse_global=False, residual_bound=0.0),
     "swift": ScenesConfig(encoder="efficientnet-lite0", decoder=(64, 48, 32), residual_bound=0.0),
@@ -121,7 +123,11 @@ def test_the_file_explains_itself(exported: Exported) -> None:
     ab, logits, offset = session.run(["ab", "logits", "offset"], {"lightness": lightness})
     weights = np.exp(logits.astype(float) / config["temperature"])
     mean = np.einsum("bkhw,kc->bchw", weights / weights.sum(axis=1, keepdims=True), centres) + offset
-    np.testing.assert_allclose(ab, np.clip(config["chroma_gain"] * mean, -110, 110), atol=EXACT)
+    expected = np.einsum("bkhw,k->bhw", weights / weights.sum(axis=1, keepdims=True), np.linalg.norm(centres, axis=1))
+    own_gain = np.clip(expected.mean() / np.linalg.norm(mean, axis=1).mean(), 1, 2.5)
+    gain = config["chroma_gain"] * own_gain ** config["picture_gain"]
+    np.testing.assert_allclose(ab, np.clip(gain * mean, -110, 110), atol=EXACT)
+    assert "within 1 and 2.5" in told["logits"]
     assert json.loads(told["record"]) == {"note": "untrained"}
     assert "0 to 100" in told["lightness"]
     assert "trained these weights" in told["license"]

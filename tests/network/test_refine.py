@@ -31,11 +31,13 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.refine import (
     DILATIONS,
     EDGE,
+    HIGHEST_OWN_GAIN,
     ITERATIONS,
     TYPICAL_VARIANCE,
     affinity,
+    cells_of,
     mean_field,
-    moments,
+    own_gain,
     rings,
     settle_colors,
 )
@@ -301,9 +303,54 @@ def test_a_network_without_doubt_gives_finite_colours(extreme: float) -> None:
     logits = torch.zeros(1, 262, 4, 4)
     logits[:, 17] = extreme
     distribution = ColorDistribution(logits, torch.zeros(1, 2, 4, 4))
-    own, variance = moments(distribution)
+    own, variance, chroma = cells_of(distribution)
     assert float(variance.min()) >= 0
+    assert bool(torch.isfinite(chroma).all())
     torch.testing.assert_close(mean_field(distribution, flat(1, 4, 4), strength=10.0), own, atol=0.1, rtol=0)
+
+
+# --- each picture's own gain
+
+
+def two_colours(share: float) -> ColorDistribution:
+    """``(1, 262, 4, 4)``: the bin (0, 40) with probability ``share``, (0, −40) with the rest."""
+    probabilities = torch.full((262,), 1e-12)
+    for colour, part in (((0.0, 40.0), share), ((0.0, -40.0), 1 - share)):
+        probabilities[(bin_centres() - torch.tensor(colour)).norm(dim=1).argmin()] = part
+    return ColorDistribution(probabilities.log()[None, :, None, None].expand(1, 262, 4, 4), torch.zeros(1, 2, 4, 4))
+
+
+@pytest.mark.parametrize(("share", "gain"), [(1.0, 1.0), (0.9, 1 / 0.8), (0.75, 2.0), (0.6, HIGHEST_OWN_GAIN)])
+def test_own_gain_is_the_chroma_expected_over_the_chroma_shown(share: float, gain: float) -> None:
+    """Blue or yellow: the mean of both is grey, and doubt alone says so. 2p − 1 of 40 is shown where 40 is expected."""
+    found = own_gain(cells_of(two_colours(share)))
+    assert found.shape == (1, 1, 1, 1)
+    assert float(found) == pytest.approx(gain, rel=1e-4)
+
+
+def test_own_gain_is_each_pictures_own_and_leaves_hue_alone() -> None:
+    distribution, lightness = random_bins(3, 6, 7), random_lightness(3, 6, 7)
+    for refine in (0.0, 1.0):
+        plain, own = (
+            settle_colors(distribution, lightness, temperature=0.7, gain=0.2, picture_gain=power, refine=refine)
+            for power in (0.0, 1.0)
+        )
+        gains = own_gain(cells_of(distribution, 0.7))
+        torch.testing.assert_close(own, gains * plain)
+        assert len(set(gains.flatten().tolist())) == 3
+        alone = settle_colors(
+            distribution.part(1, 2), lightness[1:2], temperature=0.7, gain=0.2, picture_gain=1.0, refine=refine
+        )
+        torch.testing.assert_close(alone, own[1:2])
+
+
+def test_a_network_of_one_colour_a_cell_has_no_doubt_to_gain_by() -> None:
+    colours = 20 * torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    distribution = ColorDistribution(None, colours)
+    own = settle_colors(distribution, flat(1, 4, 4), temperature=1.0, gain=1.0, picture_gain=1.0)
+    torch.testing.assert_close(own, colours)
+    grey = ColorDistribution(None, torch.zeros(1, 2, 4, 4))
+    assert float(own_gain(cells_of(grey))) == 1.0
 
 
 def test_on_a_gpu_as_on_the_cpu() -> None:
