@@ -26,16 +26,15 @@ class Recogniser(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        encoder = EfficientNetLiteEncoder(1)
-        encoder._conv_stem = SameConv2d(3, STEM, 3, 2, bias=False)
-        encoder._fc = nn.Linear(HEAD, CLASSES)
-        self.encoder = encoder
+        self.encoder = EfficientNetLiteEncoder(1)
+        self.encoder._conv_stem = SameConv2d(3, STEM, 3, 2, bias=False)
+        self.encoder.add_module("_fc", nn.Linear(HEAD, CLASSES))
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """R'G'B' ``(B, 3, H, W)`` in [0, 1] to features ``(B, 1280)`` and logits ``(B, 1000)``."""
         seen = F.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
         features = self.encoder((255.0 * seen - 127.0) / 128.0)[-1].mean(dim=(2, 3))
-        logits: Tensor = self.encoder._fc(features)
+        logits: Tensor = self.encoder.get_submodule("_fc")(features)
         return features, logits
 
 

@@ -68,13 +68,12 @@ def settle_colors(
     colourfulness grows with it; what leaves the gamut is brought back later, where luma is known (`color.chroma_of_luma`).
     ``picture_gain`` is the power to which each picture's own gain is taken: 0 is none, 1 all of it (`own_gain`).
     """
-    if refine or picture_gain:
-        cells = cells_of(distribution, temperature)
-        colors = agreed(cells, lightness, strength=refine) if refine else cells.mean
-        if picture_gain:
-            gain = gain * own_gain(cells) ** picture_gain
-    else:
-        colors = distribution.mean(temperature)
+    if not refine and not picture_gain:
+        return (gain * distribution.mean(temperature)).clamp(-REACH, REACH)
+    cells = cells_of(distribution, temperature)
+    colors = agreed(cells, lightness, strength=refine) if refine else cells.mean
+    if picture_gain:
+        colors = colors * own_gain(cells) ** picture_gain
     return (gain * colors).clamp(-REACH, REACH)
 
 
