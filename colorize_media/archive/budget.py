@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from colorize_media.files.first_look import heif_pixels
+from colorize_media.files.first_look import begins_like_media, heif_pixels
 from colorize_media.files.formats import RAW_SUFFIXES
 from colorize_media.machine import memory_bytes
 from colorize_media.photo.quiet import quiet_decoders
@@ -17,6 +17,7 @@ from colorize_media.photo.quiet import quiet_decoders
 BYTES_PER_PIXEL = 16
 BYTES_PER_DEEP_PIXEL = 40
 RAW_PIXELS_PER_BYTE = 2  # at most: lossy raw has about 5 bits per pixel
+UNPACKED_PIXELS_PER_BYTE = 2  # of what Pillow does not open; scans that are packed well have fewer bytes than pixels
 FILE_COPIES = 3  # of the source's own bytes
 BUDGET_SHARE = 1 / 4  # of the machine's memory
 LEAST_BUDGET, MOST_BUDGET = 512 << 20, 4 << 30  # bytes
@@ -32,6 +33,10 @@ def memory_needed(path: Path, max_pixels: int) -> int:
             return 0
         size = found.st_size
         pixels, bytes_each = _pixels_at_most(path, size)
+    except UnidentifiedImageError:  # DPX and TIFF of uncommon layouts are other libraries'
+        if not begins_like_media(path):
+            return FILE_COPIES * size
+        pixels, bytes_each = UNPACKED_PIXELS_PER_BYTE * size, BYTES_PER_DEEP_PIXEL
     except Exception:  # whatever is wrong, reading it will tell
         return FILE_COPIES * size
     return min(pixels, max_pixels) * bytes_each + FILE_COPIES * size

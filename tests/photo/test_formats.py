@@ -45,6 +45,7 @@ from tests.made.pictures import (
     with_channels,
 )
 from tests.made.records import BY
+from tests.made.tiffs import written_tiff
 
 LIMIT = 10_000_000  # pixels
 G8, G16 = grey(), grey(16)
@@ -240,6 +241,8 @@ def test_memory_is_foreseen_for_formats_that_pillow_does_not_know(tmp_path: Path
     (tmp_path / "c.tif").write_bytes(several_pages())
     assert memory_needed(tmp_path / "a.heic", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
     assert memory_needed(tmp_path / "b.dng", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
+    (tmp_path / "d.tif").write_bytes(written_tiff(grey(12, 256, 512)[..., None], 12, packing="zstd"))
+    assert memory_needed(tmp_path / "d.tif", LIMIT) >= 256 * 512 * BYTES_PER_DEEP_PIXEL
     assert memory_needed(tmp_path / "a.heic", 1000) < 1_000_000
     assert memory_needed(tmp_path / "c.tif", LIMIT) >= G16.size * BYTES_PER_PIXEL
 
