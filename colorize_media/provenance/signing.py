@@ -89,12 +89,12 @@ def load_signer(certificate: str, key: str) -> Signer:
     )
     chain, secret = _read(certificate, "certificate"), _read(key, "key")
     try:
-        leaf = x509.load_pem_x509_certificates(chain)[0]
-    except ValueError:
+        leaf = x509.load_pem_x509_certificates(chain)[0].public_key()
+    except Exception:  # several kinds, of what is no certificate and of keys that nobody knows
         raise _bad(certificate, "certificate", "it holds no certificate in PEM", "give the signer's first") from None
     private = _private_key(serialization, secret, key)
     public = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if leaf.public_key().public_bytes(*public) != private.public_key().public_bytes(*public):
+    if leaf.public_bytes(*public) != private.public_key().public_bytes(*public):
         why = "it belongs to another certificate than the first one of the chain"
         raise _bad(key, "key", why, "put the signer's certificate first, its issuer's after it")
     plain = private.private_bytes(
@@ -194,10 +194,9 @@ def _manifest(record: Record, target: Path) -> dict[str, Any]:
         "parameters": {"description": record.parameters},
     }
     opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["source"]}}
-    return {
-        **_claim(record.program, [opened, edited], version=record.version),
-        "title": _json_text(target.name),
-    }
+    claim = _claim(record.program, [opened, edited], version=record.version)
+    # The output's name is mostly made of the source's, and would outlast a renaming.
+    return {**claim, "title": _json_text(target.name)} if record.source else claim
 
 
 def _claim(program: str, actions: list[dict[str, Any]], **said: str) -> dict[str, Any]:

@@ -210,9 +210,10 @@ def test_a_source_that_is_not_to_be_named_leaves_nothing_of_it(tmp_path: Path, s
     photo_of(save(tmp_path / "aunt Grete.png", grey_picture()), tmp_path / "aunt Grete.jpg", signer)
     photo = read_photo(tmp_path / "aunt Grete.jpg", max_pixels=LIMIT).stripped()
     by = made_record(source="")
-    write_photo(photo, brown(photo), tmp_path / "out.jpg", quality=95, provenance=by, signer=signer)
-    assert said(tmp_path / "out.jpg")[0] == "Valid"
-    assert b"Grete" not in (tmp_path / "out.jpg").read_bytes()
+    target = tmp_path / "aunt Grete.color.jpg"
+    write_photo(photo, brown(photo), target, quality=95, provenance=by, signer=signer)
+    assert said(target)[0] == "Valid"
+    assert b"Grete" not in target.read_bytes()
 
 
 def test_nothing_of_the_key_comes_out(tmp_path: Path, credentials: Credentials, signer: Signer) -> None:
