@@ -14,6 +14,7 @@ workers          the threads
 budget           the memory that a photograph takes, and all on their way
 sequences        which numbered frames are a film
 sequence         one coloured as a film, written back as frames
+sequence_hint   whether photographs look like a film's frames
 sequence_reader  its frames, of photographs
 sequence_writer  its frames, to photographs; what a killed run goes on from
 in_flight        which files crashed a run, so that the next one tries them apart

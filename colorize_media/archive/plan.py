@@ -17,8 +17,10 @@ from colorize_media.archive.discovery import Selection
 from colorize_media.archive.manifest import UNKNOWN, Entry, Stamp, Status, digest, read_manifest
 from colorize_media.archive.naming import Pair, pairs_of, why_another_format
 from colorize_media.archive.sequences import with_sequences
+from colorize_media.errors import BadOption
 from colorize_media.events import Failed, Passed, Planned, ignore
-from colorize_media.files.first_look import Kind
+from colorize_media.files.first_look import Kind, kind_of
+from colorize_media.files.formats import WRITABLE_VIDEO
 from colorize_media.options import ColorizeOptions
 from colorize_media.provenance.signing import can_be_signed, no_place
 from colorize_media.version import __version__
@@ -79,6 +81,8 @@ def make_plan(
     is no input. With the option ``image_sequence`` numbered frames stand together (`sequences.with_sequences`).
     """
     memory = memory or Memory(ColorizeOptions())
+    if memory.options.image_sequence is not None and output is not None:
+        _refuse_film(inputs, output)
     pairs = list(dict.fromkeys(pairs_of(inputs, output, selection or Selection(), preview, on_passed)))
     refuse_overlaps(pairs)
     remembered = {root: read_manifest(root) for root in {pair.root for pair in pairs} if root is not None}
@@ -98,6 +102,18 @@ def _if_signable(planned: Planned, options: ColorizeOptions) -> Planned:
     error = no_place(planned.target)
     failure = Failed(planned.source, error.what, error.why, error.hint)
     return dataclasses.replace(planned, action="fail", reason=f"{error.what}: {error.why}", failure=failure)
+
+
+def _refuse_film(inputs: Sequence[Path], output: Path) -> None:
+    """Numbered frames under a film's name would become a folder that is called like a film."""
+    of_frames = any(source.is_dir() or kind_of(source) == "photo" for source in inputs)
+    if of_frames and output.suffix.lower() in WRITABLE_VIDEO and not output.is_dir():
+        raise BadOption(
+            "frames are written back as frames",
+            path=output,
+            why=f"{output.suffix} is a film, and --image-sequence does not write one",
+            hint="give a folder with -o; FFmpeg makes a film of the frames in it",
+        )
 
 
 def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory, *, overwrite: bool) -> Planned:

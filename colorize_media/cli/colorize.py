@@ -88,11 +88,14 @@ def _plan(asked: Asked, options: ColorizeOptions, on_passed: Callable[[Passed], 
 
 def _show(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, options: ColorizeOptions) -> None:
     """To people the plan; to programs also whether it could be run here: a missing device is an error."""
-    from colorize_media.cli.console import JsonLines, passed_lines, plan_lines
+    from colorize_media.archive.sequence_hint import hints
+    from colorize_media.cli.console import JsonLines, lines_of, passed_lines, plan_lines
 
     if not asked.json_lines:
         for line in (*plan_lines(plan), *(line for event in passed for line in passed_lines(event))):
             click.echo(line)
+        for hint in hints(plan, options):
+            click.echo("\n".join(lines_of(hint, quiet=False, verbose=0)))
         return
     _check_machine(plan, options)
     tell = JsonLines(sys.stdout)
@@ -100,11 +103,14 @@ def _show(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, optio
         tell(item)
     for event in passed:
         tell(event)
+    for hint in hints(plan, options):
+        tell(hint)
 
 
 def _run(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, options: ColorizeOptions) -> int:
     from colorize_media.archive.run import run_plan
     from colorize_media.archive.running import Running
+    from colorize_media.archive.sequence_hint import hints
     from colorize_media.cli.console import make_reporter
 
     page = _start_report(plan, asked, options)
@@ -130,6 +136,8 @@ def _run(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, option
         fan = EventFan(*listeners)
         for event in passed:
             fan(event)
+        for hint in hints(plan, options):
+            fan(hint)
         count = sum(sum(event.files.values()) + sum(event.others.values()) for event in passed)
         code = run_plan(plan, Running(make_colorizer, options, fan, asked.threads), passed=count)
     if page is not None:
