@@ -18,6 +18,20 @@ What = Literal["neutral", "toned", "mixed", "color", "document", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A file that goes along with an input. ``action``: copy, keep (its copy is there already) or leave, for a ``reason``.
+
+    It is copied when the input's output is written or stands there already. ``replaces``: what stands at the target is ours.
+    """
+
+    source: Path
+    target: Path
+    action: Literal["copy", "keep", "leave"]
+    reason: str = ""
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """Before any work: what will be done with one input. ``action``: colorize, skip or fail.
 
@@ -26,6 +40,7 @@ class Planned:
     run left it alone, as ``what``, or fails because it failed then. ``failure`` is what is told of a fail, not in JSON.
     A frame of a sequence that is coloured as a film has its number, ``frame``, and the ``sequence``'s name in its folder, like
     ``scan_%06d.dpx``.
+    ``sidecars`` go along with it.
     """
 
     source: Path
@@ -41,6 +56,7 @@ class Planned:
     failure: Failed | None = field(default=None, metadata={"json": False})
     sequence: str = ""
     frame: int | None = None
+    sidecars: tuple[Sidecar, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +120,7 @@ class Done:
 
     ``own_frames`` in ``own_shots`` shots were in colour already and kept it. ``reason`` and ``what`` are those of Started;
     ``pages`` those of a TIFF file, each coloured or left for itself. ``record`` says how the output was made, as JSON types
-    (`provenance.record.Record`); None for a preview.
+    (`provenance.record.Record`); None for a preview. ``sidecars`` were copied beside it.
     """
 
     source: Path
@@ -118,15 +134,20 @@ class Done:
     what: What | None = None
     pages: int = 1
     record: dict[str, Any] | None = None
+    sidecars: int = 0
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """Nothing was done, on purpose. ``what`` it is, if that is why; else None, and for a file of several pages."""
+    """Nothing was done, on purpose. ``what`` it is, if that is why; else None, and for a file of several pages.
+
+    ``sidecars`` of an output that is there already were new or changed, and were copied.
+    """
 
     source: Path
     reason: str
     what: What | None = None
+    sidecars: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,13 +163,18 @@ class Failed:
 
 @dataclass(frozen=True)
 class Summary:
-    """The last event of a run. ``passed``: files of searched folders that are no inputs, as in Passed."""
+    """The last event of a run. ``passed``: files of searched folders that are no inputs, as in Passed.
+
+    ``sidecars`` were copied; ``sidecars_left`` counts those that were not, by why not.
+    """
 
     done: int
     skipped: int
     failed: int
     seconds: float
     passed: int = 0
+    sidecars: int = 0
+    sidecars_left: Mapping[str, int] = field(default_factory=dict)
 
 
 Event: TypeAlias = Planned | Passed | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary
@@ -165,16 +191,17 @@ def as_json(event: Event) -> dict[str, Any]:
 
     A file name that is not valid UTF-8 keeps its bytes as surrogate escapes, which ``json.dumps`` writes as ``\\udcXX``.
     """
-    out: dict[str, Any] = {"event": type(event).__name__.lower()}
-    for item in dataclasses.fields(event):
-        if not item.metadata.get("json", True):
-            continue
-        value = getattr(event, item.name)
-        if isinstance(value, Path):
-            value = str(value)
-        elif isinstance(value, Fraction):
-            value = float(value)
-        elif isinstance(value, Mapping):
-            value = dict(value)
-        out[item.name] = value
-    return out
+    return {"event": type(event).__name__.lower(), **_json_of(event)}
+
+
+def _json_of(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        shown = [item for item in dataclasses.fields(value) if item.metadata.get("json", True)]
+        return {item.name: _json_of(getattr(value, item.name)) for item in shown}
+    if isinstance(value, tuple):
+        return [_json_of(item) for item in value]
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Path):
+        return str(value)
+    return float(value) if isinstance(value, Fraction) else value

@@ -88,6 +88,7 @@ class ColorizeOptions:
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
     preset      the encoder's speed preset; empty is the encoder's own default
     provenance  write into an output that it was coloured, by what and from which file
+    sidecars    copy what other programs keep beside an input (.xmp, .srt, Takeout's .json …) beside its output
     strip_metadata  leave out all else that a photograph says beside its pixels, but for its colour profile
     sign_cert   sign outputs as C2PA has it: a PEM file, the signer's certificate and its chain; empty signs nothing
     sign_key    its private key, a PEM file
@@ -118,6 +119,7 @@ class ColorizeOptions:
     strip_metadata: bool = field(default=False, metadata=_changes("photo metadata"))
     sign_cert: str = field(default="", metadata=_changes("photo metadata", "video metadata", later=True))
     sign_key: str = field(default="", repr=False, metadata=_changes())  # another key of the same certificate cannot be
+    sidecars: bool = field(default=True, metadata=_changes(later=True))
     max_pixels: int = field(default=500_000_000, metadata=_changes("limit"))
 
     def __post_init__(self) -> None:

@@ -35,6 +35,13 @@ def passed_text(files: Mapping[str, int], others: Mapping[str, int]) -> str:
     return "; ".join(parts)
 
 
+def left_lines(sidecars_left: Mapping[str, int]) -> list[str]:
+    """``2 sidecars not copied: another file has its name already``, a line for each reason."""
+    return [
+        f"{count:,} sidecar{'s' if count > 1 else ''} not copied: {why}" for why, count in sorted(sidecars_left.items())
+    ]
+
+
 def position_text(seconds: Fraction) -> str:
     """``00:12:40``."""
     whole = int(seconds)

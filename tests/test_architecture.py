@@ -349,6 +349,7 @@ def test_events_become_json() -> None:
         "earlier": False,
         "sequence": "",
         "frame": None,
+        "sidecars": [],
     }
     assert rows[1]["time"] == 0.125
     assert rows[2]["event"] == "summary"

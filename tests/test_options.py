@@ -62,9 +62,10 @@ def test_options_say_nothing_that_nobody_understands() -> None:
         assert item.metadata["changes"] <= set(get_args(Aspect)), item.name
 
 
-def test_only_a_preview_and_a_certificates_key_change_nothing_of_an_output() -> None:
-    """A preview is another output, and not remembered; a certificate has one key."""
-    assert {item.name for item in fields(ColorizeOptions)} - that_change(*get_args(Aspect)) == {"preview", "sign_key"}
+def test_a_preview_a_certificates_key_and_sidecars_change_nothing_of_an_output() -> None:
+    """A preview is another output, and not remembered; a certificate has one key; sidecars are remembered one by one."""
+    unchanged = {item.name for item in fields(ColorizeOptions)} - that_change(*get_args(Aspect))
+    assert unchanged == {"preview", "sign_key", "sidecars"}
 
 
 def test_each_kind_has_its_own() -> None:

@@ -3,6 +3,9 @@
 discovery        which files a folder holds
 naming           which output an input gets
 collisions       outputs that would replace an input or each other, refused
+sidecars         which files go along with a picture or film, by their names
+sidecar_plan     what is to be done with them
+sidecar_copies   copied beside the outputs
 plan             from what the user named to a list of jobs
 manifest         what an output folder remembers of earlier runs
 old_lines        what lines of earlier versions' manifests leave to be read from a sentence

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from colorize_media.archive.manifest import MANIFEST_NAME, read_manifest
+from colorize_media.archive.manifest import MANIFEST_NAME, read_manifest, read_sidecars
+from colorize_media.archive.sidecars import Beside, could_go_along, go_along, kind_by_name
 from colorize_media.files.first_look import begins_like_media, begins_like_text
 from colorize_media.files.formats import OTHER_SUFFIXES, PHOTO_SUFFIXES, TEXT_SUFFIXES, VIDEO_SUFFIXES
 
@@ -75,10 +76,11 @@ def _matches(relative: str, patterns: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Found:
-    """A file, relative to the searched folder; or a folder that cannot be read, and why."""
+    """A file, relative to the searched folder, and what goes along with it; or a folder that cannot be read, and why."""
 
     relative: Path
     problem: str = ""
+    sidecars: tuple[Beside, ...] = ()
 
 
 @dataclass
@@ -94,13 +96,19 @@ class PassedOver:
 
 
 def search(
-    folder: Path, selection: Selection, avoid: Path | None = None, passed: PassedOver | None = None
+    folder: Path,
+    selection: Selection,
+    avoid: Path | None = None,
+    passed: PassedOver | None = None,
+    *,
+    sidecars: bool = True,
 ) -> Iterator[Found]:
     """Pictures and films below a folder, by their extensions, in the order of their names; files before folders.
 
     Left out without a word: hidden and system files and folders, and the folder ``avoid``. All else that is not found is
     counted in ``passed``. Links to folders are not followed, so there are no loops; links to files are, and broken ones
     are found, to be told as failures. Files of unknown extensions are found if their first bytes are a picture's or film's.
+    ``sidecars``: what goes along with a picture or film is found with it, and not counted.
     """
     passed = PassedOver() if passed is None else passed
     avoided = None if avoid is None else os.path.realpath(avoid)
@@ -116,7 +124,7 @@ def search(
             continue
         if inside:
             made |= _outputs_below(here, inside, entries)
-        folders = []
+        folders, media, rest = [], [], {}
         for entry in entries:
             relative = f"{inside}/{entry.name}" if inside else entry.name
             if _is_hidden(entry):
@@ -133,10 +141,35 @@ def search(
             elif not selection.takes(relative):
                 _count_left_out(entry, passed)
             elif _looks_like_media(entry):
-                yield Found(Path(relative))
+                media.append(entry.name)
             else:
-                _count(entry, passed)
+                rest[entry.name] = entry
+        along = _along(media, rest, inside, selection) if sidecars else {}
+        for name in media:
+            yield Found(Path(inside, name), sidecars=along.get(name, ()))
+        for name in rest.keys() - {beside.name for some in along.values() for beside in some}:
+            _count(rest[name], passed)
         waiting += reversed(folders)
+
+
+def sidecars_in(folder: Path, selection: Selection) -> dict[str, tuple[Beside, ...]]:
+    """What goes along with each picture or film of one folder, these being known by their names alone."""
+    try:
+        entries = {entry.name: entry for entry in _entries(str(folder)) if not _is_hidden(entry)}
+    except OSError:
+        return {}
+    media = [name for name in entries if os.path.splitext(name)[1].lower() not in OTHER_SUFFIXES]
+    rest = {name: entry for name, entry in entries.items() if kind_by_name(name) is None}
+    return _along(media, rest, "", selection)
+
+
+def _along(
+    media: Sequence[str], rest: Mapping[str, os.DirEntry[str]], inside: str, selection: Selection
+) -> dict[str, tuple[Beside, ...]]:
+    """Of the names ``media`` in the folder ``inside`` of the searched one."""
+    wanted = (name for name in rest if not selection.excludes(f"{inside}/{name}" if inside else name))
+    files = (name for name in wanted if could_go_along(name) and _is_file(rest[name]))
+    return go_along({name: kind_by_name(name) for name in media}, files)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -149,7 +182,8 @@ def _outputs_below(here: str, inside: str, entries: Iterable[os.DirEntry[str]]) 
     """What a manifest in the folder, if there is one, calls an output: paths below the searched folder."""
     if not any(entry.name == MANIFEST_NAME for entry in entries):
         return set()
-    return {f"{inside}/{entry.target}" for entry in read_manifest(Path(here)).values() if entry.status == "done"}
+    done = (entry.target for entry in read_manifest(Path(here)).values() if entry.status == "done")
+    return {f"{inside}/{target}" for target in (*done, *read_sidecars(Path(here)))}
 
 
 def _is_to_enter(folder: os.DirEntry[str], avoided: str | None) -> bool:

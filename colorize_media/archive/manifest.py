@@ -13,7 +13,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -32,6 +32,8 @@ BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a cra
 
 Status = Literal["done", "left", "failed"]
 STATUSES: tuple[Status, ...] = ("done", "left", "failed")
+_SIDECAR = "sidecar"
+_SIDECAR_MARK = b'"status": "sidecar"'  # as json.dumps writes it
 UNKNOWN = "unknown"  # in Entry.decided; no digest
 
 
@@ -83,6 +85,16 @@ class Entry:
     record: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class SidecarEntry:
+    """A file that went along with an input: ``target`` below the destination, both files' states as in `Entry`."""
+
+    target: str
+    source: str
+    stamp: Stamp
+    made: Stamp
+
+
 def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, version: str) -> str:
     """The options under which a result holds. ``weights`` identifies the network, ``version`` the program.
 
@@ -107,15 +119,39 @@ def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, v
 def read_manifest(folder: Path) -> dict[str, Entry]:
     """The newest entry about each output of a destination; none where nothing is remembered or can be read."""
     entries: dict[str, Entry] = {}
+    for line in _lines(folder):
+        if (entry := _parse(line)) is not None:
+            entries[entry.target] = entry
+    return entries
+
+
+def read_sidecars(folder: Path) -> dict[str, SidecarEntry]:
+    """The newest entry about each sidecar of a destination."""
+    entries: dict[str, SidecarEntry] = {}
+    for line in _lines(folder):
+        if _SIDECAR_MARK in line and (entry := _parse_sidecar(line)) is not None:
+            entries[entry.target] = entry
+    return entries
+
+
+def _lines(folder: Path) -> Iterator[bytes]:
     try:
         with open_regular(folder / MANIFEST_NAME) as file:
             while line := file.readline(LONGEST_LINE):
-                entry = _parse(line)
-                if entry is not None:
-                    entries[entry.target] = entry
+                yield line
     except OSError:
-        return entries
-    return entries
+        return
+
+
+def _parse_sidecar(line: bytes) -> SidecarEntry | None:
+    try:
+        row = json.loads(line)
+        if row["version"] != VERSION or row["status"] != _SIDECAR or not isinstance(row["target"], str):
+            return None
+        stamp, made = (Stamp(*map(int, row[name])) for name in ("stamp", "made"))
+        return SidecarEntry(row["target"], str(row["source"]), stamp, made)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _parse(line: bytes) -> Entry | None:
@@ -162,9 +198,11 @@ class Manifest:
     def __exit__(self, *_: object) -> None:
         self.flush()
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Entry | SidecarEntry) -> None:
         """Remember an entry, on the disk with the next batch."""
         row = {"version": VERSION, **dataclasses.asdict(entry)}
+        if isinstance(entry, SidecarEntry):
+            row["status"] = _SIDECAR  # which earlier versions read over
         for name in ("stamp", "made"):
             row[name] = None if row[name] is None else [row[name]["size"], row[name]["mtime_ns"]]
         with self._lock:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
-from colorize_media.archive.discovery import PassedOver, Selection, search
+from colorize_media.archive.discovery import PassedOver, Selection, search, sidecars_in
+from colorize_media.archive.sidecars import Beside
 from colorize_media.errors import BadOption
 from colorize_media.events import Failed, Passed, ignore
 from colorize_media.files.first_look import Kind, content_suffix, kind_of, nearest_suffix
@@ -33,7 +35,7 @@ PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png
 class Pair:
     """An input file and where its output would be; without a kind, there is nothing at the source but a ``failure``.
 
-    ``problem`` is what the plan says of it.
+    ``problem`` is what the plan says of it, ``sidecars`` go along with it.
     """
 
     source: Path
@@ -43,6 +45,7 @@ class Pair:
     tree: Path | None = None
     problem: str = ""
     failure: Failed | None = None
+    sidecars: tuple[Beside, ...] = ()
 
 
 def pairs_of(
@@ -51,12 +54,15 @@ def pairs_of(
     selection: Selection,
     preview: bool,
     on_passed: Callable[[Passed], None] = ignore,
+    *,
+    sidecars: bool = False,
 ) -> Iterator[Pair]:
     """Every file of the inputs with its output. That of a preview belongs to no remembered run. Raises BadOption.
 
-    ``on_passed`` gets what of a searched folder is no input.
+    ``on_passed`` gets what of a searched folder is no input. With ``sidecars`` what goes along with inputs is looked for.
     """
     single = len(inputs) == 1
+    goes_along = cache(partial(sidecars_in, selection=selection))
     for source in inputs:
         try:
             there, is_folder = source.exists(), source.is_dir()
@@ -68,7 +74,7 @@ def pairs_of(
             named = source if source.name not in ("", "..") else source.resolve()  # "." and ".." have no name to extend
             root = named.with_name(f"{named.name}-color") if output is None else output
             passed, inputs_found = PassedOver(), 0
-            for found in search(source, selection, root, passed):
+            for found in search(source, selection, root, passed, sidecars=sidecars):
                 path = source / found.relative
                 if found.problem:
                     failure = Failed(path, "cannot read the folder", found.problem, "check its permissions")
@@ -77,7 +83,8 @@ def pairs_of(
                 inputs_found += 1
                 kind = kind_of(path)
                 target = root / _output_name(found.relative, kind, preview, path)
-                yield _if_named(Pair(path, target, kind, None if preview else root, source))
+                pair = Pair(path, target, kind, None if preview else root, source, sidecars=found.sidecars)
+                yield _if_named(pair)
             on_passed(Passed(source, inputs_found, passed.files, passed.others))
         elif not there:
             failure = Failed(source, "no such file or folder", "the path leads nowhere", "check the name")
@@ -85,7 +92,8 @@ def pairs_of(
         else:
             kind = kind_of(source)
             target, named_root = _target_of_file(source, output, kind, single, preview)
-            yield _if_named(Pair(source, target, kind, None if preview else named_root))
+            beside = goes_along(source.parent).get(source.name, ()) if sidecars else ()
+            yield _if_named(Pair(source, target, kind, None if preview else named_root, sidecars=beside))
 
 
 def _if_named(pair: Pair) -> Pair:

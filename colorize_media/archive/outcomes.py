@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +64,12 @@ class Tally:
         self.code = max(self.code, outcome.exit_code if outcome.exit_code in (0, 3) else 1)
         self._tell(outcome.result)
 
-    def close(self, passed: int = 0) -> None:
-        """Tell the summary, with the number of files that are no inputs."""
+    def close(self, passed: int = 0, sidecars: int = 0, sidecars_left: Mapping[str, int] | None = None) -> None:
+        """Tell the summary, with the number of files that are no inputs, and of what went along with those that are."""
         done, skipped, failed = (self._counts[kind] for kind in (Done, Skipped, Failed))
-        self._tell(Summary(done, skipped, failed, time.monotonic() - self._begun, passed))
+        self._tell(
+            Summary(done, skipped, failed, time.monotonic() - self._begun, passed, sidecars, sidecars_left or {})
+        )
 
 
 def is_lasting(error: ColorizeError) -> bool:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
-from colorize_media.archive.manifest import UNKNOWN, Entry, Stamp, Status, digest, read_manifest
+from colorize_media.archive.manifest import UNKNOWN, Entry, Stamp, Status, digest, read_manifest, read_sidecars
 from colorize_media.archive.naming import Pair, pairs_of, why_another_format
 from colorize_media.archive.sequences import with_sequences
+from colorize_media.archive.sidecar_plan import with_sidecars
 from colorize_media.errors import BadOption
 from colorize_media.events import Failed, Passed, Planned, ignore
 from colorize_media.files.first_look import Kind, kind_of
@@ -83,15 +84,21 @@ def make_plan(
     memory = memory or Memory(ColorizeOptions())
     if memory.options.image_sequence is not None and output is not None:
         _refuse_film(inputs, output)
-    pairs = list(dict.fromkeys(pairs_of(inputs, output, selection or Selection(), preview, on_passed)))
+    sidecars = memory.options.sidecars and not preview
+    pairs = list(
+        dict.fromkeys(pairs_of(inputs, output, selection or Selection(), preview, on_passed, sidecars=sidecars))
+    )
     refuse_overlaps(pairs)
-    remembered = {root: read_manifest(root) for root in {pair.root for pair in pairs} if root is not None}
+    roots = {pair.root for pair in pairs if pair.root is not None}
+    remembered = {root: read_manifest(root) for root in roots}
     plan = [
         Planned(pair.source, pair.target, "photo", "skip", "previews are for films")
         if preview and pair.kind == "photo"
         else _if_signable(_decide(pair, remembered, memory, overwrite=overwrite), memory.options)
         for pair in pairs
     ]
+    copies = {root: read_sidecars(root) for root in roots} if sidecars else {}
+    plan = with_sidecars(pairs, plan, copies, memory.options, overwrite=overwrite)
     return plan if memory.options.image_sequence is None or preview else with_sequences(plan)
 
 

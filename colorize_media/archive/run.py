@@ -11,12 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from colorize_media.archive.manifest import Entry, Manifest, Stamp, Status
+from colorize_media.archive.manifest import Entry, Manifest, SidecarEntry, Stamp, Status
 from colorize_media.archive.outcomes import Outcome, Tally, failed, settled
 from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.plan import options_digest
 from colorize_media.archive.running import Running
 from colorize_media.archive.sequences import sequence_end
+from colorize_media.archive.sidecar_copies import SidecarCopies
 from colorize_media.events import Done, Planned, Skipped, Warned
 from colorize_media.files.whole import keep_mode_and_times
 from colorize_media.options import ColorizeOptions
@@ -36,7 +37,7 @@ def run_plan(plan: Sequence[Planned], running: Running, *, passed: int = 0) -> i
     tally = Tally(running.on_event)
     with _Run(running, tally) as run:
         run.do(plan)
-    tally.close(passed)
+    tally.close(passed, run.sidecars.copied, run.sidecars.left)
     return tally.code
 
 
@@ -47,6 +48,7 @@ class _Run:
         self._running, self._tally = running, tally
         self._options, self._tell = running.options, running.on_event
         self._folders = OutputFolders()
+        self.sidecars = SidecarCopies(running.options, self._add)
         self._in_flight: InFlight | None = None
         self._manifests: dict[Path, Manifest] = {}
 
@@ -129,9 +131,10 @@ class _Run:
     def _settle(self, outcome: Outcome) -> None:
         """Tell, count and remember."""
         item = outcome.item
-        for message in outcome.warnings:
-            self._tell(Warned(item.source, message))
         self._remember(outcome)
+        outcome, warnings = self.sidecars.follow(outcome)
+        for message in (*outcome.warnings, *warnings):
+            self._tell(Warned(item.source, message))
         if item.action == "skip" and item.kind == "video" and item.target is not None:
             from colorize_media.video.work_folder import remove_finished
 
@@ -140,8 +143,10 @@ class _Run:
 
     def _remember(self, outcome: Outcome) -> None:
         root, entry = outcome.item.root, _entry(outcome, self._options)
-        if root is None or entry is None:
-            return
+        if root is not None and entry is not None:
+            self._add(root, entry)
+
+    def _add(self, root: Path, entry: Entry | SidecarEntry) -> None:
         if root not in self._manifests:
             self._manifests[root] = Manifest(root, lambda why: self._tell(Warned(root, why)))
         self._manifests[root].add(entry)

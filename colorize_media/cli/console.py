@@ -28,7 +28,7 @@ from colorize_media.events import (
     Warned,
     as_json,
 )
-from colorize_media.wording import duration_text, passed_text, position_text, shown_name, shown_path
+from colorize_media.wording import duration_text, left_lines, passed_text, position_text, shown_name, shown_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -197,20 +197,33 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
         if event.own_frames:
             shots = "1 shot" if event.own_shots == 1 else f"{event.own_shots} shots"
             frames += f"{event.own_frames} of them in {shots} left in their own colour, "
-        return [f"{shown_name(event.source)} → {shown_path(event.target)} ({frames}{duration_text(event.seconds)})"]
+        about = f"{frames}{duration_text(event.seconds)}{_with(event.sidecars)}"
+        return [f"{shown_name(event.source)} → {shown_path(event.target)} ({about})"]
     if isinstance(event, Resumed):
         return [f"{shown_name(event.source)}: resuming at {position_text(event.time)}"]
     if isinstance(event, Skipped):
-        return [f"{shown_name(event.source)}: skipped, {event.reason}"]
+        return [f"{shown_name(event.source)}: skipped, {event.reason}{_with(event.sidecars)}"]
     if isinstance(event, Passed):
         return passed_lines(event)
-    if isinstance(event, Summary) and (event.done + event.skipped + event.failed > 1 or event.passed):
-        passed = f", {event.passed:,} passed over" if event.passed else ""
-        counts = f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed{passed}"
-        return [f"{counts} in {duration_text(event.seconds)}"]
+    if isinstance(event, Summary):
+        return _summary_lines(event)
     if isinstance(event, Started) and verbose:
         return [f"{shown_name(event.source)}: {event.note}"]
     return []
+
+
+def _with(sidecars: int) -> str:
+    return f", {sidecars} sidecar{'s' if sidecars > 1 else ''} copied" if sidecars else ""
+
+
+def _summary_lines(event: Summary) -> list[str]:
+    """The counts where there was more than one file; what of the sidecars stays behind always."""
+    lines = []
+    if event.done + event.skipped + event.failed > 1 or event.passed:
+        passed = f", {event.passed:,} passed over" if event.passed else ""
+        counts = f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed{passed}"
+        lines.append(f"{counts} in {duration_text(event.seconds)}{_with(event.sidecars)}")
+    return lines + left_lines(event.sidecars_left)
 
 
 def plan_lines(plan: Sequence[Planned]) -> list[str]:
@@ -222,6 +235,11 @@ def plan_lines(plan: Sequence[Planned]) -> list[str]:
         if item.action == "colorize" and item.target is not None:
             line += f" → {shown_path(item.target)}"
         lines.append(line + (f" ({item.reason})" if item.reason else ""))
+        for sidecar in item.sidecars:
+            if sidecar.action == "copy":
+                lines.append(f"  with {shown_name(sidecar.source)} → {shown_name(sidecar.target)}")
+            elif sidecar.action == "leave":
+                lines.append(f"  without {shown_name(sidecar.source)} ({sidecar.reason})")
     return lines
 
 

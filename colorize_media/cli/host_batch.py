@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from colorize_media.archive.outcomes import unexpected
-from colorize_media.archive.plan import make_plan
+from colorize_media.archive.plan import Memory, make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
 from colorize_media.errors import BadOption, ColorizeError, UsageProblem
@@ -57,15 +57,16 @@ def serve(
 ) -> int:
     """Answer all requests in their order; returns the exit code as `archive.run_plan` does.
 
-    ``running.options`` and ``overwrite`` hold where a request says nothing. Ends at the end of the requests. Raises
-    BrokenPipeError when nobody reads the answers, and KeyboardInterrupt when interrupted or when the host is gone; what was
-    finished is answered before.
+    ``running.options`` and ``overwrite`` hold where a request says nothing, but sidecars are only copied on request. Ends
+    at the end of the requests. Raises BrokenPipeError when nobody reads the answers, and KeyboardInterrupt when interrupted
+    or when the host is gone; what was finished is answered before.
     """
 
     def tell(answer: Mapping[str, Any]) -> None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
+    defaults = dataclasses.replace(running.options, sidecars=False)  # hosts keep files of their own beside pictures
     code = 0
     with _interrupted_when_the_host_is_gone(answers):
         tell({"ready": __version__, "protocol": PROTOCOL, "pid": os.getpid()})
@@ -74,7 +75,7 @@ def serve(
             try:
                 with contextlib.ExitStack() as finished:
                     finished.callback(answer.tell, tell)
-                    request = answer.read(line, running.options, overwrite)
+                    request = answer.read(line, defaults, overwrite)
                     code = max(code, answer.color(request, running))
             except ColorizeError as error:
                 code = max(code, error.exit_code if error.exit_code == 3 else 1)
@@ -108,7 +109,11 @@ class _Answer:
                     hint="give its pictures, or colour the folder with the plain command",
                 )
             plan = make_plan(
-                [request.source], request.output, overwrite=request.overwrite, preview=request.options.preview
+                [request.source],
+                request.output,
+                overwrite=request.overwrite,
+                preview=request.options.preview,
+                memory=Memory(request.options),
             )
             self._known["out"] = None if plan[0].target is None else str(plan[0].target)
 

@@ -133,6 +133,8 @@ COLORIZE_OPTIONS = [
            help="Sign photographs, MP4 and MOV (C2PA, an extra) with this certificate and its chain."),
     option("--sign-key", default=DEFAULTS.sign_key, metavar="PEM",
            help="Its private key; a passphrase is read from COLORIZE_MEDIA_SIGN_PASSPHRASE."),
+    option("--sidecars/--no-sidecars", default=DEFAULTS.sidecars, show_default=True,
+           help="Copy what other programs keep beside an input (.xmp, .srt, Takeout's .json ...) beside its output."),
     option("--strip-metadata", is_flag=True, help="Leave a photograph's EXIF, GPS, XMP, IPTC and texts out, not its profile."),
     option("--max-pixels", type=int, default=DEFAULTS.max_pixels, help="Refuse larger pictures."),
     threads_option,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from colorize_media.archive.manifest import Entry, Stamp, read_manifest
 from colorize_media.events import Done, Event, Failed, Passed, Planned, Skipped, Started, Summary, Warned, What
@@ -47,17 +48,25 @@ class Row:
             self.decision = what
 
 
+class Sidecars(NamedTuple):
+    """How many were copied in a run, and how many were not, by why."""
+
+    copied: int = 0
+    left: Mapping[str, int] = MappingProxyType({})
+
+
 class Rows:
     """Gathers a run's events (it is an OnEvent) into a row per file.
 
     ``roots`` are the output folders that remember; ``notes`` are warnings about a folder as a whole; ``passed`` what of
-    the searched folders is no input; ``seconds`` the run took.
+    the searched folders is no input; ``sidecars`` went along; ``seconds`` the run took.
     """
 
     def __init__(self, plan: Sequence[Planned]) -> None:
         self.notes: list[str] = []
         self.passed: list[Passed] = []
         self.seconds = 0.0
+        self.sidecars = Sidecars()
         self._rows = {item.source: Row(item.source, item.target, item.kind, item.tree) for item in plan}
         self._planned = {item.source: item for item in plan}
         self.roots = list(dict.fromkeys(item.root for item in plan if item.root is not None))
@@ -66,7 +75,7 @@ class Rows:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Summary):
-            self.seconds = event.seconds
+            self.seconds, self.sidecars = event.seconds, Sidecars(event.sidecars, event.sidecars_left)
         elif isinstance(event, Passed):
             self.passed.append(event)
         elif event.source in self._rows:

@@ -24,7 +24,7 @@ from colorize_media.report.page import GENERATOR, MARK, STATUSES, page
 from colorize_media.report.pairs import pairs_of
 from colorize_media.report.rows import Row, Rows
 from colorize_media.version import __version__
-from colorize_media.wording import duration_text, passed_text, shown_name, shown_path, shown_text
+from colorize_media.wording import duration_text, left_lines, passed_text, shown_name, shown_path, shown_text
 
 NAME = "colorize-media-report.html"
 
@@ -113,14 +113,13 @@ class Report:
     def _facts(self, rows: Sequence[Row]) -> dict[str, Any]:
         counted: Counter[str] = Counter(row.status for row in rows)
         before: Counter[str] = Counter(row.status for row in rows if row.earlier)
-        roots = [shown_path(root) for root in self._gathered.roots]
         trees = [shown_path(tree) for tree in dict.fromkeys(row.tree for row in rows) if tree is not None]
         options = {
             item.name: getattr(self._options, item.name)
             for item in dataclasses.fields(self._options)
             if item.repr and getattr(self._options, item.name) != item.default
         }
-        passed = self._gathered.passed
+        passed, sidecars = self._gathered.passed, self._gathered.sidecars
         told = [f"model {self._options.model}"]
         told += [f"{name.replace('_', ' ')} {value}" for name, value in options.items() if name != "model"]
         return {
@@ -129,13 +128,8 @@ class Report:
             "title": "What was coloured" + (f" of {Path(trees[0]).name}" if len(trees) == 1 else ""),
             "written": time.strftime("%Y-%m-%d %H:%M"),
             "options": f"colorize-media {__version__} · {' · '.join(told)}",
-            "notes": ([" and ".join(trees) + " → " + " and ".join(roots)] if trees else [])
-            + [shown_text(text) for text in self._gathered.notes]
-            + [
-                f"{shown_path(event.source)}: {text}"
-                for event in passed
-                if (text := passed_text(event.files, event.others))
-            ],
+            "notes": self._notes(trees),
+            "sidecars": {"copied": sidecars.copied, "left": dict(sidecars.left)},
             "passed": [
                 {"folder": str(event.source), "files": dict(event.files), "others": dict(event.others)}
                 for event in passed
@@ -149,6 +143,17 @@ class Report:
                 "warned": sum(bool(row.warnings) for row in rows),
             },
         }
+
+    def _notes(self, trees: Sequence[str]) -> list[str]:
+        """Lines about the run as a whole."""
+        gathered, roots = self._gathered, [shown_path(root) for root in self._gathered.roots]
+        notes = [" and ".join(trees) + " → " + " and ".join(roots)] if trees else []
+        notes += [shown_text(text) for text in gathered.notes]
+        counts = ((event, passed_text(event.files, event.others)) for event in gathered.passed)
+        notes += [f"{shown_path(event.source)}: {text}" for event, text in counts if text]
+        if gathered.sidecars.copied:
+            notes.append(f"sidecars copied in this run: {gathered.sidecars.copied:,}")
+        return notes + left_lines(gathered.sidecars.left)
 
 
 def _as_json(row: Row) -> dict[str, Any]:

@@ -133,6 +133,7 @@ OTHER = {
     "crf": 30, "fast": True, "preset": "slow", "max_pixels": 1000, "every": 3, "preview": True, "start": Fraction(2),
     "duration": Fraction(7), "provenance": False, "strip_metadata": True, "sign_cert": "a.pem", "sign_key": "b.pem",
     "image_sequence": Fraction(24),
+    "sidecars": False,
 }  # fmt: skip
 
 

@@ -318,3 +318,13 @@ def test_a_long_film_is_not_coloured_for_a_dead_host(orphan: tuple[int, Path]) -
     assert ends(pid)
     assert not (folder / "out.mkv").exists()
     assert len((folder / "answers").read_text().splitlines()) == 1
+
+
+def test_files_beside_a_picture_are_the_hosts_own_unless_it_asks(host: Host, tmp_path: Path) -> None:
+    GREY.save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("a caption")
+    request = {"in": str(tmp_path / "a.png"), "out": str(tmp_path / "b.png")}
+    assert statuses(host.send(request)) == ["done"]
+    assert not (tmp_path / "b.txt").exists()
+    assert statuses(host.send(request | {"options": {"sidecars": True}})) == ["skipped"]
+    assert (tmp_path / "b.txt").read_text() == "a caption"

@@ -58,3 +58,42 @@ def test_camera_date_and_place_of_a_photograph_are_as_they_were(tmp_path: Path, 
         assert after.getexif()[0x010F] == "Maker"
         assert after.info["dpi"] == before.info["dpi"]
         assert after.info["comment"] == before.info["comment"]
+
+
+def test_what_lies_beside_goes_along(
+    tmp_path: Path, film: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ratings, places, captions, subtitles: told before, copied under the output's name, the originals untouched."""
+    folder = film.parent
+    save(folder / "anna.jpg", grey_picture())
+    (folder / "anna.jpg.xmp").write_bytes(_RATED)
+    (folder / "anna.jpg.supplemental-metad.json").write_text('{"description": "Aunt Grete"}')
+    (folder / "street.en.srt").write_text("1\n00:00:00,000 --> 00:00:00,400\nHello\n")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert colorize(folder, "-o", tmp_path / "out", "-n") == 0
+    told = capsys.readouterr().out
+    assert "  with anna.jpg.supplemental-metad.json → anna.jpg.supplemental-metadata.json" in told.splitlines()
+    assert colorize(folder, "-o", tmp_path / "out", "--force") == 0
+    assert "3 sidecars copied" in capsys.readouterr().err
+    names = {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
+    assert names == {
+        "anna.jpg", "anna.jpg.xmp", "anna.jpg.supplemental-metadata.json", "street.mkv", "street.en.srt",
+    }  # fmt: skip
+    fitted = (tmp_path / "out" / "anna.jpg.xmp").read_bytes()
+    assert b'xmp:Rating="5"' in fitted
+    assert b"ConvertToGrayscale" not in fitted
+    assert b"compositeWithTrainedAlgorithmicMedia" in fitted
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert colorize(folder / "anna.jpg", "--no-sidecars") == 0
+    assert sorted(path.name for path in folder.glob("anna.color*")) == ["anna.color.jpg"]
+    assert colorize(folder / "anna.jpg", "--overwrite") == 0
+    assert sorted(path.name for path in folder.glob("anna.color*")) == [
+        "anna.color.jpg", "anna.color.jpg.supplemental-metadata.json", "anna.color.jpg.xmp",
+    ]  # fmt: skip
+
+
+_RATED = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="5" '
+    b'xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" crs:ConvertToGrayscale="True"/></rdf:RDF></x:xmpmeta>'
+)
