@@ -21,6 +21,7 @@
     │   ├── Encrypted
     │   ├── DamagedMedia
     │   ├── UnsupportedMedia
+    │   ├── StreamNotKept
     │   ├── ServerRefused
     │   └── OutputUnwritable
     └── TrainingProblem     exit 1   training cannot go on (data, non-finite loss)
@@ -154,6 +155,12 @@ class DamagedMedia(FileProblem):
 
 class UnsupportedMedia(FileProblem):
     """A known kind of media that this version refuses rather than harms."""
+
+    lasting = True
+
+
+class StreamNotKept(FileProblem):
+    """A film would lose its sound, its subtitles or other streams, and that is not allowed (``drop_streams``)."""
 
     lasting = True
 

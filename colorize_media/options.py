@@ -87,6 +87,7 @@ class ColorizeOptions:
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
     preset      the encoder's speed preset; empty is the encoder's own default
+    drop_streams  of films: go on without sound, subtitles or other streams that the output cannot hold
     provenance  write into an output that it was coloured, by what and from which file
     sidecars    copy what other programs keep beside an input (.xmp, .srt, Takeout's .json …) beside its output
     strip_metadata  leave out all else that a photograph says beside its pixels, but for its colour profile
@@ -115,6 +116,7 @@ class ColorizeOptions:
     encoder: str = field(default="", metadata=_changes("video encoding"))
     crf: int | None = field(default=None, metadata=_changes("video encoding"))
     preset: str = field(default="", metadata=_changes("video encoding"))
+    drop_streams: bool = field(default=False, metadata=_changes("limit", later=True))
     provenance: bool = field(default=True, metadata=_changes("photo metadata", "video metadata", later="video"))
     strip_metadata: bool = field(default=False, metadata=_changes("photo metadata"))
     sign_cert: str = field(default="", metadata=_changes("photo metadata", "video metadata", later=True))

@@ -78,7 +78,7 @@ def test_each_kind_has_its_own() -> None:
     }
     assert (that_decide("photo"), that_decide("video")) == ({"force", "skip_documents"}, {"force"})
     assert of_the_network() == {"model", "device", "engine", "batch_size"}
-    assert that_change("limit") == {"max_pixels"}
+    assert that_change("limit") == {"max_pixels", "drop_streams"}
 
 
 def test_a_rate_of_frames_is_exact_and_in_range_and_no_part_can_be_cut_out_of_them() -> None:

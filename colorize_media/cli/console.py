@@ -28,7 +28,15 @@ from colorize_media.events import (
     Warned,
     as_json,
 )
-from colorize_media.wording import duration_text, left_lines, passed_text, position_text, shown_name, shown_path
+from colorize_media.wording import (
+    duration_text,
+    left_lines,
+    passed_text,
+    position_text,
+    shown_name,
+    shown_path,
+    shown_text,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -198,7 +206,10 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
             shots = "1 shot" if event.own_shots == 1 else f"{event.own_shots} shots"
             frames += f"{event.own_frames} of them in {shots} left in their own colour, "
         about = f"{frames}{duration_text(event.seconds)}{_with(event.sidecars)}"
-        return [f"{shown_name(event.source)} → {shown_path(event.target)} ({about})"]
+        lines = [f"{shown_name(event.source)} → {shown_path(event.target)} ({about})"]
+        if event.converted:
+            lines.append(f"{shown_name(event.source)}: {shown_text('; '.join(event.converted))}")
+        return lines
     if isinstance(event, Resumed):
         return [f"{shown_name(event.source)}: resuming at {position_text(event.time)}"]
     if isinstance(event, Skipped):

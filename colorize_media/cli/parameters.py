@@ -127,6 +127,8 @@ COLORIZE_OPTIONS = [
     option("--encoder", default=DEFAULTS.encoder, help="FFmpeg's name of the video encoder; default by container and depth."),
     option("--crf", type=int, default=None, help="Constant quality of the video encoder; smaller is better."),
     option("--preset", default=DEFAULTS.preset, help="Speed preset of the video encoder."),
+    option("--drop-streams", is_flag=True,
+           help="Colour a film even if the output cannot hold its sound or another stream; it is left out and named."),
     option("--provenance/--no-provenance", default=DEFAULTS.provenance, show_default=True,
            help="Write into photographs and films that they were coloured: by what, when, from which file."),
     option("--sign-cert", default=DEFAULTS.sign_cert, metavar="PEM",

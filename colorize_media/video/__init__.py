@@ -14,6 +14,12 @@ refusals     what is wrong with a film, in plain words
 own_color    shots that are in colour already
 writer       the coloured film, with all other streams
 encoder      the picture's encoder
+streams      every other stream, and how it gets into the film
+copying      as it is
+sound        decoded, and encoded without loss
+texts        subtitles in another form
+tags         which of them are carried over
+ffmpeg_words  why FFmpeg refuses something
 container    the file that is written
 segments     finished pieces that outlast a killed run
 work_folder  where they lie

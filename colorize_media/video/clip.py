@@ -13,6 +13,7 @@ import av
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
 
+LEAD_IN = 1  # second of sound that is decoded before a clip begins: some codecs need what is before
 INTERLEAVED = 10  # seconds that a packet may stand later in the file than the pictures that it belongs to
 
 
@@ -30,13 +31,13 @@ class Clip:
         self.start = start
         self.begin = beginning + start
         self.first: Fraction | None = None
-        self._duration = duration
+        self.duration = duration
 
     def length(self, whole: Fraction | None) -> Fraction | None:
         """Seconds of the clip, as far as known; ``whole`` are the film's."""
         if whole is None:
-            return self._duration
-        return whole - self.start if self._duration is None else min(whole - self.start, self._duration)
+            return self.duration
+        return whole - self.start if self.duration is None else min(whole - self.start, self.duration)
 
     def begins(self, time: Fraction) -> bool:
         """Whether a frame of this time is not before the clip."""
@@ -46,7 +47,7 @@ class Clip:
 
     def ends(self, time: Fraction) -> bool:
         """Whether a frame of this time is behind the clip."""
-        return self._duration is not None and self.first is not None and time >= self.first + self._duration
+        return self.duration is not None and self.first is not None and time >= self.first + self.duration
 
     @property
     def missed(self) -> bool:
@@ -61,12 +62,12 @@ class Clip:
 
     def is_past(self, packet: av.Packet) -> bool:
         """Whether nothing of the clip can follow this packet in the file."""
-        if self._duration is None or self.first is None or packet.dts is None or not packet.time_base:
+        if self.duration is None or self.first is None or packet.dts is None or not packet.time_base:
             return False
-        return bool(packet.dts * packet.time_base > self.first + self._duration + INTERLEAVED)
+        return bool(packet.dts * packet.time_base > self.first + self.duration + INTERLEAVED)
 
-    def cut(self, packet: av.Packet) -> bool:
-        """Move the packet to the clip's times; False if it is not in the clip.
+    def cut(self, packet: av.Packet, *, lead_in: bool = False) -> bool:
+        """Move the packet to the clip's times; False if it is not in the clip, nor in the ``lead_in`` of what is decoded.
 
         A subtitle that begins before the clip and lasts into it is cut to begin with it; one that lasts beyond ends with it.
         """
@@ -80,8 +81,9 @@ class Clip:
         long = packet.stream.type == "subtitle" and bool(packet.duration)
         end = time + (packet.duration or 0) - ticks
         time -= ticks
-        last = None if self._duration is None else self._duration / base
-        if (time < 0 and not (long and end > 0)) or (last is not None and time >= last):
+        last = None if self.duration is None else self.duration / base
+        begin = -LEAD_IN / base if lead_in else 0
+        if (time < begin and not (long and end > 0)) or (last is not None and time >= last):
             return False
         if long:
             time = max(time, 0)
@@ -98,7 +100,7 @@ class Clip:
         for chapter in chapters:
             base = chapter["time_base"] or Fraction(1)
             ticks = round(self.begin / base)
-            last = None if self._duration is None else round(self._duration / base)
+            last = None if self.duration is None else round(self.duration / base)
             start, end = max(chapter["start"] - ticks, 0), chapter["end"] - ticks
             end = end if last is None else min(end, last)
             if end > start:

@@ -30,7 +30,7 @@ def colorize_video(
     """Colour one film; returns Done, or Skipped if its frames have colour already (unless ``options.force``).
 
     In a film that is partly in colour the shots that are keep their own chroma (unless ``options.force``). Every frame
-    keeps its Y plane and its time; other streams are copied. What a run that was stopped has finished is gone on with.
+    keeps its Y plane and its time; other streams are kept. What a run that was stopped has finished is gone on with.
     Raises a FileProblem or EnvironmentProblem; then there is no output. ``on_event`` gets Started, Resumed, Advanced and
     Warned; telling the result is the caller's. ``limits``: see `pipeline.Limits`.
     """
@@ -44,7 +44,8 @@ def colorize_video(
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         record = record_of(colorizer, what_changed_colors(options, "video"), source)
         told = record if options.provenance else None
-        writer = Writer(target, reader, settings, what_colors_depend_on(colorizer, options), told, signer)
+        job, drop = what_colors_depend_on(colorizer, options), options.drop_streams
+        writer = Writer(target, reader, settings, job, told, signer, drop_streams=drop)
         try:
             with writer:
                 on_event(Started(source, target, "video", reader.frames_estimate, decision.told, decision.what))
@@ -68,6 +69,8 @@ def colorize_video(
             reason=decision.told,
             what=decision.what,
             record=record.as_json(),
+            converted=writer.converted,
+            dropped=writer.dropped,
         )
 
 

@@ -1,6 +1,6 @@
-"""The finished film: one container with the coloured pictures, every other stream as it is, tags and chapters.
+"""The finished film: one container with the coloured pictures, every other stream as `streams` has planned, tags, chapters.
 
-Whether a container can hold a stream or a tag is found out by trying it on a scratch container in memory, never by tables.
+Whether a container can hold a tag is found out by trying it on a scratch container in memory, never by tables.
 
 Times are exact where the container allows: MP4 and MOV take the source's time base as it is. Matroska, WebM, FLV and
 ASF store whole milliseconds, MPEG-TS 1/90000 s: finer source times are rounded to the nearest tick there. AVI has one
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
@@ -27,19 +27,15 @@ from av.video.stream import VideoStream
 from colorize_media.errors import OutputUnwritable, UnsupportedMedia
 from colorize_media.provenance.film import FilmMark
 from colorize_media.provenance.record import Record
-from colorize_media.video.demuxing import first_packet
 from colorize_media.video.encoder import Encoding
 from colorize_media.video.geometry import rotation_of
 from colorize_media.video.reader import Reader
-
-# Tags that describe the old file or its encoding and would be untrue of the new one. Compared in lower case.
-_STALE_TAGS = ("encoder", "duration", "bps", "number_of_frames", "number_of_bytes", "_statistics_")
-_CONTAINER_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "vendor_id", "numberofframes"})
+from colorize_media.video.streams import Passage, StreamPlans
+from colorize_media.video.tags import lasting_tags, lost_tags
 
 _NO_FILM = frozenset(
     {"mxf", "gxf", "image2", "image2pipe", "gif", "apng", "webp", "avif", "hls", "dash", "segment", "tee"}
 )
-_COVERS = {"mjpeg": (".jpg", "image/jpeg"), "png": (".png", "image/png")}  # by codec, as Matroska wants them
 OTHER_CONTAINER = "try another container: .mkv holds nearly everything"
 _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS: bare streams such as .h264
 # Sound from an MP4 starts a little before zero. FFmpeg would move the whole film for it, but these can do without.
@@ -49,16 +45,22 @@ _MAX_TIMESCALE = 1_000_000_000  # ISO 14496-12 stores it in 32 bits
 
 
 class VideoFile:
-    """A container that is being written: `picture` and `copy` in order of decoding times, then `close`.
+    """A container that is being written: `picture` and `take` in order of decoding times, `end_streams`, `close`.
 
     ``path`` is where it grows, ``target`` what it will be called; ``encoding`` how its pictures are encoded; ``record`` what
     it says of its making. Raises FFmpeg's errors, OSError, CodecMissing, BadOption (settings that the encoder does not know).
 
-    ``warnings`` names what could not be carried over: streams at once, tags and the like after `close`.
+    ``warnings`` names, after `close`, what could not be carried over.
     """
 
     def __init__(
-        self, path: Path, target: Path, reader: Reader, encoding: Encoding, record: Record | None = None
+        self,
+        path: Path,
+        target: Path,
+        reader: Reader,
+        encoding: Encoding,
+        streams: StreamPlans,
+        record: Record | None = None,
     ) -> None:
         self.warnings: list[str] = []
         self.path, self._target = path, target
@@ -67,11 +69,12 @@ class VideoFile:
         self._stream_tags = {stream.index: dict(stream.metadata) for stream in reader.container.streams}
         self._dropped: Counter[int] = Counter()
         self._last_dts: dict[int, int] = {}  # of copied streams, in ticks of the output
-        self._attached: set[int] = set()  # covers that became attachments: they have no packets
+        self._muxed: set[int] = set()  # streams of which there is something in the file
+        self._plans = streams
         self._start: Fraction | None = None
         self._format = encoding.container
         self._mark = FilmMark(reader.path, self._format, target.suffix, record)
-        self._tags = self._mark.tags(_lasting_tags(reader.tags))
+        self._tags = self._mark.tags(lasting_tags(reader.tags))
         options = self._muxer_options()
         self._container = av.open(
             f"file:{path}", "w", format=self._format, container_options=options, metadata_errors="surrogateescape"
@@ -100,33 +103,41 @@ class VideoFile:
         self._container.mux_one(packet)
         self._pictures += 1
 
-    def copy(self, packet: av.Packet[Any]) -> None:
+    def take(self, packet: av.Packet[Any]) -> None:
         """Take a packet of another stream; one that the container cannot hold is left out (`warnings` has said so)."""
         index = packet.stream_index
-        stream = self._streams.get(index)
-        if stream is None or index in self._attached:
-            return
-        packet.stream = stream
-        if packet.dts is None:
-            packet.dts = packet.pts
-        try:
-            self._container.mux_one(packet)
-        except (av.error.ArgumentError, av.error.InvalidDataError):  # a full disk is another error
-            self._mux_late(packet, index)
-        if packet.dts is not None:
-            self._last_dts[index] = packet.dts
+        if (passage := self._streams.get(index)) is not None:
+            self._mux(passage.take(packet), index)
 
-    def _mux_late(self, packet: av.Packet, index: int) -> None:
+    def end_streams(self) -> None:
+        """All packets of the other streams have been taken."""
+        for index, passage in self._streams.items():
+            self._mux(passage.end(), index)
+
+    def _mux(self, packets: list[av.Packet[Any]], index: int) -> None:
+        for packet in packets:
+            try:
+                self._container.mux_one(packet)
+            except (av.error.ArgumentError, av.error.InvalidDataError):  # a full disk is another error
+                if not self._mux_late(packet, index):
+                    self._dropped[index] += 1
+                    continue
+            self._muxed.add(index)
+            if packet.dts is not None:
+                self._last_dts[index] = packet.dts
+
+    def _mux_late(self, packet: av.Packet, index: int) -> bool:
         """Once more, one tick after its predecessor: broadcasts repeat times, and most containers refuse that."""
         last = self._last_dts.get(index)
+        if last is None or packet.dts is None or packet.dts > last:
+            return False
+        packet.dts = last + 1
+        packet.pts = max(packet.dts, packet.pts if packet.pts is not None else packet.dts)
         try:
-            if last is None or packet.dts is None or packet.dts > last:
-                raise av.error.InvalidDataError(0, "the packet itself is refused")
-            packet.dts = last + 1
-            packet.pts = max(packet.dts, packet.pts if packet.pts is not None else packet.dts)
             self._container.mux_one(packet)
         except (FFmpegError, OSError):
-            self._dropped[index] += 1
+            return False
+        return True
 
     def close(self) -> None:
         """Finish the file and compare its header with the source's. Raises OutputUnwritable if pictures are missing."""
@@ -167,53 +178,19 @@ class VideoFile:
                 scale = math.lcm(scale, stream.time_base.denominator)
         return scale
 
-    def _add_streams(self, encoding: Encoding) -> dict[int, Stream]:
-        """All streams in the source's order. Returns the copied ones by the source's index."""
-        copied: dict[int, Stream] = {}
-        refused, extra = [], []
-        described = {other.index: str(other) for other in self._reader.streams}
+    def _add_streams(self, encoding: Encoding) -> dict[int, Passage]:
+        """All streams in the source's order. Returns the ways of those beside the picture by the source's index."""
+        added: dict[int, Passage] = {}
         for source in self._reader.container.streams:
             if source.index == self._reader.picture_index:
                 self._stream = self._add_picture(source, encoding)
-            elif source.index not in described:
-                continue
-            elif not _can_hold(self._format, source):
-                if (attached := self._attach_cover(source)) is not None:
-                    copied[source.index] = attached
-                    self._attached.add(source.index)
-                elif not self._has_timecode(source):
-                    refused.append(described[source.index])
-            else:
-                copied[source.index] = _add_copy(self._container, source)
-                if source.type == "video" and not source.disposition & Disposition.attached_pic:
-                    extra.append(described[source.index])
-        if refused:
-            self.warnings.append(f"{self._target.suffix} cannot hold, left out: {'; '.join(refused)}")
-        if extra:
-            self.warnings.append(f"only the first picture is coloured, copied as it is: {'; '.join(extra)}")
-        return copied
-
-    def _attach_cover(self, source: Stream) -> Stream | None:
-        """Matroska has no pictures among its streams; FFmpeg shows an attached picture as one."""
-        kind = _COVERS.get(source.codec_context.name) if source.codec_context is not None else None
-        if self._format != "matroska" or kind is None or not source.disposition & Disposition.attached_pic:
-            return None
-        data = first_packet(self._reader.path, source.index)
-        if not data:
-            return None
-        suffix, mime = kind
-        name = source.metadata.get("filename") or f"cover{suffix}"
-        stream: Stream = self._container.add_attachment(name, mime, data)
-        return stream
-
-    def _has_timecode(self, source: Stream) -> bool:
-        """Whether the stream is a time code that the picture's own tag says too: from that the muxer makes it anew."""
-        code = source.metadata.get("timecode")
-        return code is not None and code == self._stream_tags[self._reader.picture_index].get("timecode")
+            elif (plan := self._plans.plans.get(source.index)) is not None:
+                added[source.index] = plan.way(self._container, source, self._reader.clip)
+        return added
 
     def _add_picture(self, source: Stream, encoding: Encoding) -> VideoStream:
         stream = encoding.add_to(self._container)
-        stream.metadata.update(_lasting_tags(source.metadata))
+        stream.metadata.update(lasting_tags(source.metadata))
         stream.disposition = source.disposition
         geometry = self._reader.geometry
         if geometry.display_matrix is not None:
@@ -230,7 +207,7 @@ class VideoFile:
         with av.open(f"file:{self.path}", metadata_errors="surrogateescape") as written:
             if len(written.chapters()) < len(self._reader.chapters):
                 lost.append("chapters")
-            lost += _lost_tags("tag", _lasting_tags(self._reader.tags), written.metadata)
+            lost += lost_tags("tag", lasting_tags(self._reader.tags), written.metadata)
             self._mark.check(written.metadata)
             lost += self._lost_of_streams(written)
             first = next(written.decode(_picture(written)), None) if self._start is not None else None
@@ -244,8 +221,21 @@ class VideoFile:
             self.warnings.append(f"{self._target.suffix} did not keep: {', '.join(lost)}")
         if self._dropped:
             self._count_pictures()
+        for index, passage in self._streams.items():
+            self.warnings += [f"{self._plans.plans[index].source}: {text}" for text in passage.warnings()]
         for index, count in sorted(self._dropped.items()):
+            if index not in self._muxed and not self._plans.may_drop:
+                raise self._refused_whole(index)
             self.warnings.append(f"{count} damaged or misplaced packets of stream {index} were left out")
+
+    def _refused_whole(self, index: int) -> OutputUnwritable:
+        """A stream that begins so late that it was not tried before."""
+        return OutputUnwritable(
+            "the container refused a whole stream",
+            path=self._target,
+            why=f"none of the {self._dropped[index]} packets of {self._plans.plans[index].source} is in it",
+            hint=f"{OTHER_CONTAINER}; --drop-streams goes on without",
+        )
 
     def _count_pictures(self) -> None:
         """A muxer's error can be about an earlier packet in its queue: make sure that it was no picture."""
@@ -267,7 +257,7 @@ class VideoFile:
             return lost
         for index, stream in zip(kept, written.streams, strict=False):
             wanted = {name: value for name, value in self._stream_tags[index].items() if name != "creation_time"}
-            lost += _lost_tags(f"stream {index}'s", _lasting_tags(wanted), stream.metadata)
+            lost += lost_tags(f"stream {index}'s", lasting_tags(wanted), stream.metadata)
         return lost
 
 
@@ -288,10 +278,10 @@ def container_format(target: Path) -> str:
     return name
 
 
-def write_problem(error: BaseException, target: Path) -> OutputUnwritable:
-    """What it means that FFmpeg or the system failed while writing."""
+def write_problem(error: BaseException, target: Path, said: str = "") -> OutputUnwritable:
+    """What it means that FFmpeg or the system failed while writing; ``said`` is FFmpeg's reason, if it was heard."""
     code = getattr(error, "errno", None)
-    why = str(getattr(error, "strerror", "") or error)
+    why = said or str(getattr(error, "strerror", "") or error)
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         hint = "make room on the disk, or choose another folder with -o"
     elif code in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -299,32 +289,6 @@ def write_problem(error: BaseException, target: Path) -> OutputUnwritable:
     else:
         hint = OTHER_CONTAINER
     return OutputUnwritable("cannot write the film", path=target, why=why, hint=hint)
-
-
-def _can_hold(container: str, source: Stream) -> bool:
-    """Whether a scratch container of this format can be finished with a copy of the stream in it.
-
-    A data stream is given a packet: the MOV muxer finds out only in the end that it cannot write a time code track.
-    """
-    try:
-        with av.open(io.BytesIO(), "w", format=container, metadata_errors="surrogateescape") as scratch:
-            copy = _add_copy(scratch, source)
-            scratch.start_encoding()
-            if source.type == "data":
-                packet = av.Packet(bytes(4))
-                packet.stream, packet.pts, packet.dts, packet.duration, packet.is_keyframe = copy, 0, 0, 1, True
-                scratch.mux(packet)
-    except (FFmpegError, OSError, ValueError):
-        return False
-    return True
-
-
-def _add_copy(container: OutputContainer, source: Stream) -> Stream:
-    stream = container.add_stream_from_template(source, opaque=True)
-    stream.metadata.clear()
-    stream.metadata.update(_lasting_tags(source.metadata))
-    stream.disposition = source.disposition
-    return stream
 
 
 def _kept_tags(container: str, tags: dict[str, str], options: dict[str, str]) -> set[str]:
@@ -345,28 +309,6 @@ def _kept_tags(container: str, tags: dict[str, str], options: dict[str, str]) ->
             return set(tags) - {name for name in tags if name.lower() not in {key.lower() for key in written.metadata}}
     except (FFmpegError, ValueError):
         return set()
-
-
-def _lost_tags(owner: str, wanted: dict[str, str], written: dict[str, str]) -> list[str]:
-    have = {name.lower() for name in written}
-    return [
-        f"{owner} {name}".strip()
-        for name, value in wanted.items()
-        if name.lower() not in have and not _is_nothing(name, value)
-    ]
-
-
-def _is_nothing(name: str, value: str) -> bool:
-    """Whether nobody misses the tag: MP4's bookkeeping, and "undetermined", which MOV says by saying nothing."""
-    return name == "handler_name" or (name, value) == ("language", "und")
-
-
-def _lasting_tags(tags: dict[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in tags.items()
-        if name.lower() not in _CONTAINER_OWN_TAGS and not name.lower().startswith(_STALE_TAGS)
-    }
 
 
 def _picture(written: InputContainer) -> VideoStream:

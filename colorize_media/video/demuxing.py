@@ -23,6 +23,10 @@ MAX_CONSECUTIVE_FAILURES = 250
 """Undecodable packets in a row after which the stream is given up: x264's default longest distance between key frames.
 A film cut in the middle or damaged in one place is whole again at the next key frame."""
 
+LOOK_AHEAD = 64 * 2**20
+"""Bytes that are read for the first packets of all streams: some seconds of the largest films, minutes of most."""
+FIRST_PACKETS = 8  # of a stream: some muxers write a description only after several
+
 # Decoders that draw text as pictures: any .txt or .nfo file would be a film.
 _TEXT_ART = frozenset({"ansi", "bintext", "xbin", "idf"})
 _ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
@@ -95,23 +99,43 @@ class Packets:
         yield None
 
 
-def other_packets(path: Path, picture: int, clip: Clip) -> Iterator[av.Packet]:
-    """The packets of all streams but ``picture``, the index of that one, in file order, as the clip has them: to be copied.
+def other_packets(
+    path: Path, picture: int, clip: Clip, decoded: frozenset[int] = frozenset()
+) -> Iterator[av.Packet | None]:
+    """The packets of all streams but ``picture``, the index of that one, in file order, as the clip has them; None at the end.
 
-    Only once the clip's first frame is known. Muxing rewrites a packet's times: use it once.
+    Only once the clip's first frame is known. Muxing rewrites a packet's times: use it once. Those of the ``decoded`` streams
+    begin a little before the clip. Their decoders can be used until the generator goes on after None.
     """
     with open_container(path) as container:
         still = {stream.index for stream in container.streams if stream.disposition & Disposition.attached_pic}
         for packet in Packets(container):
             if packet is None:
-                return
+                break
             if packet.stream_index in still:
                 if packet.stream_index != picture:
                     yield packet
             elif clip.is_past(packet):
-                return
-            elif packet.stream_index != picture and clip.cut(packet):
+                break
+            elif packet.stream_index != picture and clip.cut(packet, lead_in=packet.stream_index in decoded):
                 yield packet
+        yield None
+
+
+def first_packets(container: InputContainer, wanted: frozenset[int]) -> dict[int, list[av.Packet]]:
+    """The first packets of these streams by index, at most `FIRST_PACKETS` each; none of one that begins much later.
+
+    Nothing beyond `LOOK_AHEAD` is read.
+    """
+    found: dict[int, list[av.Packet]] = {index: [] for index in wanted}
+    size = 0
+    for packet in Packets(container):
+        if packet is None or size > LOOK_AHEAD or all(len(one) == FIRST_PACKETS for one in found.values()):
+            break
+        size += packet.size
+        if len(there := found.get(packet.stream_index, [])) < FIRST_PACKETS and packet.stream_index in found:
+            there.append(packet)
+    return found
 
 
 def first_packet(path: Path, index: int) -> bytes:

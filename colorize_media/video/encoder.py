@@ -187,6 +187,15 @@ class PictureEncoder:
         """The packets that are ready after this frame; see `Writer.write`."""
         return self._stream.encode(_picture(frame, chroma, self._encoding))
 
+    def blank(self) -> list[av.Packet[VideoStream]]:
+        """All packets of a film of one black picture, for trials."""
+        encoding = self._encoding
+        picture = av.VideoFrame(encoding.geometry.width, encoding.geometry.height, encoding.pixel_format)
+        for plane in picture.planes:
+            plane.update(bytes(plane.buffer_size))
+        picture.pts, picture.time_base = 0, encoding.time_base
+        return [*self._stream.encode(picture), *self.finish()]
+
     def finish(self) -> list[av.Packet[VideoStream]]:
         """The last packets."""
         return self._stream.encode(None)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
 from colorize_media.color.planes import has_alpha, plane_rows
-from colorize_media.errors import DamagedMedia, Encrypted, FileProblem, InputUnreadable, NoPicture, UnsupportedMedia
+from colorize_media.errors import (
+    DamagedMedia,
+    Encrypted,
+    FileProblem,
+    InputUnreadable,
+    NoPicture,
+    StreamNotKept,
+    UnsupportedMedia,
+)
 from colorize_media.files.first_bytes import PHOTO_FORMATS, begins_like
 
 
@@ -121,4 +129,18 @@ def transparent(path: Path) -> UnsupportedMedia:
         path=path,
         why="its alpha channel would be lost",
         hint="flatten it onto a background first",
+    )
+
+
+def stream_not_kept(
+    path: Path, suffix: str, lost: Sequence[tuple[str, str]], *, sound: bool, elsewhere: bool
+) -> StreamNotKept:
+    """``lost`` streams, each with FFmpeg's reason, that ``suffix`` cannot hold; ``elsewhere``: .mkv could."""
+    named = "; ".join(f"{stream}: {why}" if why else stream for stream, why in lost)
+    allow = "--drop-streams goes on without what cannot be kept"
+    return StreamNotKept(
+        "the film would lose its sound" if sound else "the film would lose more than its picture",
+        path=path,
+        why=f"{suffix} cannot hold {named}",
+        hint=f"name the output .mkv, which holds all of it; {allow}" if elsewhere else allow,
     )

@@ -27,8 +27,10 @@ from colorize_media.provenance.signing import Signer
 from colorize_media.video.container import VideoFile, container_format, write_problem
 from colorize_media.video.demuxing import other_packets
 from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding
+from colorize_media.video.ffmpeg_words import FFmpegWords
 from colorize_media.video.reader import Frame, Reader
 from colorize_media.video.segments import SegmentWriter, decoding_times
+from colorize_media.video.streams import first_of_all, plan_streams
 from colorize_media.video.work_folder import WorkFolder
 
 
@@ -45,9 +47,10 @@ class Writer:
     its making; ``signer`` signs it.
 
     Raises CodecMissing, BadOption (settings that the encoder does not know), OutputUnwritable, UnsupportedMedia (a
-    container that cannot hold film), InputIsOutput.
+    container that cannot hold film), InputIsOutput, StreamNotKept unless ``drop_streams`` allows that streams are lost.
 
-    ``warnings`` names what could not be carried over or gone on with: tags and the like only after `close`.
+    ``warnings`` names what could not be carried over or gone on with: tags and the like only after `close`. ``converted``
+    and ``dropped`` say of streams what became of them.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Writer:
         job: Mapping[str, Any] | None = None,
         record: Record | None = None,
         signer: Signer | None = None,
+        *,
+        drop_streams: bool = False,
     ) -> None:
         self.target = Path(target)
         self.kept: Path | None = None
@@ -70,6 +75,10 @@ class Writer:
         self._encoding, self.warnings = plan_encoding(
             container_format(self.target), reader, settings or EncoderSettings(), self.target
         )
+        self._streams = plan_streams(reader, self._encoding.container, self.target, drop=drop_streams)
+        self.converted, self.dropped = self._streams.converted, self._streams.dropped
+        self.warnings += self._streams.warnings
+        self.warnings += [f"left out, as --drop-streams allows: {one}" for one in self.dropped]
         if job is not None:
             job = {**job, **_source(reader.path), **self._encoding.describe()}
         try:
@@ -78,12 +87,9 @@ class Writer:
             raise write_problem(error, self.target) from error
         self.warnings += self._work.warnings
         try:
-            file = self._begin_file()  # what cannot be written is told now, not after hours
-            file.abort()
+            self._try_out()
         except BaseException as error:
             self.abort(error)
-            if isinstance(error, (FFmpegError, OSError, ValueError)):
-                raise write_problem(error, self.target) from error
             raise
         self.frames = sum(segment.pictures for segment in self._work.segments)
         last = max((segment.last for segment in self._work.segments), default=0)
@@ -179,9 +185,29 @@ class Writer:
         self.kept = self._work.path if keep else None
         self._work.close(keep=keep)
 
-    def _begin_file(self) -> VideoFile:
-        path = self._work.path / f"film{self.target.suffix}"
-        return VideoFile(path, self.target, self._reader, self._encoding, self._record)
+    def _begin_file(self, name: str = "film") -> VideoFile:
+        path = self._work.path / f"{name}{self.target.suffix}"
+        return VideoFile(path, self.target, self._reader, self._encoding, self._streams, self._record)
+
+    def _try_out(self) -> None:
+        """Write a film of one picture and each stream's first packets: what cannot be written is told now, not after hours."""
+        with FFmpegWords() as words:
+            try:
+                file = self._begin_file("trial")
+                try:
+                    encoder = PictureEncoder(self._encoding)
+                    for picture in encoder.blank():
+                        picture.dts = picture.pts
+                        file.picture(picture)
+                    self._check_header(encoder.extradata, file, "its first picture")
+                    for packet in first_of_all(self._reader, self._streams):
+                        file.take(packet)
+                    file.end_streams()
+                    file.close()
+                finally:
+                    file.abort()
+            except (FFmpegError, OSError, ValueError) as error:
+                raise write_problem(error, self.target, words.reason(error)) from error
 
     def _signed(self, path: Path) -> Path:
         """The finished file, signed if it is to be; in the work folder, as all that is not finished."""
@@ -196,28 +222,36 @@ class Writer:
         """All packets in the order of their decoding times."""
         pictures = self._pictures(file)
         picture = next(pictures, None)
-        for packet in other_packets(self._reader.path, self._reader.picture_index, self._reader.clip):
+        reader = self._reader
+        for packet in other_packets(reader.path, reader.picture_index, reader.clip, self._streams.decoded):
+            if packet is None:
+                file.end_streams()
+                break
             time = _decoding_time(packet)
             while picture is not None and time is not None and (_decoding_time(picture) or 0) <= time:
                 file.picture(picture)
                 picture = next(pictures, None)
-            file.copy(packet)
+            file.take(packet)
         while picture is not None:
             file.picture(picture)
             picture = next(pictures, None)
+
+    def _check_header(self, extradata: bytes, file: VideoFile, part: str) -> None:
+        """Raises UnsupportedMedia if the ``part`` of the film stands under another description than the film."""
+        if extradata != file.extradata:
+            raise UnsupportedMedia(
+                "the encoder describes its parts differently",
+                path=self.target,
+                why=f"{self.encoder} gave another header for {part}",
+                hint="choose another encoder with --encoder",
+            )
 
     def _pictures(self, file: VideoFile) -> Iterator[av.Packet[Any]]:
         segments = self._work.segments
         delay = max((segment.delay for segment in segments), default=0)
         times = decoding_times((segment.times() for segment in segments), delay)
         for segment in segments:
-            if segment.extradata != file.extradata.hex():
-                raise UnsupportedMedia(
-                    "the encoder describes its parts differently",
-                    path=self.target,
-                    why=f"{self.encoder} gave another header for {segment.path.name}",
-                    hint="choose another encoder with --encoder",
-                )
+            self._check_header(bytes.fromhex(segment.extradata), file, segment.path.name)
             for packet in segment.packets(self._encoding.time_base):
                 packet.dts = next(times)
                 yield packet

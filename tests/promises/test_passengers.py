@@ -40,11 +40,16 @@ def test_a_film_taken_on_its_side_stays_on_its_side(tmp_path: Path, colorize: Co
     assert turns[0] == turns[1] != 0
 
 
-def test_what_the_output_cannot_hold_is_named(
+def test_what_the_output_cannot_hold_is_refused_unless_it_may_be_lost(
     tmp_path: Path, film: Path, colorize: Colorize, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert colorize(film, "-o", tmp_path / "out.mp4", "--force") == 0
-    assert "attachment" in capsys.readouterr().err
+    assert colorize(film, "-o", tmp_path / "out.mp4", "--force") == 1
+    told = capsys.readouterr().err
+    assert "attachment" in told
+    assert "--drop-streams" in told
+    assert not (tmp_path / "out.mp4").exists()
+    assert colorize(film, "-o", tmp_path / "out.mp4", "--force", "--drop-streams") == 0
+    assert "left out" in capsys.readouterr().err
 
 
 def test_camera_date_and_place_of_a_photograph_are_as_they_were(tmp_path: Path, colorize: Colorize) -> None:

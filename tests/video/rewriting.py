@@ -28,13 +28,18 @@ def chroma_for(reader: Reader, cb: int = 90, cr: int = 160) -> NDArray[np.float3
 
 
 def recolor(
-    source: Path, target: Path, settings: EncoderSettings = FFV1, chroma: NDArray[Any] | None = None
+    source: Path,
+    target: Path,
+    settings: EncoderSettings = FFV1,
+    chroma: NDArray[Any] | None = None,
+    *,
+    drop_streams: bool = False,
 ) -> tuple[list[Frame], list[str], Reader]:
     """Write all frames with the same chroma; gives them, the writer's warnings and the closed reader."""
     frames = []
     with Reader(source) as reader:
         chroma = chroma_for(reader) if chroma is None else chroma
-        with Writer(target, reader, settings) as writer:
+        with Writer(target, reader, settings, drop_streams=drop_streams) as writer:
             for frame in reader:
                 frames.append(frame)
                 writer.write(frame, chroma)

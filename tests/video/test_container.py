@@ -9,6 +9,7 @@ from typing import Any
 import av
 import pytest
 
+from colorize_media.errors import StreamNotKept
 from colorize_media.video.encoder import EncoderSettings
 from tests.made.films import decode, make_video, packets, picture
 from tests.video.rewriting import FAST, recolor
@@ -16,7 +17,10 @@ from tests.video.rewriting import FAST, recolor
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".wmv", ".flv", ".mpg", ".vob"])
 def test_every_container_keeps_count_and_times_of_a_steady_film(tmp_path: Path, suffix: str) -> None:
-    source = make_video(tmp_path / "in.mp4", frames=20, size=(176, 144), options={"bf": "3"}, audio=1)
+    codec = "libopus" if suffix == ".webm" else "mp2"  # that it holds
+    source = make_video(
+        tmp_path / "in.mp4", frames=20, size=(176, 144), options={"bf": "3"}, audio=1, audio_codec=codec
+    )
     settings = EncoderSettings() if suffix in (".webm", ".avi", ".wmv", ".mpg", ".vob") else FAST
     frames, warnings, _ = recolor(source, tmp_path / f"out{suffix}", settings)
     back = decode(tmp_path / f"out{suffix}")
@@ -99,17 +103,27 @@ def test_mp4_keeps_audio_subtitles_chapters_and_free_tags(tmp_path: Path) -> Non
         assert after.metadata["title"] == "T"
 
 
-def test_what_the_container_cannot_hold_is_named_once(tmp_path: Path) -> None:
+def test_what_the_container_cannot_hold_is_refused_or_named_once(tmp_path: Path) -> None:
     source = make_video(
         tmp_path / "in.mkv", frames=5, audio=1, subtitle="subrip", attachment=b"font", languages=["eng", "eng", "fra"]
     )
-    _, warnings, _ = recolor(source, tmp_path / "out.mp4", FAST)
-    named = [text for text in warnings if "cannot hold" in text]
-    assert len(named) == 1
-    assert "subtitle stream 2" in named[0]
-    assert "fra" in named[0]
-    assert "attachment stream 3" in named[0]
+    with pytest.raises(StreamNotKept) as caught:
+        recolor(source, tmp_path / "out.mp4", FAST)
+    assert caught.value.what == "the film would lose more than its picture"
+    assert caught.value.path == source
+    assert "attachment stream 3" in caught.value.why
+    assert "subtitle" not in caught.value.why, "text is converted"
+    assert ".mkv" in caught.value.hint
+    assert "--drop-streams" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+    _, warnings, _ = recolor(source, tmp_path / "out.mp4", FAST, drop_streams=True)
+    assert len([text for text in warnings if "left out" in text and "attachment stream 3" in text]) == 1
     assert packets(tmp_path / "out.mp4", 1)[0][1] == packets(source, 1)[0][1]
+    with av.open(str(tmp_path / "out.mp4")) as back:
+        assert [(stream.type, stream.language) for stream in back.streams] == [
+            ("video", "eng"), ("audio", "eng"), ("subtitle", "fra"),
+        ]  # fmt: skip
+    assert [text for _, text in packets(tmp_path / "out.mp4", 2) if text != b"\0\0"] == [b"\0\x05hello"]
 
 
 def test_further_films_are_copied_and_covers_are_no_films(tmp_path: Path) -> None:
