@@ -32,6 +32,7 @@ class Recipe:
     fuse_global     whether the whole picture's feature joins the local ones (scenes)
     residual_bound  largest residual beside the bins' mean, ab units; 0 is none (scenes)
     init            weights to start from, as for --init; "" is fresh ones, "imagenet" the encoder's (`imagenet`)
+    as_begun        whether the network is that of init's weights, whatever encoder and decoder they have (scenes)
     keep            share of the way from init's weights to the trained ones that is kept (Wortsman et al. 2022, WiSE-FT):
                     below 1, what init knew survives training on a few pictures
     freeze_statistics   whether batch normalisation stays as it was in init
@@ -65,6 +66,7 @@ class Recipe:
     fuse_global: bool = True
     residual_bound: float = 8.0
     init: str = ""
+    as_begun: bool = False
     keep: float = 1.0
     freeze_statistics: bool = False
     frozen_blocks: int = 0

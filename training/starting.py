@@ -51,7 +51,7 @@ def first_network(recipe: Recipe, classes: tuple[str, ...], init: Path | str | N
                 )
             notes["began_with"] = f"ImageNet: {start_from_imagenet(network)}"
     else:
-        network = _started_from(Path(init), config)
+        network = _started_from(Path(init), config, recipe.as_begun)
         notes["began_with"] = Path(init).name
     notes["config"] = config_to_json(network.config)
     return network
@@ -81,16 +81,16 @@ def hold_early_blocks(network: Network, blocks: int) -> list[nn.Module]:
     return held
 
 
-def _started_from(file: Path, config: Config) -> Network:
+def _started_from(file: Path, config: Config, as_begun: bool) -> Network:
     """The network of a weights file: its weights, its decoding, its scene head if the classes are the same.
 
-    Raises TrainingProblem if the recipe's network is another.
+    ``as_begun`` takes any network of the recipe's kind. Raises TrainingProblem if the recipe's network is another.
     """
     found, _ = load_weights(file)
     ours = found.config
     if isinstance(ours, ScenesConfig) and isinstance(config, ScenesConfig):
         ours = replace(ours, scene_classes=config.scene_classes)
-    names = ("kind", "encoder", "decoder", "fuse_global", "residual_bound")
+    names = ("kind",) if as_begun else ("kind", "encoder", "decoder", "fuse_global", "residual_bound")
     wanted = {name: getattr(config, name) for name in names if hasattr(config, name)}
     brought = {name: getattr(ours, name, None) for name in wanted}
     if wanted != brought:

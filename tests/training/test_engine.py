@@ -23,7 +23,7 @@ from skimage import data
 
 from colorize_media.color.spaces import lightness_of_luma, luma_of_rgb, rgb_to_lab
 from colorize_media.errors import BadOption, EnvironmentProblem, TrainingProblem
-from colorize_media.models import ColorDistribution, bin_centres, build, load_weights, save_weights
+from colorize_media.models import ColorDistribution, RegressionConfig, bin_centres, build, load_weights, save_weights
 from colorize_media.models.scenes import ScenesConfig
 from colorize_media.training import engine, parallel
 from colorize_media.training.augment import Draws, FilmLook, film_look, make_pair
@@ -729,6 +729,24 @@ def test_a_tuned_network_keeps_its_decoding(tmp_path: Path) -> None:
     with pytest.raises(TrainingProblem, match="cannot start"):
         train(dataclasses.replace(recipe, fuse_global=False), store, store, tmp_path / "other", device=cpu,
               init=tmp_path / "tuned.safetensors")  # fmt: skip
+
+
+def test_tuning_takes_the_network_of_the_weights_it_begins_with(tmp_path: Path) -> None:
+    """`finetune` teaches what is shipped, and what users have trained, whatever its encoder; but not a regression."""
+    config = ScenesConfig(encoder="efficientnet-lite0", decoder=(16, 16, 16), residual_bound=0.0, picture_gain=1.0)
+    save_weights(tmp_path / "begun.safetensors", build(config), {})
+    save_weights(tmp_path / "other.safetensors", build(RegressionConfig()), {})
+    recipe = dataclasses.replace(
+        load_recipe("finetune"), steps=2, batch=2, sizes=((0.0, 64),), keep=0.5, warm_up=0.5, patience=0
+    )
+    store = load_pictures(scenes(4), 64)
+    cpu = torch.device("cpu")
+    weights = train(
+        recipe, store, store, tmp_path / "run", device=cpu, evaluate_every=0, init=tmp_path / "begun.safetensors"
+    )
+    assert load_weights(weights)[0].config == config
+    with pytest.raises(TrainingProblem, match="cannot start"):
+        train(recipe, store, store, tmp_path / "no", device=cpu, evaluate_every=0, init=tmp_path / "other.safetensors")
 
 
 @pytest.mark.usefixtures("narrow")
