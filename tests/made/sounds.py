@@ -149,8 +149,9 @@ def fault(source: Path, target: Path) -> str:
     """What is wrong with the sound of ``target``, empty if it is that of ``source``: to the sample, and in time."""
     before, after = heard(source), heard(target)
     begin = before.begin
-    if after.packets == before.packets:  # copied: the same sound, whatever a decoder leaves out at its beginning
-        begin += Fraction(len(before.samples) - len(after.samples), before.rate)
+    if after.packets == before.packets:  # copied: the same sound, whatever a decoder leaves out at its ends
+        left_out = Fraction(len(before.samples) - len(after.samples), before.rate)
+        begin = min(begin, begin + left_out, key=lambda time: abs(time - after.begin))
     else:
         early = len(before.samples) - len(after.samples)
         if early and not 0 < early <= (Fraction(1, 1000) - before.start) * before.rate:  # MP4 plays nothing before zero
