@@ -8,6 +8,8 @@ samples      small pictures spread over a film
 reader       frames with their exact time
 clip         which frames, packets and chapters of a film are wanted
 geometry     size, planes, what the codes mean, how the picture lies
+fields       interlaced pictures and their two fields
+changes      what changes within a film, fitted to its beginning
 times        of frames and packets, repaired
 demuxing     the file opened, its picture stream, its packets
 refusals     what is wrong with a film, in plain words

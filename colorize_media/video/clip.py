@@ -29,6 +29,7 @@ class Clip:
     ) -> None:
         self.whole = not start and duration is None
         self.start = start
+        self.beginning = beginning
         self.begin = beginning + start
         self.first: Fraction | None = None
         self.duration = duration
@@ -59,6 +60,10 @@ class Clip:
         if self.whole:
             return 0
         return round((self.first if self.first is not None else self.begin) / time_base)
+
+    def is_behind(self, time: Fraction | None) -> bool:
+        """Whether a packet of this time is certainly behind the clip, whose first frame need not be known yet."""
+        return self.duration is not None and time is not None and time > self.begin + self.duration + INTERLEAVED
 
     def is_past(self, packet: av.Packet) -> bool:
         """Whether nothing of the clip can follow this packet in the file."""

@@ -210,7 +210,9 @@ class VideoFile:
             lost += lost_tags("tag", lasting_tags(self._reader.tags), written.metadata)
             self._mark.check(written.metadata)
             lost += self._lost_of_streams(written)
-            first = next(written.decode(_picture(written)), None) if self._start is not None else None
+            first = (
+                next(written.decode(_picture(written, self._stream.index)), None) if self._start is not None else None
+            )
         if first is not None and self._start is not None:
             if rotation_of(first) != self._reader.geometry.rotation:
                 lost.append(f"rotation by {self._reader.geometry.rotation} degrees")
@@ -240,7 +242,7 @@ class VideoFile:
     def _count_pictures(self) -> None:
         """A muxer's error can be about an earlier packet in its queue: make sure that it was no picture."""
         with av.open(f"file:{self.path}", metadata_errors="surrogateescape") as written:
-            found = sum(packet.size > 0 for packet in written.demux(_picture(written)))
+            found = sum(packet.size > 0 for packet in written.demux(_picture(written, self._stream.index)))
         if found != self._pictures:
             raise OutputUnwritable(
                 "the container refused a part of the film",
@@ -311,7 +313,11 @@ def _kept_tags(container: str, tags: dict[str, str], options: dict[str, str]) ->
         return set()
 
 
-def _picture(written: InputContainer) -> VideoStream:
+def _picture(written: InputContainer, index: int) -> VideoStream:
+    """The coloured stream: there may be others before it."""
+    stream = written.streams[index] if index < len(written.streams) else None
+    if isinstance(stream, VideoStream):
+        return stream
     return next(stream for stream in written.streams.video if not stream.disposition & Disposition.attached_pic)
 
 

@@ -6,7 +6,8 @@ inside a file can reach the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -31,28 +32,40 @@ FIRST_PACKETS = 8  # of a stream: some muxers write a description only after sev
 _TEXT_ART = frozenset({"ansi", "bintext", "xbin", "idf"})
 _ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
 
+_NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
+_PACKETS_OF_THE_OTHERS = 250
+"""So many packets of another stream and at most one of this: it is a still picture."""
+
+_MOST_REORDERED = 16  # pictures, of all codecs
+
 _TS_DISCONT = 0x0200  # AVFMT_TS_DISCONT
+_GEN_PTS = 0x0001  # AVFMT_FLAG_GENPTS
 
 
 def open_container(path: Path) -> InputContainer:
     """Raises InputUnreadable, DamagedMedia, NoPicture."""
     try:
-        return av.open(
+        container = av.open(
             f"file:{path}", "r", container_options={"protocol_whitelist": "file"}, metadata_errors="surrogateescape"
         )
     except (FFmpegError, OSError, ValueError) as error:
         raise not_opened(path, error) from error
+    # PyAV asks FFmpeg to make up missing presentation times out of decoding times, without regard to B frames.
+    container.flags &= ~_GEN_PTS
+    return container
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream that is no cover picture. Raises NoPicture, UnsupportedMedia, Encrypted."""
-    covers = Disposition.attached_pic | Disposition.timed_thumbnails
-    videos = [stream for stream in container.streams.video if not stream.disposition & covers]
+    """The video stream that a player shows: of those that move the default one, the largest, the first.
+
+    Raises NoPicture, UnsupportedMedia, Encrypted.
+    """
+    videos = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
     videos = [s for s in videos if s.codec_context is None or s.codec_context.name not in _TEXT_ART]
     if not videos:
         cover = bool(container.streams.video) and "tty" not in container.format.name
         raise no_video(path, container.format.long_name, (str(one.type) for one in container.streams), cover=cover)
-    stream = videos[0]
+    stream = max(_moving(videos, path), key=_rank)  # of equals the first
     if stream.codec_context is None:
         raise no_decoder(path)
     if stream.codec_context.codec_tag in _ENCRYPTED_TAGS:
@@ -60,6 +73,30 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     if stream.metadata.get("alpha_mode") == "1":  # Matroska: the alpha travels beside the frames and is not decoded
         raise transparent(path)
     return stream
+
+
+def _rank(stream: VideoStream) -> tuple[bool, bool, int]:
+    context = stream.codec_context
+    size = 0 if context is None else context.width * context.height
+    return context is not None, bool(stream.disposition & Disposition.default), size
+
+
+def _moving(videos: list[VideoStream], path: Path) -> list[VideoStream]:
+    """Those of several that are more than a still picture; all, if none is or the file cannot be read."""
+    if len(videos) == 1:
+        return videos
+    seen: Counter[int] = Counter()
+    wanted = {stream.index for stream in videos}
+    try:
+        with open_container(path) as container:
+            for packet in container.demux([container.streams[index] for index in sorted(wanted)]):
+                seen[packet.stream_index] += packet.size > 0
+                all_move = min(seen[index] for index in wanted) > 1
+                if all_move or max(seen.values()) > _PACKETS_OF_THE_OTHERS:
+                    break
+    except (FFmpegError, OSError):
+        pass
+    return [stream for stream in videos if seen[stream.index] > 1] or videos
 
 
 def times_start_again(container: InputContainer) -> bool:
@@ -108,10 +145,9 @@ def other_packets(
     begin a little before the clip. Their decoders can be used until the generator goes on after None.
     """
     with open_container(path) as container:
+        container.flags |= _GEN_PTS  # muxers want both times
         still = {stream.index for stream in container.streams if stream.disposition & Disposition.attached_pic}
-        for packet in Packets(container):
-            if packet is None:
-                break
+        for packet in _with_first_decoding_times(Packets(container)):
             if packet.stream_index in still:
                 if packet.stream_index != picture:
                     yield packet
@@ -125,17 +161,44 @@ def other_packets(
 def first_packets(container: InputContainer, wanted: frozenset[int]) -> dict[int, list[av.Packet]]:
     """The first packets of these streams by index, at most `FIRST_PACKETS` each; none of one that begins much later.
 
-    Nothing beyond `LOOK_AHEAD` is read.
+    Nothing beyond `LOOK_AHEAD` is read. Their times are as `other_packets` gives them.
     """
     found: dict[int, list[av.Packet]] = {index: [] for index in wanted}
     size = 0
-    for packet in Packets(container):
-        if packet is None or size > LOOK_AHEAD or all(len(one) == FIRST_PACKETS for one in found.values()):
+    container.flags |= _GEN_PTS
+    for packet in _with_first_decoding_times(Packets(container)):
+        if size > LOOK_AHEAD or all(len(one) == FIRST_PACKETS for one in found.values()):
             break
         size += packet.size
         if len(there := found.get(packet.stream_index, [])) < FIRST_PACKETS and packet.stream_index in found:
             there.append(packet)
     return found
+
+
+def _with_first_decoding_times(packets: Iterable[av.Packet | None]) -> Iterator[av.Packet]:
+    """Gives a picture stream's first packets the decoding times that Matroska does not store.
+
+    They would be taken for the presentation times, behind which those of the following pictures step back.
+    """
+    held: dict[int, list[av.Packet]] = {}
+    begun: set[int] = set()
+    for packet in packets:
+        if packet is None:
+            break
+        index = packet.stream_index
+        if index not in begun and packet.stream.type == "video":
+            if packet.dts is None and len(held.get(index, ())) < _MOST_REORDERED:
+                held.setdefault(index, []).append(packet)
+                continue
+            waiting = held.pop(index, [])
+            for place, early in enumerate(waiting):
+                if packet.dts is not None:
+                    early.dts = packet.dts - (len(waiting) - place) * (packet.duration or 1)
+            yield from waiting
+        begun.add(index)
+        yield packet
+    for waiting in held.values():
+        yield from waiting
 
 
 def first_packet(path: Path, index: int) -> bytes:

@@ -6,6 +6,7 @@ begin with a key frame and depend on nothing outside, so segments can be put tog
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from colorize_media.color.planes import ONE_SLICE, planar_format, plane_rows
 from colorize_media.errors import BadOption, CodecMissing
+from colorize_media.video.fields import BOTTOM_FIELD_FIRST, SetFields, field_order, first_interlaced
 from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.reader import Frame, Reader
 
@@ -87,6 +89,9 @@ class Encoding:
             options["crf"] = str(crf)
         if self.settings.preset:
             options["preset"] = self.settings.preset
+        if self.encoder == "libx264" and self.geometry.interlaced:
+            # Else its first pictures say "top field first", and readers of containers believe them.
+            options["x264-params"] = "bff=1" if self.geometry.field_order in BOTTOM_FIELD_FIRST else "tff=1"
         if self.encoder == "libx265":
             options["x265-params"] = "log-level=error"  # it writes to stderr by itself
         if self.encoder == "libsvtav1":
@@ -158,12 +163,14 @@ def plan_encoding(
     """
     encoder, pixel_format = _choose(container, reader.geometry, settings.encoder, target)
     rate = reader.average_rate or Fraction(25)
+    geometry, wanted, warnings = reader.geometry, reader.geometry.output_format, []
+    if not geometry.interlaced and (found := first_interlaced(reader.path, reader.clip)) is not None:
+        geometry = dataclasses.replace(geometry, interlaced=True, field_order=field_order(found))
     steady = encoder == "mpeg2video" or container == "avi"  # they count frames of one fixed rate
     time_base = 1 / rate if steady else reader.time_base
-    wanted, warnings = reader.geometry.output_format, []
     if pixel_format != wanted:
         warnings.append(f"{encoder} cannot hold {wanted}: written as {pixel_format}, luma unchanged")
-    return Encoding(encoder, pixel_format, container, settings, reader.geometry, rate, time_base, target), warnings
+    return Encoding(encoder, pixel_format, container, settings, geometry, rate, time_base, target), warnings
 
 
 class PictureEncoder:
@@ -177,6 +184,7 @@ class PictureEncoder:
         self._encoding = encoding
         self._scratch = av.open(io.BytesIO(), "w", format=encoding.container)
         self._stream = encoding.add_to(self._scratch)
+        self._set_fields = SetFields(encoding.geometry.field_order)
 
     @property
     def extradata(self) -> bytes:
@@ -185,7 +193,8 @@ class PictureEncoder:
 
     def encode(self, frame: Frame, chroma: NDArray[Any]) -> list[av.Packet[VideoStream]]:
         """The packets that are ready after this frame; see `Writer.write`."""
-        return self._stream.encode(_picture(frame, chroma, self._encoding))
+        marked = self._encoding.geometry.interlaced
+        return self._stream.encode(_picture(frame, chroma, self._encoding, self._set_fields if marked else None))
 
     def blank(self) -> list[av.Packet[VideoStream]]:
         """All packets of a film of one black picture, for trials."""
@@ -201,12 +210,14 @@ class PictureEncoder:
         return self._stream.encode(None)
 
 
-def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding) -> av.VideoFrame:
-    """What the encoder is given."""
+def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding, set_fields: SetFields | None) -> av.VideoFrame:
+    """What the encoder is given. Where a film is interlaced, ``set_fields`` marks its progressive frames too."""
     duration = frame.source.duration
     picture = colored_picture(frame, chroma, encoding.geometry)
     if encoding.pixel_format != encoding.geometry.output_format:
         picture = picture.reformat(format=encoding.pixel_format, threads=ONE_SLICE)
+    if set_fields is not None and not picture.interlaced_frame:
+        picture = set_fields(picture)
     picture.pict_type = 0  # else the encoder repeats the source's I, P and B frames
     picture.duration = duration
     picture.time_base = frame.time_base

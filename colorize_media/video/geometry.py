@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from colorize_media.color.planes import layout_of, planar_format
 from colorize_media.color.spaces import Matrix, YCbCrSpec
-from colorize_media.video.demuxing import MAX_CONSECUTIVE_FAILURES, open_container, picture_stream
+from colorize_media.video.demuxing import open_container, picture_stream
+from colorize_media.video.fields import field_order
 from colorize_media.video.refusals import damaged, encrypted, refuse_transparency, unknown_format
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -34,6 +35,7 @@ _MATRIX: dict[int, Matrix] = {
 _MATRIX_CODE: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 _HD_LINES = 720
 _LIMITED, _FULL = 1, 2  # AVColorRange
+_PROGRESSIVE = 1  # AVFieldOrder; 0 is unknown
 
 # Codecs that say nothing about range when they mean limited. FFmpeg's other grey pictures (ffv1, PNG, raw) are full.
 _LIMITED_BY_DEFAULT = frozenset({"h264", "hevc", "vvc", "av1", "libdav1d", "vp8", "vp9", "mpeg1video", "mpeg2video"})
@@ -60,6 +62,7 @@ class VideoGeometry:
     ``output_format``           planar Y'CbCr of the same depth; 4:2:0 where the source has no such chroma of its own
     ``rotation``                degrees clockwise (0, 90, 180, 270) that a player turns the frame by to show it upright
     ``sample_aspect_ratio``     None when pixels are square or nothing is said
+    ``codec_aspect``            the same as the coded pictures have it, whatever the container says
     ``interlaced``, ``field_order``  the latter as FFmpeg's AVFieldOrder
     ``tags``                    for the output: the source's own, and the matrix if unsaid, since chroma depends on it
     ``display_matrix``          nine integers as FFmpeg stores them, None when there is none
@@ -78,6 +81,7 @@ class VideoGeometry:
     field_order: int = 0
     tags: ColorTags = ColorTags()
     display_matrix: tuple[int, ...] | None = None
+    codec_aspect: Fraction | None = None
 
     @property
     def frame_bytes(self) -> int:
@@ -108,12 +112,12 @@ def read_geometry(path: Path) -> VideoGeometry:
 
     Raises InputUnreadable, NoPicture, Encrypted, DamagedMedia, UnsupportedMedia.
     """
-    failures, last = 0, ""
+    last = ""
     with open_container(path) as container:
         stream = picture_stream(container, path)
         packets = container.demux(stream)
         packet: av.Packet | None = None
-        while failures < MAX_CONSECUTIVE_FAILURES:
+        while True:  # a film may begin long before its first key frame
             try:
                 packet = next(packets, None)
                 if packet is not None and packet.size == 0:
@@ -122,7 +126,7 @@ def read_geometry(path: Path) -> VideoGeometry:
                     raise encrypted(path)
                 frames = stream.decode(packet)
             except FFmpegError as error:
-                failures, last = failures + 1, str(error)
+                last = str(error)
                 if packet is None:
                     break
                 continue
@@ -140,15 +144,8 @@ def _geometry(frame: av.VideoFrame, stream: VideoStream, path: Path) -> VideoGeo
         layout = layout_of(name)
     except ValueError as error:
         raise unknown_format(path, name, error) from error
-    matrix = _MATRIX.get(frame.colorspace) or ("bt709" if frame.height >= _HD_LINES else "bt601")
-    said = frame.color_range
-    grey = len([part for part in frame.format.components if not part.is_alpha]) == 1
-    full = (
-        layout.kind == "rgb"
-        or said == _FULL
-        or (said != _LIMITED and name.startswith("yuvj"))
-        or (said != _LIMITED and grey and stream.codec_context.name not in _LIMITED_BY_DEFAULT)
-    )
+    matrix, said = matrix_of(frame), frame.color_range
+    full = is_full_range(frame, stream.codec_context.name)
     shape = VideoFormat(planar_format(layout.subsampling, 8))
     display = _display_matrix(frame)
     aspect = stream.sample_aspect_ratio
@@ -163,7 +160,7 @@ def _geometry(frame: av.VideoFrame, stream: VideoStream, path: Path) -> VideoGeo
         rotation=rotation_of(frame),
         sample_aspect_ratio=aspect if aspect and aspect != 1 else None,
         interlaced=frame.interlaced_frame,
-        field_order=stream.codec_context.field_order if frame.interlaced_frame else 0,
+        field_order=_field_order(frame, stream) if frame.interlaced_frame else 0,
         tags=ColorTags(
             frame.color_primaries,
             frame.color_trc,
@@ -171,7 +168,31 @@ def _geometry(frame: av.VideoFrame, stream: VideoStream, path: Path) -> VideoGeo
             _FULL if full else said,
         ),
         display_matrix=display,
+        codec_aspect=stream.codec_context.sample_aspect_ratio or None,
     )
+
+
+def matrix_of(frame: av.VideoFrame) -> Matrix:
+    """By the frame's tags, else BT.709 from 720 lines, BT.601 below."""
+    return _MATRIX.get(frame.colorspace) or ("bt709" if frame.height >= _HD_LINES else "bt601")
+
+
+def is_full_range(frame: av.VideoFrame, codec: str) -> bool:
+    """Whether the codes go from 0 to the largest; ``codec`` is the decoder's name."""
+    said, name = frame.color_range, frame.format.name
+    grey = len([part for part in frame.format.components if not part.is_alpha]) == 1
+    return (
+        layout_of(name).kind == "rgb"
+        or said == _FULL
+        or (said != _LIMITED and name.startswith("yuvj"))
+        or (said != _LIMITED and grey and codec not in _LIMITED_BY_DEFAULT)
+    )
+
+
+def _field_order(frame: av.VideoFrame, stream: VideoStream) -> int:
+    """As the container has it, else as the picture itself has it; that of DV is in its pictures only."""
+    said = stream.codec_context.field_order
+    return said if said > _PROGRESSIVE else field_order(frame)
 
 
 def rotation_of(frame: av.VideoFrame) -> int:

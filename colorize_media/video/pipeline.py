@@ -42,6 +42,7 @@ from colorize_media.video.color_stage import (
     DecodedFrame,
     make_color_stage,
 )
+from colorize_media.video.fields import shrink
 from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.own_color import SIDE
 
@@ -292,7 +293,7 @@ class _Loop(Generic[F]):
         ab: NDArray[Any] = cv2.resize(geometry.lying(item.colors), size, interpolation=cv2.INTER_CUBIC)
         luma: NDArray[Any] = item.frame.luma
         if luma.shape[::-1] != size:
-            luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+            luma = shrink(luma, size, interlaced=geometry.interlaced)
         return chroma_table(geometry.spec.matrix).planes(luma, ab, geometry.spec)
 
     def _tell(self, position: Fraction) -> None:

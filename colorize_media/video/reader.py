@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from colorize_media.color.planes import Luma, chroma_planes, has_chroma, luma_plane, small_rgb
 from colorize_media.files.first_look import size_of_readable
+from colorize_media.video.changes import Changes
 from colorize_media.video.clip import Clip
 from colorize_media.video.demuxing import (
     MAX_CONSECUTIVE_FAILURES,
@@ -34,11 +35,14 @@ from colorize_media.video.demuxing import (
     times_start_again,
 )
 from colorize_media.video.geometry import read_geometry
-from colorize_media.video.refusals import damaged, nothing_from, picture_changes, refuse_transparency
+from colorize_media.video.refusals import damaged, nothing_from, refuse_transparency
 from colorize_media.video.times import Clock
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
+
+_MOST_RATE = 1000
+"""Frames a second; what FFmpeg says to be more is the tick of the times (raw DV: 60000)."""
 
 MISSING_SECONDS = 2
 """Seconds that the picture may be shorter than the file says without a warning: sound often lasts a little longer."""
@@ -105,7 +109,7 @@ class Reader:
         """The picture stream's index among the container's streams."""
         self.time_base: Fraction = stream.time_base or Fraction(1, av.time_base)
         """Seconds per tick of frame times."""
-        self.average_rate: Fraction | None = stream.average_rate or stream.guessed_rate or None
+        self.average_rate: Fraction | None = _rate(stream)
         """Frames per second as the container or FFmpeg's own look at the first frames has it."""
         self._begin: Fraction = (stream.start_time or 0) * self.time_base
         self._promised: int = stream.frames
@@ -119,6 +123,7 @@ class Reader:
         """Seconds, of the picture stream, else of the file; None when nobody knows."""
         self.frames_estimate: int | None = (self._promised if self.clip.whole else 0) or None
         """The container's frame count, else duration times average rate: for progress only."""
+        self._changes = Changes(self.geometry, stream.codec_context.name, self.path)
         if self.frames_estimate is None and self.duration and self.average_rate:
             self.frames_estimate = round(self.duration * self.average_rate)
         self.streams: list[OtherStream] = [
@@ -172,13 +177,16 @@ class Reader:
             raise RuntimeError("a Reader can be read only once")
         self._iterated = True
         count = itertools.count()
-        for source, pts in self._decoded():
-            time = pts * self.time_base
-            if not self.clip.begins(time):
-                continue
-            if self.clip.ends(time):
-                return
-            yield self._frame(source, pts - self.clip.ticks(self.time_base), next(count))
+        try:
+            for source, pts in self._decoded():
+                time = pts * self.time_base
+                if not self.clip.begins(time):
+                    continue
+                if self.clip.ends(time):
+                    return
+                yield self._frame(source, pts, next(count))
+        finally:
+            self.warnings += self._changes.warnings
         if self.clip.missed:
             raise nothing_from(self.clip.start, self.path)
 
@@ -187,8 +195,8 @@ class Reader:
         sought = self._seek()
         clock = Clock(self.time_base, self.average_rate, self._stream.start_time)
         packets = Packets(self._container)
-        failures = count = 0
-        lead_in: list[int] | None = None if sought else []  # times of the packets up to the first frame
+        failures = count = undecodable = 0
+        lead_in: list[int | None] | None = None if sought else []  # times of the packets up to the first frame
         for packet in packets:
             if packet is None:
                 self._report_packets(packets)
@@ -196,22 +204,25 @@ class Reader:
                 continue
             else:
                 count += 1
+                if lead_in is not None and not packet.is_discard:
+                    lead_in.append(packet.dts if packet.pts is None else packet.pts)
             try:
                 decoded = self._stream.decode(packet)
             except FFmpegError as error:
+                if lead_in is not None:  # what comes before the first key frame may be long
+                    undecodable += 1
+                    continue
                 self.damaged += 1
                 failures += 1
                 if failures >= MAX_CONSECUTIVE_FAILURES:
                     raise damaged(self.path, f"{failures} packets in a row could not be decoded: {error}") from error
                 continue
-            if lead_in is not None and packet is not None and packet.pts is not None and not packet.is_discard:
-                lead_in.append(packet.pts)
             for source in decoded:
                 failures = 0
                 if lead_in is not None:
-                    self._report_lead_in(lead_in, source.pts)
+                    self._report_lead_in(lead_in, source.pts, undecodable)
                     lead_in = None
-                yield source, clock.tick(source)
+                yield source, clock.tick(source, at_the_end=packet is None)
         if not sought:
             self._report_end(clock.end * self.time_base, count)
         if clock.repaired:
@@ -242,9 +253,10 @@ class Reader:
         if packets.joints:
             self.warnings.append(f"times start again {packets.joints} times within the file: the parts were joined")
 
-    def _report_lead_in(self, packets: list[int], first: int | None) -> None:
+    def _report_lead_in(self, packets: list[int | None], first: int | None, undecodable: int) -> None:
         """H.264 and others say nothing when they drop what comes before the first key frame."""
-        lost = sum(pts < first for pts in packets) if first is not None else 0
+        early = sum(pts is not None and pts < first for pts in packets) if first is not None else 0
+        lost = max(early, undecodable)
         if lost:
             self.damaged += lost
             self.warnings.append(f"the first {lost} frames cannot be decoded: the film begins without a key frame")
@@ -262,16 +274,18 @@ class Reader:
             )
 
     def _frame(self, source: av.VideoFrame, pts: int, index: int) -> Frame:
-        geometry = self.geometry
-        before = (geometry.width, geometry.height, geometry.pixel_format)
-        now = (source.width, source.height, source.format.name)
-        if now != before:
-            raise picture_changes(self.path, before, now, pts * self.time_base)
-        if source.is_corrupt:
-            self.damaged += 1
+        corrupt = source.is_corrupt
+        self.damaged += corrupt
         refuse_transparency(source, self.path)
-        luma = luma_plane(source, geometry.spec)
-        return Frame(luma, pts, self.time_base, index, source.is_corrupt, source)
+        time = pts * self.time_base - self.clip.beginning
+        source = self._changes.fitted(source, self._stream.codec_context.sample_aspect_ratio, time)
+        luma = luma_plane(source, self.geometry.spec)
+        return Frame(luma, pts - self.clip.ticks(self.time_base), self.time_base, index, corrupt, source)
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    rates = [rate for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    return next((rate for rate in rates if rate <= _MOST_RATE), None)
 
 
 def _length(container: InputContainer, stream: VideoStream) -> Fraction | None:

@@ -81,18 +81,6 @@ def unknown_format(path: Path, pixel_format: str, error: ValueError) -> Unsuppor
     )
 
 
-def picture_changes(
-    path: Path, before: tuple[int, int, str], now: tuple[int, int, str], time: Fraction
-) -> UnsupportedMedia:
-    """``before`` and ``now`` are width, height and pixel format, ``time`` is in seconds."""
-    return UnsupportedMedia(
-        "the picture changes within the film",
-        path=path,
-        why=f"from {before[0]}×{before[1]} {before[2]} to {now[0]}×{now[1]} {now[2]} at {float(time):.2f} s",
-        hint="cut the film there and colour the parts",
-    )
-
-
 def damaged(path: Path, why: str) -> DamagedMedia:
     """Nothing of the film can be decoded, or nothing more."""
     return DamagedMedia(

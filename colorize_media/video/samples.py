@@ -47,7 +47,7 @@ def sample(reader: Reader, count: int) -> list[NDArray[np.uint8]]:
                 continue
             if frame is None:
                 continue
-            previous = frame.pts
+            previous = _time(frame)
             pictures.append(_small(frame, reader.geometry))
         return pictures
 
@@ -58,15 +58,21 @@ def _frame_after(
     """The first frame behind a seek; where that is not later than the previous sample, one nearer to the target."""
     frame = None
     for frame in itertools.islice(frames, SEARCH):
-        if previous is None or frame.pts is None or (frame.pts > previous and frame.pts >= target):
+        time = _time(frame)
+        if previous is None or time is None or (time > previous and time >= target):
             return frame
-        if frame.key_frame and frame.pts > previous:
+        if frame.key_frame and time > previous:
             return frame
-    return frame if frame is not None and previous is not None and (frame.pts or 0) > previous else None
+    return frame if frame is not None and previous is not None and (_time(frame) or 0) > previous else None
+
+
+def _time(frame: av.VideoFrame) -> int | None:
+    """In ticks; of decoding where a file has no other."""
+    return frame.dts if frame.pts is None else frame.pts
 
 
 def _small(frame: av.VideoFrame, geometry: VideoGeometry) -> NDArray[np.uint8]:
-    scale = min(1.0, SHORT_SIDE / min(frame.width, frame.height))
-    width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    scale = min(1.0, SHORT_SIDE / min(geometry.width, geometry.height))  # all alike, whatever changes within the film
+    width, height = max(1, round(geometry.width * scale)), max(1, round(geometry.height * scale))
     rgb: NDArray[Any] = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
     return geometry.upright(rgb)

@@ -115,7 +115,7 @@ def plan_streams(reader: Reader, container: str, target: Path, *, drop: bool) ->
             elsewhere=container != "matroska" and all(_matroska_keeps(reader, one, found[one.index]) for one in lost),
         )
     if extra := [one for one in reader.streams if _is_film(reader, one) and one.index in plans]:
-        warnings.append(f"only the first picture is coloured, copied as it is: {'; '.join(map(str, extra))}")
+        warnings.append(f"only one video track is coloured, copied as it is: {'; '.join(map(str, extra))}")
     converted = [plan for plan in plans.values() if plan.written_as]
     return StreamPlans(
         plans,
@@ -247,7 +247,12 @@ def _read_back(written: InputContainer, plan: StreamPlan, source: Stream) -> Non
     if not isinstance(source, AudioStream) or source.codec_context is None:
         return
     sound = written.streams.audio[0]
-    packets = [packet for packet in written.demux(sound) if packet.size]
+    packets: list[av.Packet] = []
+    # PyAV ends with an empty packet for each stream, and stumbles over one that has appeared meanwhile, as FLV's do.
+    with contextlib.suppress(IndexError):
+        packets.extend(packet for packet in written.demux(sound) if packet.size)
+    if len(written.streams) > 1:  # as MP2 in FLV, which has MP3 only
+        raise ValueError("it would be read as several streams")
     copied = not plan.written_as and b"".join(map(bytes, packets)) == b"".join(map(bytes, plan.packets))
     ready(source)
     before = _count_samples(source, [twin(packet, source) for packet in plan.packets])

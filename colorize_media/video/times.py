@@ -10,7 +10,8 @@ import av
 class Clock:
     """Gives each frame its time, in ticks of the stream.
 
-    A frame's own pts. A frame without one starts where its predecessor ends (duration, else the average rate), the first at
+    A frame's own pts, else when it came out of the decoder (FFmpeg's "best effort" for AVI and others that store decoding
+    times only). A frame without either starts where its predecessor ends (duration, else the average rate), the first at
     the stream's start. A frame that is not later than its predecessor is moved to one tick after it: containers hold no two
     frames of one time.
 
@@ -24,12 +25,17 @@ class Clock:
         self._last: int | None = None
         self.repaired = 0
 
-    def tick(self, source: av.VideoFrame) -> int:
-        """The next frame's time."""
+    def tick(self, source: av.VideoFrame, *, at_the_end: bool = False) -> int:
+        """The next frame's time. ``at_the_end``: no packet has led to it, so that it may well be without one."""
         pts = source.pts
-        if pts is None or (self._last is not None and pts <= self._last):
+        if pts is None:
+            pts = source.dts
+        if pts is None:
+            self.repaired += not at_the_end
+            pts = self.end
+        if self._last is not None and pts <= self._last:
             self.repaired += 1
-            pts = self.end if pts is None else (self._last or 0) + 1
+            pts = self._last + 1
         self._last = pts
         self.end = pts + (source.duration or self._default)
         return pts

@@ -117,6 +117,36 @@ def test_a_ruined_stream_is_given_up(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["in.mkv"]
 
 
+def test_a_film_without_its_first_key_frame_begins_with_what_can_be_decoded(tmp_path: Path) -> None:
+    """More packets are lost than a damaged film may have in a row."""
+    lost, count = MAX_CONSECUTIVE_FAILURES + 50, MAX_CONSECUTIVE_FAILURES + 60
+    whole = make_video(
+        tmp_path / "whole.mkv",
+        codec="libvpx-vp9",
+        frames=count,
+        size=(16, 16),
+        options={"g": str(lost), "deadline": "realtime"},
+    )
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "in.mkv"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0], opaque=True)
+        for number, packet in enumerate(one for one in source.demux() if one.size):
+            if number:
+                packet.stream = stream
+                target.mux(packet)
+    frames, _, reader = recolor(tmp_path / "in.mkv", tmp_path / "out.mkv", FAST)
+    assert [frame.pts for frame in frames] == [40 * number for number in range(lost, count)]
+    assert reader.damaged == lost - 1
+    assert f"the first {lost - 1} frames cannot be decoded: the film begins without a key frame" in reader.warnings
+
+
+def test_a_film_that_stores_decoding_times_only_has_no_hole(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.avi", frames=24, options={"bf": "3"})
+    frames, _, reader = recolor(source, tmp_path / "out.mkv", FAST)
+    times = [frame.pts for frame in frames]
+    assert times == list(range(times[0], times[0] + 24))
+    assert reader.warnings == []
+
+
 # --- the output -------------------------------------------------------------------------------------------------------
 
 

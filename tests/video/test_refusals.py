@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -14,7 +12,7 @@ import pytest
 from colorize_media import errors
 from colorize_media.video.reader import Reader
 from tests.made.films import decode, make_video, picture
-from tests.video.rewriting import FAST, recolor
+from tests.video.rewriting import recolor
 
 
 def failing(path: Path) -> errors.ColorizeError:
@@ -91,21 +89,3 @@ def test_a_film_cut_before_its_index_is_damaged(tmp_path: Path) -> None:
     whole = make_video(tmp_path / "in.mp4", frames=30).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     assert type(failing(tmp_path / "cut.mp4")) is errors.DamagedMedia
-
-
-def test_a_picture_that_changes_size_is_refused_with_its_time(tmp_path: Path) -> None:
-    parts = []
-    for number, size in enumerate([(64, 48), (96, 48)]):
-        with av.open(str(tmp_path / f"{number}.ts"), "w", format="mpegts") as target:
-            stream: Any = target.add_stream("mpeg2video", rate=25)
-            stream.width, stream.height = size
-            for index in range(12):
-                frame = picture(*size, "yuv420p", index)
-                frame.pts, frame.time_base = index + 12 * number, Fraction(1, 25)
-                target.mux(stream.encode(frame))
-            target.mux(stream.encode(None))
-        parts.append((tmp_path / f"{number}.ts").read_bytes())
-        (tmp_path / f"{number}.ts").unlink()
-    (tmp_path / "in.ts").write_bytes(b"".join(parts))
-    with pytest.raises(errors.UnsupportedMedia, match=r"64×48.*96×48"):
-        recolor(tmp_path / "in.ts", tmp_path / "out.mp4", FAST)
