@@ -166,7 +166,7 @@ def _ways(reader: Reader, container: str, one: OtherStream, packets: list[av.Pac
         for encoder in TEXT_ENCODERS:
             yield StreamPlan(one, partial(_texts, encoder=encoder), packets, encoder)
     elif container == "matroska" and one.kind == "video" and (cover := _Cover.of(reader.path, source)) is not None:
-        yield StreamPlan(one, cover, packets)
+        yield StreamPlan(one, cover, [])  # no packets are written, and an attachment alone is no file to read back
 
 
 def _sound(into: OutputContainer, source: Stream, clip: Clip, *, form: SoundForm) -> Passage:

@@ -134,6 +134,7 @@ OTHER = {
     "duration": Fraction(7), "provenance": False, "strip_metadata": True, "sign_cert": "a.pem", "sign_key": "b.pem",
     "image_sequence": Fraction(24),
     "sidecars": False,
+    "drop_streams": True,
 }  # fmt: skip
 
 
@@ -159,7 +160,7 @@ def test_options_that_change_the_output_and_no_others_make_work_anew(name: str) 
     assert changes("video", "done") == (name in both | film)
     assert changes("photo", "left") == (name in {"force", "skip_documents", "image_sequence"})
     assert changes("video", "left") == (name == "force")  # a film is never asked whether it is a document
-    assert changes("photo", "failed") == changes("video", "failed") == (name == "max_pixels")
+    assert changes("photo", "failed") == changes("video", "failed") == (name in {"max_pixels", "drop_streams"})
 
 
 def test_frames_of_a_film_are_made_anew_for_what_changes_a_film_but_not_for_another_rate() -> None:

@@ -41,7 +41,8 @@ def test_the_brightness_of_a_photograph_stays_within_one_code(tmp_path: Path, co
 
 def test_black_stays_black_and_white_stays_white(tmp_path: Path, colorize: Colorize) -> None:
     halves = np.repeat(np.uint8([[0] * 32 + [255] * 32]), 64, axis=0)
+    halves[-1] = np.linspace(0, 255, 64)  # two tones alone are a drawing, and left as it is
     source = save(tmp_path / "in.png", halves)
     assert colorize(source, "-o", tmp_path / "out.png", "--vividness", "2") == 0
     rgb = written_rgb(tmp_path / "out.png")
-    assert np.abs(rgb.astype(int) - halves[..., None]).max() <= 1
+    assert np.abs(rgb.astype(int) - halves[..., None])[:48].max() <= 1
