@@ -3,7 +3,7 @@
 Three things together. How much of the rebalancing to take back: training weighs rare colours by w, so the network says p·w;
 subtracting s·log w from the bins' biases goes back towards p (s = 1), which is truer and less vivid. The temperature of the
 annealed mean. The chroma gain that brings colourfulness to a share of the truth's, beside each picture's own gain
-(`network.refine.own_gain`), which won every comparison at equal colour and is not asked about again.
+(`network.refine.own_gain`), which won on pictures of other sources at equal colour and is not asked about again.
 """
 
 from __future__ import annotations

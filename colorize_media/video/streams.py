@@ -242,7 +242,7 @@ def _try(container: str, plan: StreamPlan, source: Stream) -> None:
 def _read_back(written: InputContainer, plan: StreamPlan, source: Stream) -> None:
     """Raises FFmpeg's errors, and ValueError if the stream is not what it was."""
     kinds = [str(stream.type) for stream in written.streams]
-    if plan.source.kind not in kinds and "attachment" not in kinds:
+    if plan.source.kind not in kinds:
         raise ValueError(f"it would be read as {kinds[0] if kinds else 'nothing'}")
     if not isinstance(source, AudioStream) or source.codec_context is None:
         return
