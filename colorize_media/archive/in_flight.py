@@ -21,6 +21,7 @@ from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.trial import try_apart
 from colorize_media.errors import DamagedMedia
 from colorize_media.events import Planned
+from colorize_media.files.own import open_own, read_own
 from colorize_media.files.whole import host_mark, was_left_by_dead_run
 from colorize_media.options import ColorizeOptions
 
@@ -104,8 +105,7 @@ class InFlight:
             self._files.clear()
 
     def _begin_file(self, root: Path) -> None:
-        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._files[root] = os.open(_path(root), flags, 0o666)
+        self._files[root] = open_own(_path(root), os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND)
         self._open[root] = {}
 
     def _write(self, root: Path, name: str, what: str) -> None:
@@ -149,14 +149,20 @@ def _left_behind(root: Path) -> tuple[dict[str, bool], list[Path]]:
             if match is None or not (path == _path(root) or was_left_by_dead_run(path, *match.groups())):
                 continue
             stale.append(path)
-            own: dict[str, bool] = {}
-            for line in path.read_bytes().splitlines():
-                with contextlib.suppress(ValueError, TypeError):
-                    what, name = json.loads(line)
-                    if what == "ended":
-                        own.pop(name, None)
-                    elif isinstance(name, str):
-                        own[name] = what == "passed" or own.get(name, False)
-            for name, passed in own.items():
+            for name, passed in _unfinished(path).items():
                 names[name] = passed or names.get(name, False)
     return names, stale
+
+
+def _unfinished(path: Path) -> dict[str, bool]:
+    """What one such file says has begun and not ended; nothing where it cannot be read."""
+    names: dict[str, bool] = {}
+    with contextlib.suppress(OSError):
+        for line in read_own(path, 2 * LONGEST).splitlines():
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                what, name = json.loads(line)
+                if what == "ended":
+                    names.pop(name, None)
+                elif isinstance(name, str):
+                    names[name] = what == "passed" or names.get(name, False)
+    return names

@@ -11,22 +11,24 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 from colorize_media.archive.old_lines import had_parts, what_it_was
 from colorize_media.events import What
-from colorize_media.files.first_look import Kind, open_regular
-from colorize_media.files.whole import append_lines
+from colorize_media.files.first_look import Kind
+from colorize_media.files.own import append_lines, own_lines
 from colorize_media.options import ColorizeOptions, that_change, that_change_the_output, that_decide, values_of
 
 MANIFEST_NAME = ".colorize-media.jsonl"
 VERSION = 1  # of the line format; lines of other versions are not understood and left out
 LONGEST_LINE = 1 << 20  # bytes; what is longer is no line of ours
+LONGEST = 1 << 31  # bytes of the file: some millions of lines
 BATCH_LINES = 100  # written and synced together …
 BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a crash can cost
 
@@ -136,21 +138,18 @@ def read_sidecars(folder: Path) -> dict[str, SidecarEntry]:
 
 def _lines(folder: Path) -> Iterator[bytes]:
     try:
-        with open_regular(folder / MANIFEST_NAME) as file:
-            while line := file.readline(LONGEST_LINE):
-                yield line
-    except OSError:
+        yield from own_lines(folder / MANIFEST_NAME, LONGEST_LINE, LONGEST)
+    except OSError:  # if it stays so, `Manifest` tells it when it cannot write
         return
 
 
 def _parse_sidecar(line: bytes) -> SidecarEntry | None:
     try:
         row = json.loads(line)
-        if row["version"] != VERSION or row["status"] != _SIDECAR or not isinstance(row["target"], str):
+        if row["version"] != VERSION or row["status"] != _SIDECAR:
             return None
-        stamp, made = (Stamp(*map(int, row[name])) for name in ("stamp", "made"))
-        return SidecarEntry(row["target"], str(row["source"]), stamp, made)
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return SidecarEntry(_target(row), _source(row), _stamp(row["stamp"]), _stamp(row["made"]))
+    except _NO_LINE_OF_OURS:
         return None
 
 
@@ -159,23 +158,52 @@ def _parse(line: bytes) -> Entry | None:
         row = json.loads(line)
         if row["version"] != VERSION or row["status"] not in STATUSES:
             return None
-        made = None if row["made"] is None else Stamp(*map(int, row["made"]))
-        words = (row["target"], row["source"], row["options"], row["reason"])
-        if not all(isinstance(word, str) for word in words):
+        options, reason = row["options"], row["reason"]
+        if not isinstance(options, str) or not isinstance(reason, str):
             return None
-        target, source, options, reason = words
         if "what" in row:
             what, decided = row["what"], str(row.get("decided", ""))
         else:
             what, decided = what_it_was(reason), UNKNOWN if row["status"] == "done" and had_parts(reason) else ""
         if what not in (None, *get_args(What)):
             what = None
-        stamp, record = Stamp(*map(int, row["stamp"])), row.get("record")
+        made, record = None if row["made"] is None else _stamp(row["made"]), row.get("record")
         if not isinstance(record, dict):
             record = None
+        target, source, stamp = _target(row), _source(row), _stamp(row["stamp"])
         return Entry(target, source, stamp, made, row["status"], options, reason, what, decided, record)
-    except (ValueError, KeyError, TypeError, RecursionError):  # torn, from another version, or somebody's own file
+    except _NO_LINE_OF_OURS:
         return None
+
+
+# Torn, from another version, or written by somebody else: of whatever types and sizes JSON can hold.
+_NO_LINE_OF_OURS = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+
+
+def _target(row: Any) -> str:
+    """A path that stays below the destination. Raises ValueError, TypeError."""
+    target = PurePosixPath(row["target"])
+    if target.is_absolute() or ".." in target.parts or not target.parts or not _can_be_a_name(row["target"]):
+        raise ValueError("no output below the destination")
+    return str(row["target"])
+
+
+def _source(row: Any) -> str:
+    """Any path. Raises ValueError, TypeError."""
+    if not _can_be_a_name(row["source"]):
+        raise ValueError("no path")
+    return str(row["source"])
+
+
+def _can_be_a_name(text: str) -> bool:
+    """Raises ValueError for what no file system could hold."""
+    os.fsencode(text)
+    return "\0" not in text
+
+
+def _stamp(value: Any) -> Stamp:
+    size, mtime_ns = value
+    return Stamp(int(size), int(mtime_ns))
 
 
 class Manifest:
@@ -220,7 +248,7 @@ class Manifest:
             if not lines or self._broken:
                 return
             try:
-                append_lines(self.path, b"".join(lines))
+                append_lines(self.path, b"".join(lines), LONGEST)
             except OSError as error:
                 self._broken = True
                 why = error.strerror or str(error)

@@ -4,5 +4,7 @@ formats      file name extensions
 first_bytes  what files begin with
 boxes        the boxes of HEIC and AVIF
 first_look   is it there, readable, a photograph or a film
-whole        outputs that are whole or absent, lines that are appended whole
+whole        outputs that are whole or absent
+own          notes of ours: appended by whole lines, read back, never through links
+own_folder   folders of unfinished work, private and held by their descriptor
 """

@@ -1,8 +1,7 @@
-"""Output files: whole under their name or absent, or longer by whole lines; and what killed runs left, removed."""
+"""Output files: whole under their name or absent; and what killed runs left, removed."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import platform
@@ -37,33 +36,6 @@ def whole_or_absent(target: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-
-
-def append_lines(path: Path, text: bytes) -> None:
-    """Add whole lines to a file, in a folder that is made if need be, and wait until they are on the disk. Raises OSError.
-
-    Where a killed run left a line without its end, they begin on a new one.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        if _ends_torn(handle):
-            text = b"\n" + text
-        while text:  # one write, unless the disk is nearly full
-            text = text[os.write(handle, text) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _ends_torn(handle: int) -> bool:
-    """Whether the last line is without its end."""
-    with contextlib.suppress(OSError):
-        size = os.fstat(handle).st_size
-        if size:
-            os.lseek(handle, size - 1, os.SEEK_SET)
-            return os.read(handle, 1) != b"\n"
-    return False
 
 
 def remove_stale_parts(folder: Path) -> None:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from colorize_media.files.whole import append_lines
+from colorize_media.files.own import append_lines, own_lines
 from colorize_media.version import __version__
 
 Status = Literal["uploaded", "done", "left", "failed"]
+
+LONGEST_LINE, LONGEST = 1 << 16, 1 << 30  # bytes of a line, of the file
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class State:
         self.path = path
         self.entries: dict[str, Remembered] = {}
         with contextlib.suppress(FileNotFoundError):
-            for line in path.read_bytes().splitlines():
+            for line in own_lines(path, LONGEST_LINE, LONGEST):
                 with contextlib.suppress(ValueError, TypeError):  # torn
                     entry = Remembered(**json.loads(line))
                     self.entries[entry.asset] = entry
@@ -43,7 +45,7 @@ class State:
     def add(self, entry: Remembered) -> None:
         """Raises OSError."""
         self.entries[entry.asset] = entry
-        append_lines(self.path, json.dumps(dataclasses.asdict(entry)).encode("ascii") + b"\n")
+        append_lines(self.path, json.dumps(dataclasses.asdict(entry)).encode("ascii") + b"\n", LONGEST)
 
 
 def state_path(folder: Path, url: str) -> Path:

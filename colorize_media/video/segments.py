@@ -20,26 +20,29 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 
-from colorize_media.files.whole import close_durably, sync_folder
+from colorize_media.files.own_folder import OwnFolder
+from colorize_media.files.whole import close_durably
 
 _LENGTH = 8  # bytes
 _DIGEST = 32  # bytes
 _PIECE = 2**20  # bytes read at once
+_LONGEST_INDEX = 2**28  # bytes; a segment has some thousands of packets of thirty
+
+UNFINISHED = ".part"  # behind the name of a segment that is being written
 
 
 class SegmentWriter:
     """Takes one encoder's packets; the file has its name, and is on the disk, when `finish` returns. Raises OSError."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: OwnFolder, name: str) -> None:
+        self.name = name
         self.index: list[tuple[int, int, bool, int]] = []
-        self._unfinished = path.with_name(path.name + ".part")
-        self._file = self._unfinished.open("wb")
+        self._folder = folder
+        self._file = folder.begin(name + UNFINISHED)
         self._digest = hashlib.sha256()
 
     def add(self, packets: Iterable[av.Packet[Any]]) -> None:
@@ -52,21 +55,20 @@ class SegmentWriter:
 
     def finish(self, extradata: bytes, state: str) -> Segment:
         """Close the segment; ``state`` is the digest of what the film's loop needs to go on after it."""
-        segment = _segment(self.path, extradata.hex(), state, self.index)
+        segment = _segment(self._folder, self.name, extradata.hex(), state, self.index)
         index = {"extradata": segment.extradata, "state": state, "packets": self.index}
         text = json.dumps(index, separators=(",", ":")).encode()
         self._put(text)
         self._put(len(text).to_bytes(_LENGTH, "little"))
         self._file.write(self._digest.digest())
         close_durably(self._file)
-        os.replace(self._unfinished, self.path)
-        sync_folder(self.path.parent)
+        self._folder.rename(self.name + UNFINISHED, self.name)
         return segment
 
     def abort(self) -> None:
         """Leave no file."""
         self._file.close()
-        self._unfinished.unlink(missing_ok=True)
+        self._folder.remove(self.name + UNFINISHED)
 
     def _put(self, content: bytes) -> None:
         self._file.write(content)
@@ -84,7 +86,8 @@ class Segment:
     ``delay``      see `reorder_delay`
     """
 
-    path: Path
+    folder: OwnFolder
+    name: str
     extradata: str
     state: str
     pictures: int
@@ -93,12 +96,12 @@ class Segment:
 
     def times(self) -> list[int]:
         """Presentation times in decoding order, in ticks. Raises OSError."""
-        with self.path.open("rb") as file:
+        with self.folder.read(self.name) as file:
             return [entry[0] for entry in _read_index(file)["packets"]]
 
     def packets(self, time_base: Fraction) -> Iterator[av.Packet[Any]]:
         """The packets in decoding order, without decoding times. Raises OSError."""
-        with self.path.open("rb") as file:
+        with self.folder.read(self.name) as file:
             index = _read_index(file)["packets"]
             file.seek(0)
             for pts, duration, key, size in index:
@@ -107,24 +110,27 @@ class Segment:
                 yield packet
 
 
-def read_segment(path: Path) -> Segment | None:
-    """The segment of a file; None when it is missing or not as it was written. Raises OSError."""
-    if not path.is_file() or path.stat().st_size < _LENGTH + _DIGEST:
+def read_segment(folder: OwnFolder, name: str) -> Segment | None:
+    """The segment of a file; None when it is missing, no file of ours or not as it was written."""
+    try:
+        with folder.read(name) as file:
+            if not _is_whole(file):
+                return None
+            index = _read_index(file)
+        return _segment(folder, name, index["extradata"], index["state"], index["packets"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    with path.open("rb") as file:
-        if not _is_whole(file):
-            return None
-        index = _read_index(file)
-    return _segment(path, index["extradata"], index["state"], index["packets"])
 
 
-def _segment(path: Path, extradata: str, state: str, index: Sequence[Sequence[Any]]) -> Segment:
+def _segment(folder: OwnFolder, name: str, extradata: str, state: str, index: Sequence[Sequence[Any]]) -> Segment:
     times = [entry[0] for entry in index]
-    return Segment(path, extradata, state, len(times), max(times), reorder_delay(times))
+    return Segment(folder, name, extradata, state, len(times), max(times), reorder_delay(times))
 
 
 def _is_whole(file: BinaryIO) -> bool:
     digest, left = hashlib.sha256(), file.seek(0, os.SEEK_END) - _DIGEST
+    if left < _LENGTH:
+        return False
     file.seek(0)
     while left and (piece := file.read(min(left, _PIECE))):
         digest.update(piece)
@@ -135,6 +141,8 @@ def _is_whole(file: BinaryIO) -> bool:
 def _read_index(file: BinaryIO) -> Any:
     end = file.seek(-_LENGTH - _DIGEST, os.SEEK_END)
     length = int.from_bytes(file.read(_LENGTH), "little")
+    if length > min(end, _LONGEST_INDEX):
+        raise ValueError("no index")
     file.seek(end - length)
     return json.loads(file.read(length))
 

@@ -9,34 +9,45 @@ which a killed process cannot leave behind.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
 from colorize_media.errors import OutputUnwritable
-from colorize_media.files.whole import close_durably, sync_folder
+from colorize_media.files.own_folder import OwnFolder
+from colorize_media.files.whole import close_durably
 from colorize_media.motion.state import State
-from colorize_media.video.segments import Segment, SegmentWriter, read_segment
+from colorize_media.video.segments import UNFINISHED, Segment, SegmentWriter, read_segment
 
 FORMAT = 1  # of the folder; another one is never gone on with
 
 _MAX_NAME_BYTES = 255  # of one file name, on every common file system
+_LONGEST_NOTE, _LARGEST_STATE = 1 << 20, 1 << 30  # bytes; what is longer is none of ours
+
+# Names of ours. The film itself is written as film.SUFFIX, and before anything else a short trial.SUFFIX.
+_LOCK, _NOTE = "lock", "job.json"
+_NUMBERED = re.compile(r"(?:segment|state)-(\d{6})")
+_UNFINISHED = re.compile(r"(?:film|trial)\..{1,40}|(?:job\.json|segment-\d{6})\.part")
 
 
 class WorkFolder:
     """The folder, locked until `close`.
 
     ``job`` says what the pictures depend on, as JSON types by a name for people; None never goes on with anything.
-    ``segments`` are the finished ones, in order; ``warnings`` say why earlier work could not be used. Raises OSError,
-    OutputUnwritable when another process works in it.
+    ``segments`` are the finished ones, in order; ``warnings`` say why earlier work could not be used. Only files that have a
+    name of ours are ever read or removed. Raises OSError, and OutputUnwritable when another process works in it, or when what
+    has its name is not ours: a link, somebody else's folder.
     """
 
     def __init__(self, target: Path, job: Mapping[str, Any] | None) -> None:
@@ -44,6 +55,7 @@ class WorkFolder:
         self.warnings: list[str] = []
         self.segments: list[Segment] = []
         self._lock = _Lock(self.path, target)
+        self._folder = self._lock.folder
         try:
             self._take_over(json.loads(json.dumps(job)))
         except BaseException:
@@ -52,79 +64,88 @@ class WorkFolder:
 
     def begin(self) -> SegmentWriter:
         """The next segment."""
-        return SegmentWriter(self.path / f"segment-{len(self.segments):06}")
+        return SegmentWriter(self._folder, _segment_name(len(self.segments)))
 
     def finish(self, segment: SegmentWriter, extradata: bytes, state: State) -> None:
         """Make a begun segment the last of `segments`. The loop goes on from ``state`` after it."""
         content = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in state.items()})
-        with self._state_path(len(self.segments)).open("wb") as file:
+        with self._folder.begin(_state_name(len(self.segments))) as file:
             file.write(content)
             close_durably(file)
         self.segments.append(segment.finish(extradata, hashlib.sha256(content).hexdigest()))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The state after the last segment; empty before the first one."""
-        return (self._read_state(len(self.segments) - 1) or {}) if self.segments else {}
+        if not self.segments:
+            return {}
+        return self._read_state(len(self.segments) - 1, self.segments[-1].state) or {}
 
     def close(self, *, keep: bool) -> None:
         """Release the lock; remove everything unless ``keep``."""
         if not keep:
             with contextlib.suppress(OSError):  # what cannot be removed does no harm
-                self._remove(0)
-                for path in (self.path / "job.json", *self.path.glob("film.*")):
-                    path.unlink(missing_ok=True)
+                self._remove_unfinished()
+                self._remove_numbered(0)
+                self._folder.remove(_NOTE)
         self._lock.release(remove=not keep)
 
     def _take_over(self, job: Any) -> None:
         """Go on with what is there if it is the same job and whole; write down the job."""
-        note = self.path / "job.json"
-        for leftover in (*self.path.glob("*.part"), *self.path.glob("film.*")):
-            leftover.unlink()
+        self._remove_unfinished()
         before: Any = None
-        with contextlib.suppress(OSError, ValueError):
-            before = json.loads(note.read_text(encoding="utf-8"))
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            before = json.loads(self._folder.content(_NOTE, _LONGEST_NOTE))
         now = {"format": FORMAT, "job": job}
         if job is not None and before == now:
             self._find_segments()
-        elif before is not None and job is not None and (self.path / "segment-000000").exists():
+        elif before is not None and job is not None and _segment_name(0) in self._folder.names():
             self.warnings.append(f"an unfinished run is not gone on with, because of {_differing(before, now)}")
-        self._remove(len(self.segments))
-        with (self.path / "job.json.part").open("w", encoding="utf-8") as file:
-            json.dump(now, file, indent=1)
+        self._remove_numbered(len(self.segments))
+        with self._folder.begin(_NOTE + UNFINISHED) as file:
+            file.write(json.dumps(now, indent=1).encode("ascii"))
             close_durably(file)
-        os.replace(self.path / "job.json.part", note)
-        sync_folder(self.path)
+        self._folder.rename(_NOTE + UNFINISHED, _NOTE)
 
     def _find_segments(self) -> None:
         """All segments up to the first that is damaged or has a damaged state."""
         while True:
             number = len(self.segments)
-            segment = read_segment(self.path / f"segment-{number:06}")
+            segment = read_segment(self._folder, _segment_name(number))
             if segment is None or self._read_state(number, segment.state) is None:
                 break
             self.segments.append(segment)
-        if (self.path / f"segment-{number:06}").exists():
+        if _segment_name(number) in self._folder.names():
             self.warnings.append(f"segment {number + 1} of an unfinished run is damaged: done again from there")
 
-    def _read_state(self, number: int, digest: str = "") -> dict[str, NDArray[Any]] | None:
+    def _read_state(self, number: int, digest: str) -> dict[str, NDArray[Any]] | None:
         """A segment's state; None when it is missing or not as it was written."""
         try:
-            content = self._state_path(number).read_bytes()
-        except FileNotFoundError:
+            content = self._folder.content(_state_name(number), _LARGEST_STATE)
+            if hashlib.sha256(content).hexdigest() != digest:
+                return None
+            state: dict[str, NDArray[Any]] = safetensors.numpy.load(content)
+        except (OSError, ValueError, safetensors.SafetensorError):
             return None
-        if hashlib.sha256(content).hexdigest() != (digest or self.segments[number].state):
-            return None
-        state: dict[str, NDArray[Any]] = safetensors.numpy.load(content)
         return state
 
-    def _state_path(self, number: int) -> Path:
-        return self.path / f"state-{number:06}"
+    def _remove_unfinished(self) -> None:
+        for name in self._folder.names():
+            if _UNFINISHED.fullmatch(name):
+                self._folder.remove(name)
 
-    def _remove(self, first: int) -> None:
+    def _remove_numbered(self, first: int) -> None:
         """Remove segments and states from this number on."""
-        for path in (*self.path.glob("segment-*"), *self.path.glob("state-*")):
-            if int(path.name[-6:]) >= first:
-                path.unlink()
+        for name in self._folder.names():
+            if (match := _NUMBERED.fullmatch(name)) and int(match[1]) >= first:
+                self._folder.remove(name)
+
+
+def _segment_name(number: int) -> str:
+    return f"segment-{number:06}"
+
+
+def _state_name(number: int) -> str:
+    return f"state-{number:06}"
 
 
 def work_path(target: Path) -> Path:
@@ -158,40 +179,65 @@ def _differing(before: Any, now: Any) -> str:
 class _Lock:
     """A folder made, and locked by the operating system through a file in it. Raises OSError, OutputUnwritable."""
 
-    def __init__(self, folder: Path, target: Path) -> None:
-        self._folder = folder
-        self._path = folder / "lock"
+    def __init__(self, path: Path, target: Path) -> None:
         while True:
-            folder.mkdir(exist_ok=True)
             try:
-                self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+                self.folder = OwnFolder(path)
             except FileNotFoundError:
-                continue  # the other process has just finished and removed the folder
+                if path.parent.is_dir():
+                    continue  # the other process has just finished and removed the folder
+                raise
+            except OSError as error:
+                if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EPERM):
+                    raise _not_ours(path, target, error) from error
+                raise
+            try:
+                self._handle = self.folder.open(_LOCK, os.O_RDWR | os.O_CREAT)
+            except FileNotFoundError:
+                self.folder.close()
+                continue  # removed meanwhile
+            except OSError as error:
+                self.folder.close()
+                raise _not_ours(path / _LOCK, target, error) from error
             if not _try_lock(self._handle):
-                os.close(self._handle)
+                self._close()
                 raise OutputUnwritable(
                     "another run works on this film",
                     path=target,
-                    why=f"it holds {self._path}",
+                    why=f"it holds {path / _LOCK}",
                     hint="wait until it has finished, or give another name with -o",
                 )
             with contextlib.suppress(OSError):
-                if os.path.samestat(os.fstat(self._handle), self._path.stat()):
+                if self.folder.is_here() and self.folder.holds(_LOCK, self._handle):
                     return
-            os.close(self._handle)  # removed between our opening and locking it
+            self._close()  # removed between our opening and locking it
 
     def release(self, *, remove: bool = False) -> None:
         """Unlock; ``remove`` the lock and the folder, if nothing else is in it."""
         if remove and os.name == "posix":  # while it is locked: nobody else can have begun to use it
             self._remove()
-        os.close(self._handle)
+        self._close()
         if remove and os.name != "posix":  # open files cannot be removed there
             self._remove()
 
+    def _close(self) -> None:
+        os.close(self._handle)
+        self.folder.close()
+
     def _remove(self) -> None:
         with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
-            self._folder.rmdir()
+            if self.folder.is_here():
+                self.folder.remove(_LOCK)
+                self.folder.path.rmdir()
+
+
+def _not_ours(path: Path, target: Path, error: OSError) -> OutputUnwritable:
+    return OutputUnwritable(
+        "something else stands where unfinished work would be kept",
+        path=target,
+        why=f"{path}: {error.strerror}",
+        hint="look at it, and move it away if nobody needs it; or give another name with -o",
+    )
 
 
 def _try_lock(handle: int) -> bool:

@@ -251,7 +251,7 @@ class Writer:
         delay = max((segment.delay for segment in segments), default=0)
         times = decoding_times((segment.times() for segment in segments), delay)
         for segment in segments:
-            self._check_header(bytes.fromhex(segment.extradata), file, segment.path.name)
+            self._check_header(bytes.fromhex(segment.extradata), file, segment.name)
             for packet in segment.packets(self._encoding.time_base):
                 packet.dts = next(times)
                 yield packet

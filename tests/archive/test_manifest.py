@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 from colorize_media.archive import manifest as manifest_room
-from colorize_media.archive.manifest import MANIFEST_NAME, Entry, Manifest, Stamp, Status, digest, read_manifest
+from colorize_media.archive.manifest import (
+    MANIFEST_NAME,
+    Entry,
+    Manifest,
+    Stamp,
+    Status,
+    digest,
+    read_manifest,
+    read_sidecars,
+)
 from colorize_media.files.first_look import Kind
 from colorize_media.options import ColorizeOptions
 from tests.made.records import made_record
@@ -196,3 +205,56 @@ def test_other_weights_make_work_anew_and_another_version_tries_failures_again()
     assert digest(options, "photo", "done", "w", "1") != digest(options, "photo", "done", "v", "1")
     assert digest(options, "photo", "done", "w", "1") == digest(options, "photo", "done", "w", "2")
     assert digest(options, "photo", "failed", "", "1") != digest(options, "photo", "failed", "", "2")
+
+
+def hostile_lines() -> list[bytes]:
+    """Lines that JSON can hold and no run has written."""
+    with_field = {
+        "stamp": ["[1e400, 1]", "[1, NaN]", "[1]", "7", '["9", "x"]', "[[], {}]"],
+        "made": ["[1e400, 1e400]", '"today"'],
+        "target": ['"a\\u0000b.jpg"', '"/etc/passwd"', '"../up.jpg"', '""', "7", '"\\ud800.jpg"', "null"],
+        "source": ['"a\\u0000b.jpg"', "7", '"\\ud800"'],
+        "status": ['"gone"', "{}"],
+        "version": ["9" * 5000, "null"],
+    }
+    row = {
+        "version": "1", "target": '"a.jpg"', "source": '"/in/a.jpg"', "stamp": "[7, 8]", "made": "[1, 2]",
+        "status": '"done"', "options": '"0"', "reason": '""',
+    }  # fmt: skip
+    rows = [row | {name: value} for name, values in with_field.items() for value in values]
+    lines = ["{" + ", ".join(f'"{name}": {value}' for name, value in one.items()) + "}" for one in rows]
+    return [line.encode("ascii") for line in lines] + [
+        b"[" * 100_000,
+        b"\x00" * 1000,
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"7",
+    ]
+
+
+def test_lines_that_no_run_has_written_are_left_out(tmp_path: Path) -> None:
+    good = entry("good.jpg")
+    with Manifest(tmp_path, refuse) as manifest:
+        manifest.add(good)
+    with (tmp_path / MANIFEST_NAME).open("ab") as file:
+        file.write(b"\n".join([*hostile_lines(), *(line.replace(b'"done"', b'"sidecar"') for line in hostile_lines())]))
+    assert read_manifest(tmp_path) == {"good.jpg": good}
+    assert read_sidecars(tmp_path) == {}
+
+
+def test_a_manifest_that_is_a_link_is_neither_read_nor_written(tmp_path: Path) -> None:
+    with Manifest(tmp_path / "other", refuse) as manifest:
+        manifest.add(entry("a.jpg"))
+    before = (tmp_path / "other" / MANIFEST_NAME).read_bytes()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / MANIFEST_NAME).symlink_to(tmp_path / "other" / MANIFEST_NAME)
+    told: list[str] = []
+    with Manifest(tmp_path / "out", told.append) as manifest:
+        manifest.add(entry("$(touch ran).jpg"))
+        manifest.flush()
+        manifest.add(entry("b.jpg"))
+    assert read_manifest(tmp_path / "out") == {}
+    assert (tmp_path / "other" / MANIFEST_NAME).read_bytes() == before
+    assert len(told) == 1
+    assert "it is a link" in told[0]

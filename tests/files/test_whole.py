@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from colorize_media.files.whole import append_lines, host_mark, keep_mode_and_times, remove_stale_parts, whole_or_absent
+from colorize_media.files.whole import host_mark, keep_mode_and_times, remove_stale_parts, whole_or_absent
 
 
 def test_leavings_of_dead_runs_are_removed_and_those_of_living_ones_stay(tmp_path: Path) -> None:
@@ -53,15 +53,6 @@ def test_what_fails_midway_leaves_nothing(tmp_path: Path, error: type[BaseExcept
     with pytest.raises(error):
         write_half()
     assert os.listdir(tmp_path) == []
-
-
-def test_lines_begin_on_a_new_one_after_a_torn_one(tmp_path: Path) -> None:
-    path = tmp_path / "made" / "log"
-    append_lines(path, b"one\n")
-    with path.open("ab") as file:
-        file.write(b"torn")
-    append_lines(path, b"two\n")
-    assert path.read_bytes() == b"one\ntorn\ntwo\n"
 
 
 def test_mode_and_times_are_kept_or_it_is_said_why_not(tmp_path: Path) -> None:

@@ -78,12 +78,12 @@ def run_one(job: dict[str, Any], colorizer: Colorizer, kind: str, count: int, re
     if kind == "renames":
         rename, left = os.replace, count
 
-        def replace(source: Any, target: Any) -> None:
+        def replace(source: Any, target: Any, **folders: Any) -> None:
             nonlocal left
             left -= 1
             if not left:
                 os.kill(os.getpid(), signal.SIGKILL)
-            rename(source, target)
+            rename(source, target, **folders)
 
         os.replace = replace  # type: ignore[assignment]
     values = {

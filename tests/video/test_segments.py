@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from colorize_media.files.own_folder import OwnFolder
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.segments import SegmentWriter, decoding_times, read_segment, reorder_delay
 from tests.made.films import decode, make_video
@@ -78,15 +79,16 @@ def test_a_segment_gives_its_packets_back(tmp_path: Path) -> None:
         packet = av.Packet(bytes([number]) * (number * 1000))
         packet.pts, packet.duration, packet.is_keyframe = 10 * number, 7 + number, number == 0
         packets.append(packet)
-    writer = SegmentWriter(tmp_path / "segment")
+    folder = OwnFolder(tmp_path)
+    writer = SegmentWriter(folder, "segment")
     writer.add(packets)
     assert [path.name for path in tmp_path.iterdir()] == ["segment.part"]
     made = writer.finish(b"\x01\x02", "digest")
-    found = read_segment(tmp_path / "segment")
+    found = read_segment(folder, "segment")
     assert found == made
     assert (found.extradata, found.state, found.pictures, found.last, found.delay) == ("0102", "digest", 5, 40, 0)
     for before, after in zip(packets, found.packets(Fraction(1, 16000)), strict=True):
         assert bytes(before) == bytes(after)
         assert (after.pts, after.duration, after.is_keyframe) == (before.pts, before.duration, before.is_keyframe)
         assert after.time_base == Fraction(1, 16000)
-    assert read_segment(tmp_path / "none") is None
+    assert read_segment(folder, "none") is None

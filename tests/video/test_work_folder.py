@@ -332,3 +332,59 @@ def test_what_a_kill_left_behind_a_finished_film_goes_with_the_next_run(tmp_path
     os.utime(target)
     run_plan(plan, Running(lambda: pytest.fail("nothing to colour"), ColorizeOptions(), ignore))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
+
+
+# --- what is not ours
+
+
+@posix
+@pytest.mark.parametrize("what", ["link", "file", "lock", "folder"])
+def test_what_only_has_the_name_of_a_work_folder_is_refused_and_stays(tmp_path: Path, short: Path, what: str) -> None:
+    target, victim = tmp_path / "out.mkv", tmp_path / "victim"
+    victim.mkdir()
+    names = ("segment-000000", "state-000000", "job.json", "film.mkv", "lock", "a.part", "theirs")
+    for name in names:
+        (victim / name).write_bytes(b"not yours")
+    place = work_path(target)
+    if what == "link":
+        place.symlink_to(victim)
+    elif what == "file":
+        place.write_bytes(b"not yours")
+    else:
+        place.mkdir()
+        (place / "lock").symlink_to(victim / "lock") if what == "lock" else (place / "lock").mkdir()
+    with Reader(short) as reader, pytest.raises(OutputUnwritable, match="something else stands") as caught:
+        Writer(target, reader, FFV1)
+    assert str(place) in caught.value.why
+    assert caught.value.hint
+    assert sorted(path.name for path in victim.iterdir()) == sorted(names)
+    assert all((victim / name).read_bytes() == b"not yours" for name in names)
+    assert os.path.lexists(place)
+
+
+@posix
+def test_only_files_with_names_of_ours_are_removed(tmp_path: Path, short: Path) -> None:
+    target = tmp_path / "out.mkv"
+    place = work_path(target)
+    place.mkdir()
+    theirs = ("segment-foo", "segment-0000001", "state-00001x", "notes.part", "film", "job.json.bak")
+    for name in theirs:
+        (place / name).write_bytes(b"theirs")
+    for name in ("segment-000000", "state-000000", "segment-000004.part", "film.mkv", "trial.mkv"):
+        (place / name).write_bytes(b"ours")
+    os.mkfifo(place / "job.json")
+    write_in_segments(short, target, (10, 20), FFV1)
+    assert sorted(path.name for path in place.iterdir()) == sorted(theirs)
+
+
+@posix
+@pytest.mark.parametrize(
+    "note", [b"[" * 200_000, b'{"format": 1, "job": ' + b"9" * 5000 + b"}", b"\xff" * 100, b" " * (3 << 20)]
+)
+def test_a_note_that_nobody_wrote_is_no_job(tmp_path: Path, short: Path, note: bytes) -> None:
+    place = work_path(tmp_path / "out.mkv")
+    place.mkdir()
+    (place / "job.json").write_bytes(note)
+    (place / "segment-000000").write_bytes(b"x" * 39 + b"\xff" * 8)
+    write_in_segments(short, tmp_path / "out.mkv", (10, 20), FFV1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]

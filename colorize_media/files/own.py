@@ -1,0 +1,94 @@
+"""Notes that we keep for ourselves beside people's files, added to and read back.
+
+They lie where others may write, under names that anyone can guess: in shared folders, on memory cards, in archives from
+somewhere. So a note is a regular file, never reached through a link, and never read further than one of ours could be long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+_BINARY = getattr(os, "O_BINARY", 0)
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # opening a pipe does not wait for its other end
+
+LINK = "it is a link, and notes are never written or read through one"
+NO_FILE = "it is no regular file"
+TOO_LONG = "it is longer than anything this program writes"
+
+
+def open_own(path: Path | str, flags: int, mode: int = 0o666, *, folder: int | None = None) -> int:
+    """A handle on a file of ours; ``folder`` is the descriptor that a relative ``path`` counts from.
+
+    Raises OSError: ELOOP for a link, EINVAL for what is no regular file (which is not waited for).
+    """
+    if not NO_LINKS and os.path.islink(path):
+        raise OSError(errno.ELOOP, LINK)
+    try:
+        handle = os.open(path, flags | _BINARY | NO_LINKS | _AT_ONCE, mode, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, LINK) from error
+        if error.errno == errno.ENXIO:  # a pipe without a reader
+            raise OSError(errno.EINVAL, NO_FILE) from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, NO_FILE)
+    return handle
+
+
+def read_own(path: Path | str, most: int, *, folder: int | None = None) -> bytes:
+    """All of a file of ours. Raises OSError as `open_own`, and EFBIG for more than ``most`` bytes."""
+    with os.fdopen(open_own(path, os.O_RDONLY, folder=folder), "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, TOO_LONG)
+    return content
+
+
+def own_lines(path: Path, longest: int, most: int) -> Iterator[bytes]:
+    """The lines of a note; one longer than ``longest`` bytes comes in pieces. Raises OSError as `read_own`."""
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        _check_length(file.fileno(), most)
+        while line := file.readline(longest):
+            yield line
+
+
+def append_lines(path: Path, text: bytes, most: int) -> None:
+    """Add whole lines to a note, in a folder that is made if need be, and wait until they are on the disk.
+
+    Where a killed run left a line without its end, they begin on a new one. Raises OSError as `read_own`, for what is longer
+    than ``most`` bytes already.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = open_own(path, os.O_CREAT | os.O_RDWR | os.O_APPEND)
+    try:
+        _check_length(handle, most)
+        if _ends_torn(handle):
+            text = b"\n" + text
+        while text:  # one write, unless the disk is nearly full
+            text = text[os.write(handle, text) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _check_length(handle: int, most: int) -> None:
+    if os.fstat(handle).st_size > most:
+        raise OSError(errno.EFBIG, TOO_LONG)
+
+
+def _ends_torn(handle: int) -> bool:
+    """Whether the last line is without its end."""
+    with contextlib.suppress(OSError):
+        size = os.fstat(handle).st_size
+        if size:
+            os.lseek(handle, size - 1, os.SEEK_SET)
+            return os.read(handle, 1) != b"\n"
+    return False
