@@ -21,6 +21,8 @@ def shown_path(path: Path) -> str:
 
 def shown_text(text: str) -> str:
     """Any text on one line, in Unicode, without control characters."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from colorize_media.errors import OutputUnwritable, WeightsDamaged
@@ -66,7 +66,8 @@ def save_weights(path: Path, network: Network, record: Mapping[str, Any]) -> Non
     metadata = {"format": FORMAT, "config": config_to_json(network.config), "record": json.dumps(dict(record))}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, temporary, metadata)
+        # Not by save_file, whose files only their owner can read, whatever the umask says.
+        temporary.write_bytes(save(tensors, metadata))
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise OutputUnwritable("cannot write weights", path=path, why=str(error), hint="check the folder") from error

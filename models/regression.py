@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize_media.models.distribution import ColorDistribution
+from colorize_media.models.ranges import check_decoding
 from colorize_media.models.resnet import ResNet18Encoder
 
 AB_SCALE = 110.0  # the last layer works in units of about 1; ab reach about ±110
@@ -29,6 +30,9 @@ class RegressionConfig:
     chroma_gain: float = 1.0
     picture_gain: float = 0.0
     refine: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_decoding(self)
 
 
 def _conv(inputs: int, outputs: int) -> nn.Sequential:

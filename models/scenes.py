@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from colorize_media.models import bins
 from colorize_media.models.distribution import ColorDistribution
 from colorize_media.models.efficientnet import EfficientNetLiteEncoder
+from colorize_media.models.ranges import MOST_CHANNELS, check_decoding, check_range
 from colorize_media.models.resnet import ResNet18Encoder
 
 EncoderName: TypeAlias = Literal["resnet18", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"]
@@ -54,6 +55,12 @@ class ScenesConfig:
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
             raise ValueError(f"unknown encoder {self.encoder!r}")
+        check_decoding(self)
+        check_range("residual_bound", self.residual_bound, 0.0, 110.0)
+        if len(self.decoder) != 3:
+            raise ValueError("decoder has not three numbers of channels")
+        for channels in (*self.decoder, self.global_width):
+            check_range("channels", channels, 1, MOST_CHANNELS)
 
 
 def build_encoder(name: EncoderName) -> ResNet18Encoder | EfficientNetLiteEncoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,7 +77,7 @@ CHAPTERS: dict[str, frozenset[str]] = {
 MOST_FLOORS = 8
 NETWORK = {"training/places.py", "immich/api.py"}
 RESTRICTED_PICKLES = "training/imagenet.py"
-MOST_MODULES_OF_A_FILM = 82  # that importing colorize_media.video.colorize brings; 26 of video, 9 of provenance
+MOST_MODULES_OF_A_FILM = 84  # that importing colorize_media.video.colorize brings; 26 of video, 9 of provenance
 
 # Who may import which library: a chapter with all that is in it, or one module.
 LIBRARIES: dict[str, frozenset[str]] = {
@@ -122,6 +123,20 @@ def test_pyproject_lists_every_package() -> None:
 
 def test_libraries_are_imported_where_they_belong() -> None:
     assert libraries_out_of_place(MODULES, LIBRARIES) == []
+
+
+def test_text_leaves_by_one_door() -> None:
+    """All that goes to a terminal is without control characters, because only `cli/terminal` writes."""
+    ways = re.compile(r"click\.(?:s?echo|secho)\(|std(?:out|err)\.write\(|(?<!\.)\bprint\(|console\.print\((?!harmless)")
+    chapter = ROOT / "colorize_media"
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in chapter.rglob("*.py")
+        if path.name not in ("terminal.py", "trial.py")
+        and "plugins" not in path.parts  # its words are read by `try_apart`
+        for match in ways.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
 
 
 def test_training_loads_no_decoder_of_films() -> None:

@@ -121,8 +121,8 @@ def _read_tar(
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
-            # As a stream: one pass, no seeking.
-            with tarfile.open(fileobj=stream, mode="r|*", tarinfo=_CheckedHeader) as archive:
+            # What is packed is a stream; else what is left out is leapt over, be it a hole of terabytes.
+            with tarfile.open(fileobj=stream, mode="r|*" if zipped else "r:*", tarinfo=_CheckedHeader) as archive:
                 while (member := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every header
                     if member.isdir():

@@ -11,6 +11,7 @@ immich      an Immich library
 train       prepare, train, evaluate
 tools       models, export, doctor
 plugin      buttons in host programs
+terminal    the one door through which text leaves
 console     events as a progress bar, plain lines, JSON lines
 progress    how far a run is, and the time left
 host_batch  pictures as JSON lines, for host programs

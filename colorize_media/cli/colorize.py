@@ -18,6 +18,7 @@ import click
 from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import COLORIZE_OPTIONS, PATH, several, take_options
 from colorize_media.cli.running import EventFan, load_colorizer, traceback_teller, use_threads
+from colorize_media.cli.terminal import say
 from colorize_media.events import OnEvent, Passed, Planned
 from colorize_media.options import ColorizeOptions
 
@@ -93,9 +94,9 @@ def _show(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, optio
 
     if not asked.json_lines:
         for line in (*plan_lines(plan), *(line for event in passed for line in passed_lines(event))):
-            click.echo(line)
+            say(line)
         for hint in hints(plan, options):
-            click.echo("\n".join(lines_of(hint, quiet=False, verbose=0)))
+            say("\n".join(lines_of(hint, quiet=False, verbose=0)))
         return
     _check_machine(plan, options)
     tell = JsonLines(sys.stdout)
@@ -122,7 +123,7 @@ def _run(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, option
 
         colorizer = load_colorizer(options)
         if not asked.quiet:
-            click.echo(f"{options.model} by {colorizer.engine.name} on {describe_device(colorizer.device)}", err=True)
+            say(f"{options.model} by {colorizer.engine.name} on {describe_device(colorizer.device)}", err=True)
         return colorizer
 
     quiet, verbose, json_lines = asked.quiet, asked.verbose, asked.json_lines
@@ -177,7 +178,7 @@ def _write_report(page: Report, asked: Asked) -> None:
 
     page.write(Count("files of the report"))
     if not asked.quiet:
-        click.echo(f"report: {shown_path(page.path)}", err=True)
+        say(f"report: {shown_path(page.path)}", err=True)
 
 
 def _serve_host(asked: Asked, options: ColorizeOptions) -> int:

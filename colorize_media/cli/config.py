@@ -5,6 +5,7 @@ Nothing is to be done here for a new command or option: the commands themselves 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ import click
 
 from colorize_media.cli.group import DefaultGroup
 from colorize_media.errors import BadOption
+from colorize_media.files.first_look import open_regular
+
+LONGEST = 1 << 20  # bytes of a config file
 
 
 def read_config(group: DefaultGroup, arguments: list[str]) -> dict[str, Any]:
@@ -31,14 +35,23 @@ def read_config(group: DefaultGroup, arguments: list[str]) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = tomllib.loads(_text(path))
+    except (OSError, ValueError, RecursionError) as error:  # a wrong TOML, too
         raise BadOption(
             "cannot read the config file", path=path, why=str(error), hint="correct it, or name another with --config"
         ) from error
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
     tables[group.default] = {name: value for name, value in values.items() if not isinstance(value, dict)}
     return {name: _checked(group, path, name, table) for name, table in tables.items()}
+
+
+def _text(path: Path) -> str:
+    """Of a file that a person names, so it may be a link. Raises OSError, UnicodeDecodeError."""
+    with open_regular(path) as file:
+        content = file.read(LONGEST + 1)
+    if len(content) > LONGEST:
+        raise OSError(errno.EFBIG, f"it has more than {LONGEST:,} bytes")
+    return content.decode("utf-8")
 
 
 def _checked(group: DefaultGroup, path: Path, name: str, table: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +67,23 @@ def _checked(group: DefaultGroup, path: Path, name: str, table: dict[str, Any]) 
             why=f"[{name}]" if command is None else ", ".join(unknown),
             hint="colorize-media --help lists the options",
         )
+    for key, value in table.items():
+        parameter = next(one for one in command.params if one.name == key.replace("-", "_"))
+        _check_value(path, key, parameter, value)
     return checked
+
+
+def _check_value(path: Path, key: str, parameter: click.Parameter, value: Any) -> None:
+    """Raises BadOption, with the key's name: click would tell of a flag that nobody has typed."""
+    try:
+        if isinstance(value, (list, dict)) and not parameter.multiple and parameter.nargs == 1:
+            raise click.BadParameter("it takes one value")
+        parameter.type_cast_value(click.Context(click.Command("config")), value)
+    except (click.UsageError, TypeError, ValueError) as error:
+        why = error.format_message() if isinstance(error, click.UsageError) else str(error)
+        raise BadOption(
+            f"wrong value of {key} in the config file", path=path, why=f"{value!r}: {why}", hint="correct it"
+        ) from error
 
 
 def _named_config(arguments: list[str]) -> Path | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from colorize_media.cli.progress import FilmPace, RunProgress
+from colorize_media.cli.terminal import harmless, write_in_place, write_line
 from colorize_media.errors import ColorizeError
 from colorize_media.events import (
     Advanced,
@@ -72,8 +73,7 @@ class JsonLines:
         self._stream = stream
 
     def __call__(self, event: Event) -> None:
-        self._stream.write(json.dumps(as_json(event)) + "\n")
-        self._stream.flush()
+        write_line(self._stream, json.dumps(as_json(event)))
 
     def close(self) -> None:
         """Nothing to end."""
@@ -97,20 +97,16 @@ class PlainLines:
         if isinstance(event, Advanced):
             if now - self._told >= PLAIN_EVERY and not self._quiet:
                 self._told = now
-                self._line(f"{shown_name(event.source)}: {film_text(self._progress.film)}")
+                write_line(self._stream, f"{shown_name(event.source)}: {film_text(self._progress.film)}")
         else:
             for line in lines_of(event, quiet=self._quiet, verbose=self._verbose):
-                self._line(line)
+                write_line(self._stream, line)
         if self._progress.files > 1 and now - self._told_run >= PLAIN_RUN_EVERY and not self._quiet:
             self._told_run = now
-            self._line(run_text(self._progress))
+            write_line(self._stream, run_text(self._progress))
 
     def close(self) -> None:
         """Nothing to end."""
-
-    def _line(self, text: str) -> None:
-        self._stream.write(text + "\n")
-        self._stream.flush()
 
 
 class Bar:
@@ -141,7 +137,7 @@ class Bar:
             self._film = ""
         self._show()
         for line in lines_of(event, quiet=False, verbose=self._verbose):
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._progress.console.print(harmless(line), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -175,8 +171,10 @@ class Count:
         self.told = now
         left = (count - done) * (now - self.begun) / done
         text = f"{done} of {count} {self.what}, {duration_text(left)} left"
-        sys.stderr.write(f"\r\x1b[K{text if done < count else ''}" if self.in_place else text + "\n")
-        sys.stderr.flush()
+        if self.in_place:
+            write_in_place(text if done < count else "")
+        else:
+            write_line(sys.stderr, text)
 
 
 def film_text(pace: FilmPace) -> str:
@@ -271,4 +269,4 @@ def error_lines(what: str, path: Path | str | None, why: str, hint: str) -> list
 
 def show_error(error: ColorizeError) -> None:
     """An error that ended the command, on standard error."""
-    sys.stderr.write("\n".join(error_lines(error.what, error.path, error.why, error.hint)) + "\n")
+    write_line(sys.stderr, "\n".join(error_lines(error.what, error.path, error.why, error.hint)))

@@ -13,6 +13,7 @@ from colorize_media.cli.colorize import colorize
 from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import PATH, take_options
 from colorize_media.cli.running import EventFan, load_colorizer, traceback_teller, use_threads
+from colorize_media.cli.terminal import say
 from colorize_media.errors import BadOption
 from colorize_media.options import ColorizeOptions, that_change
 
@@ -85,7 +86,7 @@ def _run(server: ImmichServer, asked: Asked, options: ColorizeOptions) -> int:
     assets = candidates(server, asked.albums, asked.tags, state.entries)
     plan = make_plan(assets, state.entries, options, retry_failed=asked.retry_failed)
     if not asked.quiet:
-        click.echo(f"{server.url}: Immich {version}, {len(plan)} pictures to look at", err=True)
+        say(f"{server.url}: Immich {version}, {len(plan)} pictures to look at", err=True)
     use_threads(asked.threads)
     planned = [picture.item for picture in plan]
     quiet, verbose, json_lines = asked.quiet, asked.verbose, asked.json_lines

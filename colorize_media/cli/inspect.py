@@ -18,6 +18,7 @@ from colorize_media.cli.parameters import (
     skip_documents_option,
     threads_option,
 )
+from colorize_media.cli.terminal import say
 from colorize_media.events import Passed
 from colorize_media.options import ColorizeOptions
 
@@ -44,13 +45,13 @@ def inspect(
     from colorize_media.wording import shown_path
 
     if not as_json:
-        click.echo(table_head())
+        say(table_head())
     failed = False
     passed: list[Passed] = []
     chosen, selection = ColorizeOptions(**options), Selection(include, exclude)
     for found in inspect_files(inputs, chosen, selection, workers=threads, on_passed=passed.append):
-        click.echo(json.dumps(found.as_json()) if as_json else table_row(found, shown_path(found.source)))
+        say(json.dumps(found.as_json()) if as_json else table_row(found, shown_path(found.source)))
         failed |= found.decision == "fail"
     for line in (line for event in passed for line in passed_lines(event)):
-        click.echo(line, err=True)
+        say(line, err=True)
     return int(failed)

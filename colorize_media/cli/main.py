@@ -20,6 +20,7 @@ from colorize_media.cli import colorize, immich, inspect, plugin, tools, train  
 from colorize_media.cli.config import read_config
 from colorize_media.cli.group import cli
 from colorize_media.cli.running import WRONG_USAGE, exit_code_of
+from colorize_media.cli.terminal import say
 from colorize_media.machine import let_cores_go
 
 PROGRAM = "colorize-media"
@@ -30,7 +31,7 @@ def run(arguments: list[str]) -> int:
     let_cores_go()
     if not arguments:
         with click.Context(cli, info_name=PROGRAM) as context:
-            click.echo(cli.get_help(context), err=True)
+            say(cli.get_help(context), err=True)
         return WRONG_USAGE
 
     def command() -> object:

@@ -10,6 +10,7 @@ import click
 
 from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import PATH
+from colorize_media.cli.terminal import say
 
 
 @cli.group()
@@ -29,7 +30,7 @@ def list_plugins() -> int:
     from colorize_media.plugins.hosts import HOSTS
 
     for host in HOSTS:
-        click.echo(f"{host.name:<10}  {host.title}: {host.does}")
+        say(f"{host.name:<10}  {host.title}: {host.does}")
     return 0
 
 
@@ -66,11 +67,11 @@ def plugin_status(as_json: bool) -> int:
         rows += [] if found else [(host.name, "", "", "the program is not found")]
     if as_json:
         names = ("host", "how", "folder", "state")
-        click.echo(json.dumps({"command": command, "hosts": [dict(zip(names, row, strict=True)) for row in rows]}))
+        say(json.dumps({"command": command, "hosts": [dict(zip(names, row, strict=True)) for row in rows]}))
         return 0
-    click.echo(f"command: {command}")
+    say(f"command: {command}")
     for name, how, base, told in rows:
-        click.echo(f"{name:<10}  {told}" + (f" ({' '.join(filter(None, (how, base)))})" if base else ""))
+        say(f"{name:<10}  {told}" + (f" ({' '.join(filter(None, (how, base)))})" if base else ""))
     return 0
 
 
@@ -82,14 +83,14 @@ def _change_plugin(name: str, folder: Path | None, *, install: bool, dry_run: bo
     found = find(host, Folders.of(os.environ), find_command(), folder)
     todo = changes(found, install=install)
     for change in todo:
-        click.echo(("would " if dry_run else "") + "\n".join(describe(change)))
+        say(("would " if dry_run else "") + "\n".join(describe(change)))
         if not dry_run:
             apply(change)
     if not todo:
-        click.echo(f"{host.title}: the plugin is {'installed already' if install else 'not there'}")
+        say(f"{host.title}: the plugin is {'installed already' if install else 'not there'}")
     elif not dry_run:
-        click.echo(f"{host.title}: the plugin is {'installed' if install else 'removed'}; {host.afterwards}")
+        say(f"{host.title}: the plugin is {'installed' if install else 'removed'}; {host.afterwards}")
     for place in found if install else ():
         if place.place.note:
-            click.echo(f"{' '.join(filter(None, (host.title, place.place.how)))}: {place.place.note}", err=True)
+            say(f"{' '.join(filter(None, (host.title, place.place.how)))}: {place.place.note}", err=True)
     return 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from colorize_media.cli.terminal import say
 from colorize_media.errors import ColorizeError
 from colorize_media.events import Event, Failed, OnEvent
 from colorize_media.options import ColorizeOptions
@@ -61,7 +62,7 @@ def traceback_teller(verbose: int) -> OnEvent:
 
     def tell(event: Event) -> None:
         if verbose > 1 and isinstance(event, Failed) and event.trace:
-            click.echo(event.trace, err=True)
+            say(event.trace, err=True)
 
     return tell
 
@@ -85,7 +86,7 @@ def exit_code_of(command: Callable[[], object], *, tracebacks: bool = False) -> 
         error.show()
         return WRONG_USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was finished stays, the rest can be done by the same command", err=True)
+        say("interrupted; what was finished stays, the rest can be done by the same command", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         # No second complaint when Python flushes at exit.

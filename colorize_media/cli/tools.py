@@ -9,6 +9,7 @@ import click
 
 from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import DEFAULTS, PATH, option
+from colorize_media.cli.terminal import say
 
 
 @cli.command()
@@ -28,12 +29,12 @@ def models(as_json: bool) -> int:
             **record,
         }
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        say(json.dumps(found, indent=2))
         return 0
     for name, facts in found.items():
         scores = facts.get("scores", {})
         told = ", ".join(f"{key} {value:.4g}" for key, value in scores.items() if isinstance(value, (int, float)))
-        click.echo(f"{name}: {facts['megabytes']} MB; {told or 'no scores recorded'}")
+        say(f"{name}: {facts['megabytes']} MB; {told or 'no scores recorded'}")
     return 0
 
 
@@ -47,7 +48,7 @@ def export(model: str, **settings: Any) -> int:
     from colorize_media.network.export import export as export_model
 
     written = export_model(model, **settings)
-    click.echo(f"wrote {written}", err=True)
+    say(f"wrote {written}", err=True)
     return 0
 
 
@@ -59,9 +60,9 @@ def doctor(as_json: bool) -> int:
 
     facts, problems = examine()
     if as_json:
-        click.echo(json.dumps({"facts": facts, "problems": problems}, indent=2))
+        say(json.dumps({"facts": facts, "problems": problems}, indent=2))
     else:
         width = max(map(len, facts))
-        click.echo("\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()))
-        click.echo("\n".join(f"problem: {text}" for text in problems) if problems else "all is well")
+        say("\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()))
+        say("\n".join(f"problem: {text}" for text in problems) if problems else "all is well")
     return 3 if problems else 0

@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import DEFAULTS, PATH, device_option, option, threads_option
 from colorize_media.cli.running import use_threads
+from colorize_media.cli.terminal import say
 from colorize_media.errors import BadOption, FileProblem
 
 
@@ -51,9 +52,9 @@ def prepare(
     from colorize_media.training.prepare import PrepareOptions, format_counts, prepare_command
 
     options = PrepareOptions(shard_size=shard_size * 2**20, **settings)
-    tell = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+    tell = (lambda text: None) if quiet else (lambda text: say(text, err=True))
     index = prepare_command([parse_input(source) for source in sources], output, options, tell)
-    click.echo(json.dumps(index, indent=2) if as_json else format_counts(index))
+    say(json.dumps(index, indent=2) if as_json else format_counts(index))
     return 0
 
 
@@ -101,9 +102,9 @@ def train(data: tuple[str, ...], run_folder: Path, device: str, threads: int, **
     from colorize_media.training.inputs import parse_input
 
     inputs = [parse_input(text) for text in data]
-    weights = train_command(inputs, run_folder, chosen, lambda row: click.echo(json.dumps(row)), **settings)
+    weights = train_command(inputs, run_folder, chosen, lambda row: say(json.dumps(row)), **settings)
     if os.environ.get("RANK", "0") == "0":
-        click.echo(f"use it with: colorize-media film.mp4 --model {run_folder} ({weights})", err=True)
+        say(f"use it with: colorize-media film.mp4 --model {run_folder} ({weights})", err=True)
     return 0
 
 
@@ -186,7 +187,7 @@ def evaluate(
         vividness=vividness,
         **of_pictures,
     )
-    click.echo(json.dumps(rows, indent=2) if as_json else format_table(rows))
+    say(json.dumps(rows, indent=2) if as_json else format_table(rows))
     return 0
 
 
@@ -227,5 +228,5 @@ def _evaluate_films(
         show_error(error)
 
     rows = score_films(films, leave_out, Count("films"))
-    click.echo(json.dumps(rows, indent=2) if as_json else format_films(rows))
+    say(json.dumps(rows, indent=2) if as_json else format_films(rows))
     return int(bool(unread))

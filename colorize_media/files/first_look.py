@@ -9,10 +9,11 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from colorize_media.errors import EmptyFile, InputMissing, InputUnreadable
+from colorize_media.errors import EmptyFile, InputMissing, InputUnreadable, NoPicture
 from colorize_media.files.boxes import av1_bits, brands, has_alpha, hevc_bits, picture_sizes
 from colorize_media.files.first_bytes import MOST_BYTES, PHOTO_FORMATS, begins_like, is_text
 from colorize_media.files.formats import FORMAT_SUFFIXES, PHOTO_SUFFIXES
+from colorize_media.files.no_media import HEAD_BYTES, no_media
 
 Kind = Literal["photo", "video"]
 
@@ -20,9 +21,10 @@ _HEADER_BYTES = 1 << 16  # of a HEIC or AVIF file: its description of the pictur
 
 
 def size_of_readable(path: Path) -> int:
-    """Bytes of an input file. Raises InputMissing, InputUnreadable (a folder, a pipe, no permission) or EmptyFile.
+    """Bytes of an input file.
 
-    What is no regular file is not opened: reading a pipe or a device could wait for ever.
+    Raises InputMissing, InputUnreadable (a folder, a pipe, no permission), EmptyFile, and NoPicture for archives, documents
+    and playlists (`no_media`). What is no regular file is not opened: reading a pipe or a device could wait for ever.
     """
     try:
         found = path.stat()
@@ -34,13 +36,15 @@ def size_of_readable(path: Path) -> int:
         if found.st_size == 0:
             raise EmptyFile("the file is empty", path=path, why="it has 0 bytes", hint="copy or download it again")
         with path.open("rb") as file:
-            file.read(1)
+            other = no_media(file.read(HEAD_BYTES))
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL byte in the name
         raise InputMissing(
             "no such file", path=path, why="the path leads nowhere", hint="check the name for typing errors"
         ) from error
     except OSError as error:
         raise unreadable(path, error) from error
+    if other is not None:
+        raise NoPicture("not a picture or film", path=path, why=f"it is {other.what}", hint=other.hint)
     return found.st_size
 
 

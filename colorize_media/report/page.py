@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
@@ -32,6 +33,9 @@ DECISIONS = {
     "document": "Documents",
     "": "Not judged",
 }
+
+
+_PAIR = re.compile(rb"(?P<key>[0-9a-f]{16}),(?P<before>[0-9A-Za-z+/]*={0,2}),(?P<after>[0-9A-Za-z+/]*={0,2})\n?")
 
 
 class Pair(NamedTuple):
@@ -87,12 +91,19 @@ def encoded(picture: bytes) -> bytes:
 
 
 def read_pair(line: bytes) -> Pair | None:
-    """A line of an earlier page's blocks; None for any other line."""
-    key, _, pictures = line.rstrip(b"\n").partition(b",")
-    before, comma, after = pictures.partition(b",")
-    if len(key) != 16 or not comma or b"," in after or not key.isalnum():
+    """A line of an earlier page's blocks; None for any other line.
+
+    Whoever may write into the folder may have written it: it becomes part of the new page only if it is what we write.
+    """
+    match = _PAIR.fullmatch(line)
+    if match is None or not all(_is_picture(match[name]) for name in ("before", "after")):
         return None
-    return Pair(key.decode("ascii", "replace"), before, after)
+    return Pair(match["key"].decode("ascii"), match["before"], match["after"])
+
+
+def _is_picture(text: bytes) -> bool:
+    """Base64 of a JPEG, or nothing."""
+    return not text or (len(text) % 4 == 0 and base64.b64decode(text[:4]) == b"\xff\xd8\xff")
 
 
 def _head(facts: Mapping[str, Any]) -> Iterator[str]:

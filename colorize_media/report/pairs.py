@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 from colorize_media.archive.budget import default_budget, memory_needed
 from colorize_media.archive.manifest import Stamp
 from colorize_media.archive.workers import default_workers
+from colorize_media.files.own import open_own
 from colorize_media.options import ColorizeOptions
 from colorize_media.report.page import Pair, encoded, read_pair
 from colorize_media.report.rows import Row
@@ -20,6 +24,7 @@ from colorize_media.report.thumbnails import thumbnail
 # script, since blocks that are not in sight stay text.
 SIDES = {320: 11_000, 240: 8_000, 192: 6_800, 160: 5_700, 128: 4_000}  # px → bytes in the page
 PAGE_BYTES = 120_000_000
+LONGEST_LINE = 1 << 20  # bytes of an earlier page's
 
 
 def pairs_of(
@@ -59,12 +64,11 @@ class _EarlierPage:
 
     def __init__(self, path: Path) -> None:
         self._places: dict[bytes, tuple[int, int]] = {}
-        try:
-            self._file = path.open("rb")
-        except OSError:
-            self._file = open(os.devnull, "rb")  # noqa: SIM115 (closed by __exit__)
+        self._file: BinaryIO = io.BytesIO()
+        with contextlib.suppress(OSError):  # there is none, or what has its name is no page of ours
+            self._file = os.fdopen(open_own(path, os.O_RDONLY), "rb")
         offset = 0
-        for line in self._file:
+        while (line := self._file.readline(LONGEST_LINE)) and offset < 4 * PAGE_BYTES:
             if line[16:17] == b",":
                 self._places[line[:16]] = offset, len(line)
             offset += len(line)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -124,19 +124,31 @@ class Rows:
         return self._remembered[item.root].get(item.target.relative_to(item.root).as_posix())
 
     def _add_unplanned(self) -> None:
-        """What earlier runs made of files that are not among the inputs now."""
-        known = {row.target for row in self._rows.values()}
+        """What earlier runs made of files that are not among the inputs now.
+
+        A manifest may name any file: only those that lie below this run's own folders are looked at and shown.
+        """
+        known, elsewhere = {row.target for row in self._rows.values()}, 0
+        trees = {os.path.realpath(item.tree or item.source.parent) for item in self._planned.values()}
         for root, entries in self._remembered.items():
             for entry in entries.values():
-                relative, source = PurePosixPath(entry.target), Path(entry.source)
-                if relative.is_absolute() or ".." in relative.parts:
-                    continue
-                target = root / relative
+                source, target = Path(entry.source), root / entry.target
                 stands = entry.status == "done" and entry.made == Stamp.if_there(target)
-                if target in known or source in self._rows or not (stands or source.exists()):
+                if target in known or source in self._rows or not (stands or os.path.lexists(source)):
                     continue
                 if entry.status == "done" and not stands:
+                    continue
+                if not _is_below(source, trees) or not _is_below(target, {os.path.realpath(root)}):
+                    elsewhere += 1
                     continue
                 row = Row(source, target, "photo")
                 row.settle(entry.status, entry.reason, entry.what, earlier=True)
                 self._rows[source] = row
+        if elsewhere:
+            self.notes.append(f"not shown: {elsewhere:,} files of earlier runs that lie in other folders")
+
+
+def _is_below(path: Path, folders: Iterable[str]) -> bool:
+    """Whether the file that the path leads to lies in one of the folders, which lead nowhere else."""
+    found = Path(os.path.realpath(path))
+    return any(found.is_relative_to(folder) for folder in folders)

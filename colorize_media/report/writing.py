@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from colorize_media.errors import BadOption, OutputExists, OutputUnwritable
 from colorize_media.events import Event, Planned
+from colorize_media.files.own import open_own
 from colorize_media.files.whole import whole_or_absent
 from colorize_media.options import ColorizeOptions
 from colorize_media.report.page import GENERATOR, MARK, STATUSES, page
@@ -189,7 +190,7 @@ def _check(path: Path, overwrite: bool) -> None:
 
 def _beginning(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
             return file.read(500)
     except OSError:
         return b""

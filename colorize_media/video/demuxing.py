@@ -1,7 +1,7 @@
 """The film's file: opened, its picture stream found, its packets one after the other.
 
-Names are opened as ``file:NAME`` with only the file protocol allowed, so no name is a URL or a pattern and no playlist
-inside a file can reach the network.
+Names are opened as ``file:NAME`` with only the file protocol allowed and only demuxers that read that one file, so no name is a
+URL or a pattern, and no list of files or addresses that calls itself a film reaches other files or the network.
 """
 
 from __future__ import annotations
@@ -28,6 +28,18 @@ LOOK_AHEAD = 64 * 2**20
 """Bytes that are read for the first packets of all streams: some seconds of the largest films, minutes of most."""
 FIRST_PACKETS = 8  # of a stream: some muxers write a description only after several
 
+# FFmpeg's demuxers of films, and of sound to say of it that it is none. Not here: those that open what a file names (concat,
+# hls, dash, imf, sdp, avisynth, image2, vobsub and kin), devices, and those of single pictures, which `photo` reads.
+_DEMUXERS = (
+    "mov,mp4,matroska,webm,avi,asf,asf_o,mpeg,mpegts,mpegtsraw,mpegvideo,mpjpeg,mjpeg,mjpeg_2000,m4v,h261,h263,h264,"
+    "hevc,vvc,evc,av1,obu,ivf,vc1,vc1test,cavsvideo,avs2,avs3,dirac,dnxhd,dv,mxf,gxf,lxf,ogg,flv,live_flv,swf,rm,nut,"
+    "nsv,nuv,wtv,ty,yuv4mpegpipe,gif,apng,webp_anim,jpegxl_anim,bink,smk,flic,film_cpk,filmstrip,roq,ipmovie,ipu,vmd,"
+    "wc3movie,4xm,ea,cdxl,iff,iv8,mtv,mv,mvi,mm,mlv,cine,r3d,rl2,rpl,siff,sol,thp,vivo,vividas,vqf,xmv,yop,amv,anm,"
+    "bethsoftvid,bfi,c93,dsicin,dxa,hnm,idcin,ifv,jv,luodat,msnwctcp,paf,pmp,pva,tiertexseq,tmv,usm,ingenient,"
+    "rtp_mpegts,derf,mlp,tty,bin,xbin,idf,adf,mp3,wav,w64,flac,aac,ac3,eac3,dts,dtshd,truehd,aiff,caf,au,amr,amrnb,"
+    "amrwb,ape,wv,tta,mpc,mpc8,dsf,voc,loas,oma,tak"
+)
+
 # Decoders that draw text as pictures: any .txt or .nfo file would be a film.
 _TEXT_ART = frozenset({"ansi", "bintext", "xbin", "idf"})
 _ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
@@ -46,7 +58,10 @@ def open_container(path: Path) -> InputContainer:
     """Raises InputUnreadable, DamagedMedia, NoPicture."""
     try:
         container = av.open(
-            f"file:{path}", "r", container_options={"protocol_whitelist": "file"}, metadata_errors="surrogateescape"
+            f"file:{path}",
+            "r",
+            container_options={"protocol_whitelist": "file", "format_whitelist": _DEMUXERS},
+            metadata_errors="surrogateescape",
         )
     except (FFmpegError, OSError, ValueError) as error:
         raise not_opened(path, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,35 @@ def test_a_wrong_config_file_is_named(photo: Path, text: str, capsys: pytest.Cap
     config.write_text(text)
     assert run([str(photo), "--config", str(config)]) == 2
     assert str(config) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [("vividness = [1, 2]", "vividness"), ("batch-size = 'many'", "batch-size"), ("smoothing = 'wild'", "smoothing")],
+)  # fmt: skip
+def test_a_wrong_value_is_told_with_its_key(
+    photo: Path, line: str, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = photo.with_name("settings.toml")
+    config.write_text(line)
+    assert run([str(photo), "--config", str(config)]) == 2
+    told = capsys.readouterr().err
+    assert f"wrong value of {key} in the config file" in told
+    assert str(config) in told
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and holes")
+@pytest.mark.parametrize("kind", ["pipe", "device", "hole", "deep"])
+def test_a_config_file_is_a_file_of_some_size(photo: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = photo.with_name("settings.toml")
+    if kind == "pipe":
+        os.mkfifo(config)
+    elif kind == "device":
+        config.symlink_to("/dev/zero")
+    elif kind == "hole":
+        with config.open("wb") as file:
+            file.truncate(3 << 30)
+    else:
+        config.write_text("vividness = " + "[" * 100_000)
+    assert run([str(photo), "--config", str(config)]) == 2
+    assert "cannot read the config file" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from colorize_media.models import (
     read_description,
     save_weights,
 )
+from colorize_media.models.checkpoint import FORMAT
 from colorize_media.models.distribution import ColorDistribution
 from tests.made.networks import lively
 
@@ -273,3 +275,35 @@ def test_weights_that_cannot_be_written_say_so(tmp_path: Path) -> None:
             save_weights(path, build(RegressionConfig()), {})
     assert (tmp_path / "file").read_bytes() == b"kept"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"temperature": 0.0}, {"temperature": float("nan")}, {"temperature": -1.0}, {"temperature": "0.7"},
+        {"temperature": True}, {"chroma_gain": 1e308}, {"chroma_gain": float("inf")}, {"chroma_gain": -1.0},
+        {"picture_gain": 99.0}, {"refine": float("nan")}, {"residual_bound": 1e9}, {"decoder": [1 << 30, 8, 8]},
+        {"decoder": [8, 8]}, {"decoder": [0, 8, 8]}, {"global_width": 1 << 40}, {"encoder": "mine"},
+    ],
+)  # fmt: skip
+def test_weights_whose_config_cannot_be_are_damaged(tmp_path: Path, values: dict[str, object]) -> None:
+    text = json.dumps({"kind": "scenes", **values})
+    save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", {"format": FORMAT, "config": text, "record": "{}"})
+    for read in (read_description, load_weights):
+        with pytest.raises(WeightsDamaged) as caught:
+            read(tmp_path / "a.safetensors")
+        assert (
+            next(iter(values)) in caught.value.why
+            or "channels" in caught.value.why
+            or "not supported" in caught.value.why
+        )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_weights_have_the_mode_that_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        save_weights(tmp_path / "a.safetensors", build(RegressionConfig()), {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o640

@@ -98,3 +98,24 @@ def test_a_warning_about_a_folder_is_a_note(tmp_path: Path) -> None:
     rows = Rows([planned(tmp_path, "a.jpg")])
     rows(Warned(tmp_path / "out", "cannot be remembered"))
     assert rows.notes == [f"{tmp_path / 'out'}: cannot be remembered"]
+
+
+def test_a_manifest_shows_no_file_of_elsewhere(tmp_path: Path) -> None:
+    item = planned(tmp_path, "a.jpg")
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(b"somebody's")
+    (tmp_path / "in" / "link.jpg").symlink_to(secret)
+    (tmp_path / "in" / "gone.jpg").write_bytes(b"of an earlier run")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "made.jpg").symlink_to(secret)
+    made = Stamp.of(secret)
+    with Manifest(tmp_path / "out", pytest.fail) as manifest:
+        for name, source, status, there in (
+            ("x.jpg", secret, "left", None), ("y.jpg", tmp_path / "in" / "link.jpg", "failed", None),
+            ("made.jpg", tmp_path / "in" / "gone.jpg", "done", made), ("z.jpg", tmp_path / "in" / "gone.jpg", "left", None),
+        ):  # fmt: skip
+            manifest.add(Entry(name, str(source), Stamp(6, 1), there, status, "", "said then"))  # type: ignore[arg-type]
+    rows = Rows([item])
+    assert [row.source.name for row in rows.all()] == ["a.jpg", "gone.jpg"]
+    assert rows.all()[1].target == tmp_path / "out" / "z.jpg"
+    assert rows.notes == ["not shown: 3 files of earlier runs that lie in other folders"]

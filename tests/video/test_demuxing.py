@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from tests.made.films import decode, packets, picture
+from colorize_media.errors import NoPicture
+from colorize_media.video.demuxing import open_container, picture_stream
+from colorize_media.video.reader import Reader
+from tests.made.films import decode, make_video, packets, picture
 from tests.video.rewriting import FAST, X264_EXACT, recolor
 
 
@@ -77,3 +80,32 @@ def test_the_compared_picture_is_the_coloured_one(tmp_path: Path) -> None:
     assert times == sorted(times)
     assert len(decode(tmp_path / "out.mp4")) == 24
     assert not any("begins" in text for text in warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile secret.mp4\n",
+        "#EXTM3U\n#EXTINF:1,\nsecret.mp4\n",
+        "\n\n ffconcat version 1.0\nfile secret.mp4",
+    ],
+)
+def test_a_list_of_other_files_is_no_film_whatever_it_is_called(tmp_path: Path, text: str) -> None:
+    make_video(tmp_path / "secret.mp4", frames=3)
+    (tmp_path / "film.mp4").write_text(text)
+    with pytest.raises(NoPicture) as caught:
+        open_container(tmp_path / "film.mp4")
+    assert caught.value.why
+    with pytest.raises(NoPicture, match="a list of other files"):
+        Reader(tmp_path / "film.mp4")
+
+
+@pytest.mark.parametrize(
+    "suffix", [".mp4", ".mov", ".mkv", ".avi", ".ts", ".mpg", ".flv", ".nut", ".3gp", ".asf", ".ogv"]
+)
+def test_every_container_of_films_is_opened(tmp_path: Path, suffix: str) -> None:
+    codec = {".ogv": "libtheora", ".mpg": "mpeg2video", ".3gp": "mpeg4", ".asf": "mpeg4"}.get(suffix, "libx264")
+    if codec not in av.codecs_available:
+        pytest.skip(f"no {codec}")
+    with open_container(make_video(tmp_path / f"film{suffix}", codec=codec, frames=3)) as container:
+        assert picture_stream(container, tmp_path / f"film{suffix}").type == "video"
