@@ -120,7 +120,7 @@ class Done:
 
     ``own_frames`` in ``own_shots`` shots were in colour already and kept it. ``reason`` and ``what`` are those of Started;
     ``pages`` those of a TIFF file, each coloured or left for itself. ``record`` says how the output was made, as JSON types
-    (`provenance.record.Record`); None for a preview. ``sidecars`` were copied beside it. ``converted`` names, with their new
+    (`provenance.record.Record`). ``sidecars`` were copied beside it. ``converted`` names, with their new
     codec, the streams of a film that the output does not take as they were; ``dropped``, with the reason, those that are not
     in it.
     """

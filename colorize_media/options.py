@@ -15,6 +15,8 @@ from colorize_media.errors import BadOption
 Smoothing = Literal["off", "fast", "best"]
 SMOOTHING: tuple[Smoothing, ...] = ("off", "fast", "best")
 EngineName = Literal["auto", "torch", "openvino"]
+AudioForm = Literal["lossless", "opus"]
+AUDIO_FORMS: tuple[AudioForm, ...] = ("lossless", "opus")
 ENGINES: tuple[EngineName, ...] = ("auto", "torch", "openvino")
 
 # Photographs are looked at twice, a little larger and a little smaller than the working size, and mirrored each time.
@@ -87,6 +89,7 @@ class ColorizeOptions:
     encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
     preset      the encoder's speed preset; empty is the encoder's own default
+    audio       how sound of films is encoded that the output cannot hold as it is: lossless (FLAC or PCM), or opus
     drop_streams  of films: go on without sound, subtitles or other streams that the output cannot hold
     provenance  write into an output that it was coloured, by what and from which file
     sidecars    copy what other programs keep beside an input (.xmp, .srt, Takeout's .json …) beside its output
@@ -116,6 +119,7 @@ class ColorizeOptions:
     encoder: str = field(default="", metadata=_changes("video encoding"))
     crf: int | None = field(default=None, metadata=_changes("video encoding"))
     preset: str = field(default="", metadata=_changes("video encoding"))
+    audio: AudioForm = field(default="lossless", metadata=_changes("video encoding", later=True))
     drop_streams: bool = field(default=False, metadata=_changes("limit", later=True))
     provenance: bool = field(default=True, metadata=_changes("photo metadata", "video metadata", later="video"))
     strip_metadata: bool = field(default=False, metadata=_changes("photo metadata"))
@@ -129,6 +133,7 @@ class ColorizeOptions:
         self._require("refine", self.refine is None or 0.0 <= self.refine <= 10.0, "0 to 10")
         self._require("engine", self.engine in ENGINES, " or ".join(ENGINES))
         self._require("smoothing", self.smoothing in SMOOTHING, " or ".join(SMOOTHING))
+        self._require("audio", self.audio in AUDIO_FORMS, " or ".join(AUDIO_FORMS))
         self._require("every", 1 <= self.every <= 30, "1 to 30 frames")
         self._require("batch_size", 0 <= self.batch_size <= 1024, "0 (automatic) to 1024")
         self._require("working_size", 64 <= self.working_size <= 1024, "64 to 1024 pixels")

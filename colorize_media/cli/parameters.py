@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from colorize_media.options import ENGINES, SMOOTHING, ColorizeOptions
+from colorize_media.options import AUDIO_FORMS, ENGINES, SMOOTHING, ColorizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = ColorizeOptions()
@@ -127,6 +127,8 @@ COLORIZE_OPTIONS = [
     option("--encoder", default=DEFAULTS.encoder, help="FFmpeg's name of the video encoder; default by container and depth."),
     option("--crf", type=int, default=None, help="Constant quality of the video encoder; smaller is better."),
     option("--preset", default=DEFAULTS.preset, help="Speed preset of the video encoder."),
+    option("--audio", type=click.Choice(AUDIO_FORMS), default=DEFAULTS.audio, show_default=True,
+           help="Form of a film's sound that the output cannot hold as it is; opus loses a little, and suits .webm."),
     option("--drop-streams", is_flag=True,
            help="Colour a film even if the output cannot hold its sound or another stream; it is left out and named."),
     option("--provenance/--no-provenance", default=DEFAULTS.provenance, show_default=True,

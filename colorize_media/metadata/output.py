@@ -35,7 +35,8 @@ class Field(Enum):
 class Container:
     """What an output format can hold: bits per channel, transparency, pixels a side, and which metadata.
 
-    ``most_exif`` and ``most_xmp`` are the bytes that these blocks may have; None is any number.
+    ``extras``: channels of unknown use, too. ``most_exif`` and ``most_xmp`` are the bytes that these blocks may have; None is
+    any number.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Container:
     holds: frozenset[Field] = frozenset()
     most_exif: int | None = None
     most_xmp: int | None = None
+    extras: bool = False
 
 
 def for_output(

@@ -102,7 +102,7 @@ def colorize_photo(
     on_event(started(prepared, *names))
     for message in prepared.warnings:
         on_event(Warned(names[0], message))
-    record = photo_record(colorizer, options, names[0])
+    record = photo_record(colorizer, options, names[0], source)
     if isinstance(prepared, PreparedPages):
         warnings = color_pages(prepared, colorizer, target, options, record)
     else:
@@ -218,16 +218,16 @@ def write_colored(
     return write_photo(photo, chroma, target, quality=options.quality, provenance=told, signer=signer)
 
 
-def photo_record(colorizer: Colorizer, options: ColorizeOptions, source: Path) -> Record:
-    """How a photograph is coloured that is coloured now. ``source`` is what the person calls it."""
-    return record_of(colorizer, what_changed_colors(options, "photo"), source)
+def photo_record(colorizer: Colorizer, options: ColorizeOptions, source: Path, content: Path | None = None) -> Record:
+    """How a photograph is coloured that is coloured now. ``source`` is what the person calls it, ``content`` what is read."""
+    return record_of(colorizer, what_changed_colors(options, "photo"), source, content)
 
 
 def _written_of(record: Record, options: ColorizeOptions) -> Record | None:
     """What of it the photograph's own file says."""
     if not options.provenance:
         return None
-    return replace(record, source="") if options.strip_metadata else record
+    return record.anonymous() if options.strip_metadata else record
 
 
 def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:

@@ -32,7 +32,8 @@ from colorize_media.photo.pixels import strips
 
 _DEFLATE = 3  # zlib level of PNG and TIFF: on photographs a third of the time of 6, and files of about the same size
 # What TIFF 6.0 and its supplements call them by number.
-_ADOBE_DEFLATE, _RGB, _INTERLEAVED, _DIFFERENCES_OF_COLUMNS, _UNASSOCIATED_ALPHA = 8, 2, 1, 2, 2
+_ADOBE_DEFLATE, _RGB, _INTERLEAVED, _DIFFERENCES_OF_COLUMNS = 8, 2, 1, 2
+_UNSPECIFIED, _UNASSOCIATED_ALPHA = 0, 2  # of ExtraSamples
 
 
 def _assembled(photo: Photo, chroma: ChromaRows) -> Image.Image:
@@ -115,10 +116,15 @@ def append_page(
 
     Returns where the directory stands, and its link to a next page.
     """
-    bits, channels = photo.spec.bits, 3 if photo.alpha is None else 4
+    bits, extras = photo.spec.bits, photo.extras
+    beside = [] if photo.alpha is None else [_UNASSOCIATED_ALPHA]
+    beside += [_UNSPECIFIED] * (0 if extras is None else extras.shape[2])
+    channels = 3 + len(beside)
     offsets, lengths, rows = [], [], 0
-    for _, strip in rgb_rows(photo, chroma, bits):
+    for top, strip in rgb_rows(photo, chroma, bits):
         rows = rows or len(strip)
+        if extras is not None:
+            strip = np.concatenate((strip, extras[top : top + len(strip)]), axis=2)
         delta = strip.copy()
         delta[:, 1:] -= strip[:, :-1]
         packed = zlib.compress(delta.astype(f"{order}u2" if bits == 16 else "u1").tobytes(), _DEFLATE)
@@ -140,8 +146,8 @@ def append_page(
         Base.PlanarConfiguration: _INTERLEAVED,
         Base.Predictor: _DIFFERENCES_OF_COLUMNS,
     }
-    if channels == 4:
-        storage[Base.ExtraSamples] = _UNASSOCIATED_ALPHA
+    if beside:
+        storage[Base.ExtraSamples] = tuple(beside)
     start = file.tell()
     directory, link = tiff_directory(metadata, storage, tuple(offsets), start, order)
     file.write(directory + b"\0" * (len(directory) % 2))
@@ -202,7 +208,7 @@ _ANY_SIDE = 0x7FFFFFFF
 _ENCODERS = (
     Encoder(Container("JPEG", 8, False, 65500, _IN_JPEG, most_exif=MOST_EXIF, most_xmp=MOST_XMP), _write_jpeg),
     Encoder(Container("PNG", 16, True, 1_000_000, _IN_PNG), _write_png),  # libpng's default limit
-    Encoder(Container("TIFF", 16, True, _ANY_SIDE, _RICH | {Field.PHOTOSHOP}), _write_tiff),
+    Encoder(Container("TIFF", 16, True, _ANY_SIDE, _RICH | {Field.PHOTOSHOP}, extras=True), _write_tiff),
     Encoder(Container("WEBP", 8, True, 16383, _RICH), partial(_write_with_pillow, "WEBP")),
     Encoder(Container("AVIF", 8, True, 65535, _RICH), partial(_write_with_pillow, "AVIF")),
     Encoder(Container("BMP", 8, False, 65535), partial(_write_with_pillow, "BMP")),

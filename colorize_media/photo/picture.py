@@ -26,6 +26,7 @@ class Photo:
     metadata  EXIF, XMP, IPTC, ICC … as they were in the file
     format    JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG2000, PPM, AVIF, HEIC or RAW, decided by content
     warnings  what could not be kept when reading
+    extras    (H, W, n) of the same type, upright: channels of which the file does not say what they are; or None
     pages     how many the file has; above 1 this is one of them
     """
 
@@ -38,6 +39,7 @@ class Photo:
     format: str
     warnings: tuple[str, ...] = ()
     pages: int = 1
+    extras: NDArray[Any] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

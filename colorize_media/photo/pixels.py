@@ -19,12 +19,16 @@ STRIP_PIXELS = 1 << 16  # pixels worked on at once: what is made of them on the 
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Decoded planes ``(H, W)`` of 8 or 16 bits; ``preview`` is R′G′B′, small. ``grey``: the file has one channel."""
+    """Decoded planes ``(H, W)`` of 8 or 16 bits; ``preview`` is R′G′B′, small. ``grey``: the file has one channel.
+
+    ``extras`` ``(H, W, n)``: channels of unknown use.
+    """
 
     luma: NDArray[Any]
     preview: NDArray[np.uint8]
     alpha: NDArray[Any] | None = None
     grey: bool = False
+    extras: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,6 +67,7 @@ def photo_of(path: Path, data: bytes, max_pixels: int) -> Photo:
         metadata=metadata,
         format=content.format,
         warnings=content.warnings,
+        extras=None if pixels.extras is None else _upright(pixels.extras, orientation),
     )
 
 

@@ -7,6 +7,7 @@ channels of which the file does not say what they are: those are no transparency
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,14 @@ def read_tiff(path: Path, data: bytes, max_pixels: int) -> Content:
     extras = (extras + (_UNSPECIFIED,) * samples.shape[2])[: samples.shape[2] - colors]
     if not tag_numbers(data, Base.ExtraSamples) and len(extras) == 1:
         extras = (_UNASSOCIATED,)  # what other programs take a fourth channel for of which nothing is said
-    picture, warnings = _picture(samples, bits, colors, extras)
+    picture, unspecified = _picture(samples, bits, colors, extras)
     if inverted:
         np.subtract(np.iinfo(picture.dtype).max, picture[..., :1], out=picture[..., :1])
     metadata, more = tiff_metadata(data)
     if profile_space(metadata.icc) == "RGB" and colors == 3 and not is_grey_balanced(metadata.icc):
         raise crooked_profile(path)
-    return Content("TIFF", Decoded(planes_of_samples(picture)), metadata, (*warnings, *more))
+    pixels = replace(planes_of_samples(picture), extras=unspecified)
+    return Content("TIFF", Decoded(pixels), metadata, more)
 
 
 def _refuse(path: Path, page: Any, data: bytes, max_pixels: int) -> None:
@@ -117,27 +119,19 @@ def _samples(page: Any) -> NDArray[Any]:
 
 def _picture(
     samples: NDArray[Any], bits: int, colors: int, extras: tuple[int, ...]
-) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Full-range colours with their transparency, if there is one, of 8 or 16 bits; and what is left out."""
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Full-range colours with their transparency, if there is one, of 8 or 16 bits; and all other channels."""
     channels = list(range(colors))
     transparency = next((kind for kind in extras if kind in (_ASSOCIATED, _UNASSOCIATED)), None)
     if transparency is not None:
         channels.append(colors + extras.index(transparency))
     largest = (1 << bits) - 1
-    scaled = (scaled_to_8_bits if bits <= 8 else scaled_to_16_bits)(
-        np.ascontiguousarray(samples[..., channels]), largest
-    )
+    scale = scaled_to_8_bits if bits <= 8 else scaled_to_16_bits
+    scaled = scale(np.ascontiguousarray(samples[..., channels]), largest)
     if transparency == _ASSOCIATED:
         _divide_by_alpha(scaled)
-    left_out = samples.shape[2] - len(channels)
-    if not left_out:
-        return scaled, ()
-    what = "a channel" if left_out == 1 else f"{left_out} channels"
-    it = "it is" if left_out == 1 else "they are"
-    told = (
-        f"{what} beside the picture's own, of which the file does not say what {it} (infrared, a spot colour, a mask)"
-    )
-    return scaled, (f"{told}, {'is' if left_out == 1 else 'are'} not carried over",)
+    others = [channel for channel in range(samples.shape[2]) if channel not in channels]
+    return scaled, scale(np.ascontiguousarray(samples[..., others]), largest) if others else None
 
 
 def _divide_by_alpha(samples: NDArray[Any]) -> None:

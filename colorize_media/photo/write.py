@@ -30,8 +30,10 @@ from colorize_media.provenance.signing import Signer, signed
 _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 80  # EXIF's own size: some 6 KB
 
 
-def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
+def can_hold(suffix: str, bits: int, alpha: bool, extras: int = 0) -> tuple[str, ...]:
     """Warnings about what the output format of ``suffix`` (like ``.jpg``) would lose of the pixels.
+
+    ``extras`` is the number of channels of unknown use.
 
     Raises UnsupportedMedia for an extension that is no writable picture format.
     """
@@ -42,6 +44,10 @@ def can_hold(suffix: str, bits: int, alpha: bool) -> tuple[str, ...]:
         lost.append(f"{what} (.png and .tif keep them)")
     if alpha and not container.alpha:
         lost.append(f"{container.name} has no transparency: the picture becomes opaque (.png and .tif keep it)")
+    if extras and not container.extras:
+        what, it, they = ("a channel", "it is", "is") if extras == 1 else (f"{extras} channels", "they are", "are")
+        of = f"beside the picture's own, of which the file does not say what {it} (infrared, a spot colour, a mask)"
+        lost.append(f"{what} {of}, {they} not carried over (.tif keeps what is there)")
     return tuple(lost)
 
 
@@ -97,7 +103,8 @@ def write_photo(
             with signed(file, signer, target, provenance, photo.path) as (unsigned, warnings):
                 encoder.write(photo, rows, metadata, quality, unsigned)
             lost += tuple(warnings)
-    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None), *lost)
+    extras = 0 if photo.extras is None else photo.extras.shape[2]
+    return (*can_hold(target.suffix, photo.spec.bits, photo.alpha is not None, extras), *lost)
 
 
 def metadata_out(

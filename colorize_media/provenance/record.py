@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +45,7 @@ class Record:
     options    those that change colours or decide what is coloured and are not at their default, as JSON types by name
     date       when it was coloured, UTC, ISO 8601 to the second
     source     the source's file name without its folder, which is private; empty where it is not to be named
+    source_sha256  of the source's bytes, hexadecimal, by which the original is found again; empty where it is not known
     """
 
     version: str
@@ -55,6 +57,7 @@ class Record:
     date: str
     source: str = ""
     program: str = PROGRAM
+    source_sha256: str = ""
 
     @property
     def tool(self) -> str:
@@ -73,10 +76,15 @@ class Record:
 
     @property
     def parameters(self) -> str:
-        """All that decided about the colours, in one line."""
+        """All that decided about the colours, and what was coloured, in one line."""
         options = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in sorted(self.options.items()))
         how = f"by the network {self.model} (weights sha256 {self.weights}), {self.engine} {self.precision}"
-        return f"colour added {how}{options}"
+        original = f"; of the original with sha256 {self.source_sha256}" if self.source_sha256 else ""
+        return f"colour added {how}{options}{original}"
+
+    def anonymous(self) -> Record:
+        """The same without anything that leads to the source."""
+        return replace(self, source="", source_sha256="")
 
     @property
     def sentence(self) -> str:
@@ -89,8 +97,11 @@ class Record:
         return {**vars(self), "options": dict(self.options)}
 
 
-def record_of(network: Network, options: Mapping[str, Any], source: Path) -> Record:
-    """How an output is made that is made now; ``options`` as `options.what_changed_colors` has them."""
+def record_of(network: Network, options: Mapping[str, Any], source: Path, content: Path | None = None) -> Record:
+    """How an output is made that is made now; ``options`` as `options.what_changed_colors` has them.
+
+    ``content`` is the file that is read, where that is a copy of the ``source`` that people know. It is read to its end.
+    """
     return Record(
         version=__version__,
         model=_name_of(network.weights),
@@ -100,6 +111,7 @@ def record_of(network: Network, options: Mapping[str, Any], source: Path) -> Rec
         options=options,
         date=now(),
         source=source.name,
+        source_sha256=_sha256_of(content or source),
     )
 
 
@@ -114,7 +126,20 @@ def now() -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+_PIECE = 1 << 20  # bytes
 _MOST_DIGITS = 11  # of seconds since 1970, up to the year 5138
+
+
+def _sha256_of(path: Path) -> str:
+    """Empty where it cannot be read: whoever reads it for its pictures says so."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def _name_of(weights: Path) -> str:

@@ -11,14 +11,17 @@ geometry     size, planes, what the codes mean, how the picture lies
 fields       interlaced pictures and their two fields
 changes      what changes within a film, fitted to its beginning
 times        of frames and packets, repaired
+dv           when a DV camera recorded it
+matroska     what FFmpeg does not hand on
 demuxing     the file opened, its picture stream, its packets
 refusals     what is wrong with a film, in plain words
 own_color    shots that are in colour already
 writer       the coloured film, with all other streams
 encoder      the picture's encoder
 streams      every other stream, and how it gets into the film
+trial        whether it gets there that way
 copying      as it is
-sound        decoded, and encoded without loss
+sound        decoded, and encoded without loss unless asked for
 texts        subtitles in another form
 tags         which of them are carried over
 ffmpeg_words  why FFmpeg refuses something

@@ -44,8 +44,10 @@ def colorize_video(
         settings = EncoderSettings(options.encoder, options.crf, options.preset)
         record = record_of(colorizer, what_changed_colors(options, "video"), source)
         told = record if options.provenance else None
-        job, drop = what_colors_depend_on(colorizer, options), options.drop_streams
-        writer = Writer(target, reader, settings, job, told, signer, drop_streams=drop)
+        job = what_colors_depend_on(colorizer, options)
+        writer = Writer(
+            target, reader, settings, job, told, signer, drop_streams=options.drop_streams, audio=options.audio
+        )
         try:
             with writer:
                 on_event(Started(source, target, "video", reader.frames_estimate, decision.told, decision.what))

@@ -30,8 +30,9 @@ from colorize_media.provenance.record import Record
 from colorize_media.video.encoder import Encoding
 from colorize_media.video.geometry import rotation_of
 from colorize_media.video.reader import Reader
-from colorize_media.video.streams import Passage, StreamPlans
-from colorize_media.video.tags import lasting_tags, lost_tags
+from colorize_media.video.streams import StreamPlans
+from colorize_media.video.tags import lasting_tags, lost_tags, stream_tags
+from colorize_media.video.trial import Passage
 
 _NO_FILM = frozenset(
     {"mxf", "gxf", "image2", "image2pipe", "gif", "apng", "webp", "avif", "hls", "dash", "segment", "tee"}
@@ -40,6 +41,12 @@ OTHER_CONTAINER = "try another container: .mkv holds nearly everything"
 _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS: bare streams such as .h264
 # Sound from an MP4 starts a little before zero. FFmpeg would move the whole film for it, but these can do without.
 _BEFORE_ZERO = frozenset({"matroska", "webm", "asf", "avi"})
+# What people choose a stream by.
+_MARKS = (
+    Disposition.dub, Disposition.original, Disposition.comment, Disposition.lyrics, Disposition.karaoke,
+    Disposition.forced, Disposition.hearing_impaired, Disposition.visual_impaired, Disposition.captions,
+    Disposition.descriptions,
+)  # fmt: skip
 _ROUNDING = Fraction(1, 1000)  # seconds; the coarsest tick of a container
 _MAX_TIMESCALE = 1_000_000_000  # ISO 14496-12 stores it in 32 bits
 
@@ -67,6 +74,7 @@ class VideoFile:
         self._reader = reader
         self._pictures = 0
         self._stream_tags = {stream.index: dict(stream.metadata) for stream in reader.container.streams}
+        self._marks = {stream.index: stream.disposition for stream in reader.container.streams}
         self._dropped: Counter[int] = Counter()
         self._last_dts: dict[int, int] = {}  # of copied streams, in ticks of the output
         self._muxed: set[int] = set()  # streams of which there is something in the file
@@ -190,7 +198,7 @@ class VideoFile:
 
     def _add_picture(self, source: Stream, encoding: Encoding) -> VideoStream:
         stream = encoding.add_to(self._container)
-        stream.metadata.update(lasting_tags(source.metadata))
+        stream.metadata.update(stream_tags(source.metadata, self._format))
         stream.disposition = source.disposition
         geometry = self._reader.geometry
         if geometry.display_matrix is not None:
@@ -203,7 +211,7 @@ class VideoFile:
 
     def _compare(self) -> None:
         """Say what the finished file lacks of the source's header."""
-        lost: list[str] = []
+        lost = list(self._reader.beyond_ffmpeg)
         with av.open(f"file:{self.path}", metadata_errors="surrogateescape") as written:
             if len(written.chapters()) < len(self._reader.chapters):
                 lost.append("chapters")
@@ -259,7 +267,9 @@ class VideoFile:
             return lost
         for index, stream in zip(kept, written.streams, strict=False):
             wanted = {name: value for name, value in self._stream_tags[index].items() if name != "creation_time"}
-            lost += lost_tags(f"stream {index}'s", lasting_tags(wanted), stream.metadata)
+            lost += lost_tags(f"stream {index}'s", stream_tags(wanted, self._format), stream.metadata)
+            marks = self._marks[index] & ~stream.disposition
+            lost += [f"stream {index}'s mark as {mark.name}" for mark in _MARKS if mark & marks]
         return lost
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import struct
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -13,9 +16,10 @@ from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.error import FFmpegError
-from av.stream import Stream
+from av.stream import Discard, Stream
 
-from colorize_media.video.tags import lasting_tags
+from colorize_media.video.demuxing import open_container
+from colorize_media.video.tags import stream_tags
 
 # Sound that some container's list has: what a copied stream is made from before it gets the source's description.
 _LISTED = ("pcm_s16le", "aac", "mp2", "libopus")
@@ -40,6 +44,12 @@ class Copy:
         packet.stream = self.stream
         if packet.dts is None:
             packet.dts = packet.pts
+        if (
+            self._source.codec_context is not None
+            and self._source.codec_context.name == "dvdsub"
+            and not packet.duration
+        ):
+            packet.duration = _shown(packet)
         if not isinstance(self._source, AudioStream):
             return [packet]
         before, self._held = self._held, packet
@@ -72,6 +82,22 @@ class Copy:
         return round(sum(Fraction(frame.samples, frame.sample_rate) for frame in frames) / packet.time_base)
 
 
+def _shown(packet: av.Packet) -> int:
+    """Ticks that a DVD's subtitle stays, as it says itself; MP4 never shows one of no duration.
+
+    Behind its size a subtitle says where its control sequences begin: each has a date in 1024/90000 s and the place of the
+    next, the last one that of itself. The last one ends it.
+    """
+    data = bytes(packet)
+    date, at = 0, int.from_bytes(data[2:4], "big")
+    while at + 4 <= len(data):
+        date, following = struct.unpack_from(">HH", data, at)
+        if following <= at:
+            break
+        at = following
+    return round(Fraction(date * 1024, 90000) / packet.time_base)
+
+
 def add_copy(container: OutputContainer, source: Stream) -> Stream:
     """A stream for the source's packets. Raises FFmpeg's errors and ValueError where it cannot be.
 
@@ -86,9 +112,39 @@ def add_copy(container: OutputContainer, source: Stream) -> Stream:
     if isinstance(stream, AudioStream):
         stream.codec_context.layout = known_layout(stream.codec_context.layout)
     stream.metadata.clear()
-    stream.metadata.update(lasting_tags(source.metadata))
+    stream.metadata.update(stream_tags(source.metadata, container.format.name))
     stream.disposition = source.disposition
     return stream
+
+
+def changes_within(path: Path, source: AudioStream) -> bool:
+    """Whether the rate or layout of AAC changes somewhere in the file, as broadcasts' do between programmes.
+
+    There each packet says its own, in an ADTS header. Other containers say it once: what changes would be played at a wrong
+    speed. Reads the stream up to the change.
+    """
+    if source.codec_context is None or source.codec_context.name != "aac" or source.codec_context.extradata:
+        return False
+    first: tuple[int, int] | None = None
+    with open_container(path) as container:
+        for stream in container.streams:
+            if stream.index != source.index:
+                stream.discard = Discard.all
+        with contextlib.suppress(FFmpegError, OSError):
+            for packet in container.demux():
+                if packet.stream_index != source.index or (now := _adts_form(bytes(packet)[:4])) is None:
+                    continue
+                first = first or now
+                if now != first:
+                    return True
+    return False
+
+
+def _adts_form(header: bytes) -> tuple[int, int] | None:
+    """Profile, rate and channels as the first bytes of an ADTS frame have them (ISO 13818-7, 6.2); None without such."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
+        return None
+    return header[2] & 0xFD, header[3] & 0xC0
 
 
 def known_layout(layout: AudioLayout) -> AudioLayout:

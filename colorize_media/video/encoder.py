@@ -6,7 +6,6 @@ begin with a key frame and depend on nothing outside, so segments can be put tog
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 from colorize_media.color.planes import ONE_SLICE, planar_format, plane_rows
 from colorize_media.errors import BadOption, CodecMissing
-from colorize_media.video.fields import BOTTOM_FIELD_FIRST, SetFields, field_order, first_interlaced
+from colorize_media.video.fields import BOTTOM_FIELD_FIRST, SetFields
 from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.reader import Frame, Reader
 
@@ -163,9 +162,8 @@ def plan_encoding(
     """
     encoder, pixel_format = _choose(container, reader.geometry, settings.encoder, target)
     rate = reader.average_rate or Fraction(25)
+    reader.look_for_fields()
     geometry, wanted, warnings = reader.geometry, reader.geometry.output_format, []
-    if not geometry.interlaced and (found := first_interlaced(reader.path, reader.clip)) is not None:
-        geometry = dataclasses.replace(geometry, interlaced=True, field_order=field_order(found))
     steady = encoder == "mpeg2video" or container == "avi"  # they count frames of one fixed rate
     time_base = 1 / rate if steady else reader.time_base
     if pixel_format != wanted:

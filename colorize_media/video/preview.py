@@ -17,6 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from colorize_media.color.planes import COLORSPACE
 from colorize_media.errors import NoPicture, OutputUnwritable
@@ -26,7 +27,9 @@ from colorize_media.judge.decision import decide_film
 from colorize_media.judge.survey import Survey
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import working_shape
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, what_changed_colors
+from colorize_media.provenance.packet import film_packet
+from colorize_media.provenance.record import Record, record_of
 from colorize_media.video.encoder import colored_picture
 from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.opening import open_video, survey_of
@@ -64,9 +67,12 @@ def preview_video(
         raise NoPicture(
             "no picture for a preview", path=source, why="no moment of it can be decoded", hint="get another copy"
         )
-    _save(_strip(columns), target)
+    record = record_of(colorizer, what_changed_colors(options, "video"), source)
+    _save(_strip(columns), target, record if options.provenance else None)
     seconds = time.monotonic() - begun
-    return Done(source, target, len(columns), seconds, reason=decision.told, what=decision.what)
+    return Done(
+        source, target, len(columns), seconds, reason=decision.told, what=decision.what, record=record.as_json()
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,10 +150,15 @@ def _strip(moments: list[_Moment]) -> Image.Image:
     return strip
 
 
-def _save(strip: Image.Image, target: Path) -> None:
+def _save(strip: Image.Image, target: Path, record: Record | None) -> None:
+    """With the marks of a coloured photograph, if there is a ``record``."""
+    said = PngInfo()
+    if record is not None:
+        said.add_itxt("Comment", record.sentence)
+        said.add_itxt("XML:com.adobe.xmp", film_packet(b"", record).decode())
     try:
         with whole_or_absent(target) as file:
-            strip.save(file, "PNG")
+            strip.save(file, "PNG", pnginfo=said)
     except OSError as error:
         raise OutputUnwritable(
             "cannot write the preview",

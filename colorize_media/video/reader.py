@@ -7,6 +7,7 @@ the other end.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,12 +31,16 @@ from colorize_media.video.clip import Clip
 from colorize_media.video.demuxing import (
     MAX_CONSECUTIVE_FAILURES,
     Packets,
+    first_packet,
     open_container,
     picture_stream,
     times_start_again,
 )
+from colorize_media.video.dv import recording_date
+from colorize_media.video.fields import field_order, first_interlaced
 from colorize_media.video.geometry import read_geometry
-from colorize_media.video.refusals import damaged, nothing_from, refuse_transparency
+from colorize_media.video.matroska import read_notes
+from colorize_media.video.refusals import given_up, nothing_from, refuse_transparency
 from colorize_media.video.times import Clock
 
 if TYPE_CHECKING:
@@ -136,6 +141,9 @@ class Reader:
         """Chapters as PyAV gives them: id, start, end, time_base, metadata."""
         self.tags: dict[str, str] = dict(self._container.metadata)
         """The container's tags. Text that is not UTF-8 keeps its bytes as surrogate escapes."""
+        self.beyond_ffmpeg: tuple[str, ...] = ()
+        """Names of what the file says and no output can say."""
+        self._read_beyond_ffmpeg()
 
     def __enter__(self) -> Reader:
         return self
@@ -172,6 +180,28 @@ class Reader:
         """The frame's own Cb and Cr ``(h, w, 2)`` as planes of the output."""
         return chroma_planes(frame.source, self.geometry.spec, self.geometry.output_format)
 
+    def look_for_fields(self) -> None:
+        """Let `geometry` say whether a film that begins progressive is interlaced later: goes through the file once."""
+        if not self.geometry.interlaced and (found := first_interlaced(self.path, self.clip)) is not None:
+            self.geometry = dataclasses.replace(self.geometry, interlaced=True, field_order=field_order(found))
+
+    def _read_beyond_ffmpeg(self) -> None:
+        """What FFmpeg leaves in the file: a DV camera's clock, and some of Matroska."""
+        dv = self._stream.codec_context.name == "dvvideo" and "creation_time" not in self.tags
+        if dv and (date := recording_date(first_packet(self.path, self.picture_index))) is not None:
+            self.tags["creation_time"] = f"{date.isoformat()}Z"  # no tag says "by the camera's clock"
+        if "matroska" not in self._container.format.name or (notes := read_notes(self.path)) is None:
+            return
+        self.beyond_ffmpeg = tuple(notes.lost())
+        for name, values in notes.tags.items():
+            if self.tags.get(name) in values:  # FFmpeg has the last one
+                self.tags[name] = "; ".join(values)
+        place = [stream.index for stream in self._container.streams.video].index(self.picture_index)
+        if place < len(notes.cropping) and any(notes.cropping[place]):
+            sides = zip(notes.cropping[place], ("left", "top", "right", "bottom"), strict=True)
+            named = ", ".join(f"{count} px {side}" for count, side in sides if count)
+            self.warnings.append(f"the file has players hide a part of the picture ({named}): it will be seen again")
+
     def __iter__(self) -> Iterator[Frame]:
         if self._iterated:
             raise RuntimeError("a Reader can be read only once")
@@ -199,7 +229,7 @@ class Reader:
         lead_in: list[int | None] | None = None if sought else []  # times of the packets up to the first frame
         for packet in packets:
             if packet is None:
-                self._report_packets(packets)
+                self._report_packets(packets, clock.end)
             elif packet.stream_index != self.picture_index:
                 continue
             else:
@@ -215,7 +245,7 @@ class Reader:
                 self.damaged += 1
                 failures += 1
                 if failures >= MAX_CONSECUTIVE_FAILURES:
-                    raise damaged(self.path, f"{failures} packets in a row could not be decoded: {error}") from error
+                    raise given_up(self.path, failures, self._since_the_start(clock.end), error) from error
                 continue
             for source in decoded:
                 failures = 0
@@ -246,10 +276,14 @@ class Reader:
             return False
         return True
 
-    def _report_packets(self, packets: Packets) -> None:
+    def _since_the_start(self, ticks: int) -> Fraction:
+        """Seconds."""
+        return ticks * self.time_base - self.clip.beginning
+
+    def _report_packets(self, packets: Packets, end: int) -> None:
         if packets.broken is not None:
             self.damaged += 1
-            self.warnings.append(f"the file ends early: {packets.broken}")
+            self.warnings.append(f"the file ends early, {_at(self._since_the_start(end))}: {packets.broken}")
         if packets.joints:
             self.warnings.append(f"times start again {packets.joints} times within the file: the parts were joined")
 
@@ -267,7 +301,8 @@ class Reader:
         if packets < self._promised and missing * (self.average_rate or 1) > 2:
             lost = self._promised - packets
             self.damaged += lost
-            self.warnings.append(f"the file ends early: {lost} of {self._promised} frames are missing")
+            told = _at(end - self.clip.beginning)
+            self.warnings.append(f"the file ends early, {told}: {lost} of {self._promised} frames are missing")
         elif missing > MISSING_SECONDS:
             self.warnings.append(
                 f"the picture ends at {float(end):.1f} s of {float(end + missing):.1f} s: perhaps it is cut"
@@ -281,6 +316,10 @@ class Reader:
         source = self._changes.fitted(source, self._stream.codec_context.sample_aspect_ratio, time)
         luma = luma_plane(source, self.geometry.spec)
         return Frame(luma, pts - self.clip.ticks(self.time_base), self.time_base, index, corrupt, source)
+
+
+def _at(seconds: Fraction) -> str:
+    return f"at {float(seconds):.1f} s"
 
 
 def _rate(stream: VideoStream) -> Fraction | None:

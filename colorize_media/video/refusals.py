@@ -88,6 +88,19 @@ def damaged(path: Path, why: str) -> DamagedMedia:
     )
 
 
+def given_up(path: Path, packets: int, at: Fraction, error: Exception) -> DamagedMedia:
+    """So many ``packets`` in a row could not be decoded, from ``at`` seconds on."""
+    before = f"{float(at):.1f}"
+    return DamagedMedia(
+        "the film is damaged",
+        path=path,
+        why=f"{packets} packets in a row from {before} s on could not be decoded: {error}",
+        hint=f"get another copy, or repair it with a remuxing tool; --duration {before} colours what is before"
+        if at > 1
+        else "get another copy, or repair it with a remuxing tool",
+    )
+
+
 def nothing_from(start: Fraction, path: Path, whole: Fraction | None = None) -> NoPicture:
     """A clip that begins behind the end; ``whole`` is the film's length in seconds, as far as known."""
     return NoPicture(
@@ -121,11 +134,16 @@ def transparent(path: Path) -> UnsupportedMedia:
 
 
 def stream_not_kept(
-    path: Path, suffix: str, lost: Sequence[tuple[str, str]], *, sound: bool, elsewhere: bool
+    path: Path, suffix: str, lost: Sequence[tuple[str, str]], *, sound: bool, elsewhere: bool, opus: bool
 ) -> StreamNotKept:
-    """``lost`` streams, each with FFmpeg's reason, that ``suffix`` cannot hold; ``elsewhere``: .mkv could."""
+    """``lost`` streams, each with FFmpeg's reason, that ``suffix`` cannot hold; ``elsewhere``: .mkv could.
+
+    ``opus``: the sound among them could be kept as Opus.
+    """
     named = "; ".join(f"{stream}: {why}" if why else stream for stream, why in lost)
     allow = "--drop-streams goes on without what cannot be kept"
+    if opus:
+        allow = f"--audio opus encodes the sound as Opus, with a small loss; {allow}"
     return StreamNotKept(
         "the film would lose its sound" if sound else "the film would lose more than its picture",
         path=path,

@@ -1,9 +1,10 @@
 """Sound that the film's container does not take as it is: decoded, and encoded again without losing a sample.
 
 What a decoder gives as integers becomes FLAC, or PCM where the container has no FLAC; what it gives as floating point
-becomes PCM of the same numbers, bit by bit. Samples are counted on from the first one's time. Only where the source's
-times leave that count by `TOLERANCE` for two frames in a row there is a gap, filled with silence, or an overlap, cut: so
-a timestamp that is rounded or wrong harms nothing, and the sound keeps to the picture.
+becomes PCM of the same numbers, bit by bit. Only where it is asked for all of it becomes Opus, which loses something.
+Samples are counted on from the first one's time. Only where the source's times leave that count by `TOLERANCE` for two
+frames in a row there is a gap, filled with silence, or an overlap, cut: so a timestamp that is rounded or wrong harms
+nothing, and the sound keeps to the picture.
 
 Memory: two decoded frames, a second of silence and what the encoder holds.
 """
@@ -23,9 +24,10 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from colorize_media.options import AudioForm
 from colorize_media.video.clip import Clip
 from colorize_media.video.copying import known_layout
-from colorize_media.video.tags import lasting_tags
+from colorize_media.video.tags import stream_tags
 
 TOLERANCE = Fraction(1, 10)
 """Seconds that a frame's time may be off the count of samples: what FFmpeg's resampler takes for jitter (min_hard_comp)."""
@@ -35,6 +37,18 @@ LONGEST_GAP = Fraction(3600)  # seconds; what jumps further ahead, or further th
 Samples = NDArray[Any]  # (n, channels)
 _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _PCM = {"s16": "pcm_s16le", "s32": "pcm_s32le", "s64": "pcm_s64le", "flt": "pcm_f32le", "dbl": "pcm_f64le"}
+_OPUS, _OPUS_RATE = "libopus", 48000  # the only rate that Opus itself has
+_OPUS_BITS = 96_000  # a second and channel: more than listeners tell from the source, since a restored film is kept
+_OPUS_LAYOUTS = {
+    1: "mono",
+    2: "stereo",
+    3: "3.0",
+    4: "quad",
+    5: "5.0",
+    6: "5.1",
+    7: "6.1",
+    8: "7.1",
+}  # RFC 7845, 5.1.1.2
 _FLAC = frozenset({"matroska", "mp4"})  # where players look for it
 # Decoders whose 32-bit integers have at most 24 bits that count. Others may have all 32, which FLAC would cut.
 _AT_MOST_24 = frozenset(
@@ -58,9 +72,17 @@ class SoundForm:
     layout: str
     rate: int
 
+    @property
+    def name(self) -> str:
+        """For people."""
+        return "Opus, which loses a little" if self.encoder == _OPUS else self.encoder
 
-def forms_for(container: str, codec: str, frame: AudioFrame | None) -> list[SoundForm]:
-    """Ways to keep every sample of what ``codec`` decodes to, the best first; ``container`` is FFmpeg's name."""
+
+def forms_for(container: str, codec: str, frame: AudioFrame | None, audio: AudioForm = "lossless") -> list[SoundForm]:
+    """Ways to keep every sample of what ``codec`` decodes to, the best first; ``container`` is FFmpeg's name.
+
+    Before them Opus, if ``audio`` asks for it.
+    """
     if frame is None:
         return []
     decoded = frame.format.packed.name
@@ -71,6 +93,8 @@ def forms_for(container: str, codec: str, frame: AudioFrame | None) -> list[Soun
     if container in _FLAC and (kept == "s16" or len(encoders) > 1):
         encoders.insert(0, "flac")
     layout = known_layout(frame.layout).name
+    if audio == "opus" and frame.layout.nb_channels in _OPUS_LAYOUTS:
+        encoders.insert(0, _OPUS)
     return [SoundForm(encoder, kept, decoded, layout, frame.sample_rate) for encoder in encoders]
 
 
@@ -81,10 +105,8 @@ class Sound:
     """
 
     def __init__(self, container: OutputContainer, source: AudioStream, form: SoundForm, clip: Clip) -> None:
-        self.stream: AudioStream = container.add_stream(form.encoder, rate=form.rate)  # type: ignore[assignment]
-        self.stream.codec_context.format = form.sample_format
-        self.stream.codec_context.layout = form.layout
-        self.stream.metadata.update(lasting_tags(source.metadata))
+        self.stream = _stream_for(container, form)
+        self.stream.metadata.update(stream_tags(source.metadata, container.format.name))
         self.stream.disposition = source.disposition
         self._form = form
         self._begin = None if clip.whole else 0
@@ -185,7 +207,7 @@ class Sound:
     def _silence(self, count: int) -> list[av.Packet]:
         self._filled += count
         out = []
-        channels = self.stream.codec_context.layout.nb_channels
+        channels = av.AudioLayout(self._form.layout).nb_channels
         while count:
             piece = min(count, self._form.rate)
             out += self._write(np.zeros((piece, channels), _TYPES[self._form.sample_format]))
@@ -205,6 +227,20 @@ class Sound:
         frame.planes[0].update(np.ascontiguousarray(samples).tobytes())
         frame.sample_rate, frame.time_base, frame.pts = self._form.rate, Fraction(1, self._form.rate), first
         return self.stream.encode(frame)
+
+
+def _stream_for(container: OutputContainer, form: SoundForm) -> AudioStream:
+    """PyAV converts what the stream is given to its rate, format and layout, if they differ: for Opus alone."""
+    opus = form.encoder == _OPUS
+    stream: AudioStream = container.add_stream(form.encoder, rate=_OPUS_RATE if opus else form.rate)  # type: ignore[assignment]
+    context = stream.codec_context
+    if opus:
+        channels = av.AudioLayout(form.layout).nb_channels
+        context.format, context.layout = "flt", _OPUS_LAYOUTS[channels]
+        context.bit_rate = _OPUS_BITS * channels
+    else:
+        context.format, context.layout = form.sample_format, form.layout
+    return stream
 
 
 class _Fit:

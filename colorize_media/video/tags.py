@@ -4,6 +4,11 @@ from __future__ import annotations
 
 # Tags that describe the old file or its encoding and would be untrue of the new one. Compared in lower case.
 _STALE_TAGS = ("encoder", "duration", "bps", "number_of_frames", "number_of_bytes", "_statistics_")
+# QuickTime numbers languages; FFmpeg's table has one of the codes of each (ISO 639-2 has two for some).
+_IN_QUICKTIME = {
+    "deu": "ger", "fre": "fra", "nld": "dut", "swe": "sve", "ell": "gre", "isl": "ice", "zho": "chi",
+    "cze": "ces", "slo": "slk", "rum": "ron", "sqi": "alb", "mkd": "mac",
+}  # fmt: skip
 _CONTAINER_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "vendor_id", "numberofframes"})
 
 
@@ -16,9 +21,23 @@ def lasting_tags(tags: dict[str, str]) -> dict[str, str]:
     }
 
 
+def stream_tags(tags: dict[str, str], container: str) -> dict[str, str]:
+    """A stream's lasting tags under the names and codes that a ``container`` (FFmpeg's name) keeps."""
+    kept = lasting_tags(tags)
+    if (
+        "title" not in kept and "name" in kept
+    ):  # FFmpeg writes a track's title into MP4 and MOV, and reads it as its name
+        kept["title"] = kept.pop("name")
+    if container == "mov" and (code := _IN_QUICKTIME.get(kept.get("language", ""))) is not None:
+        kept["language"] = code
+    return kept
+
+
 def lost_tags(owner: str, wanted: dict[str, str], written: dict[str, str]) -> list[str]:
     """Names of what was wanted and is not there, after their ``owner``'s."""
     have = {name.lower() for name in written}
+    if "name" in have:  # see `stream_tags`
+        have.add("title")
     return [
         f"{owner} {name}".strip()
         for name, value in wanted.items()

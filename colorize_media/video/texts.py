@@ -9,7 +9,7 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.subtitles.stream import SubtitleStream
 
-from colorize_media.video.tags import lasting_tags
+from colorize_media.video.tags import stream_tags
 
 TEXT_ENCODERS = ("subrip", "mov_text", "webvtt")
 """FFmpeg's names, tried in this order."""
@@ -24,7 +24,7 @@ class Texts:
         source.codec_context.open(strict=False)  # only then it knows its own styles
         self.stream.codec_context.subtitle_header = source.codec_context.subtitle_header
         self.stream.time_base = source.time_base
-        self.stream.metadata.update(lasting_tags(source.metadata))
+        self.stream.metadata.update(stream_tags(source.metadata, container.format.name))
         self.stream.disposition = source.disposition
         self._lost = 0
 

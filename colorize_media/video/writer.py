@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from colorize_media.errors import FileProblem, InputIsOutput, OutputUnwritable, UnsupportedMedia
 from colorize_media.files.whole import close_durably, sync_folder
 from colorize_media.motion.state import State
+from colorize_media.options import AudioForm
 from colorize_media.provenance.record import Record
 from colorize_media.provenance.signing import Signer
 from colorize_media.video.container import VideoFile, container_format, write_problem
@@ -48,6 +49,7 @@ class Writer:
 
     Raises CodecMissing, BadOption (settings that the encoder does not know), OutputUnwritable, UnsupportedMedia (a
     container that cannot hold film), InputIsOutput, StreamNotKept unless ``drop_streams`` allows that streams are lost.
+    ``audio`` as in `ColorizeOptions`.
 
     ``warnings`` names what could not be carried over or gone on with: tags and the like only after `close`. ``converted``
     and ``dropped`` say of streams what became of them.
@@ -63,6 +65,7 @@ class Writer:
         signer: Signer | None = None,
         *,
         drop_streams: bool = False,
+        audio: AudioForm = "lossless",
     ) -> None:
         self.target = Path(target)
         self.kept: Path | None = None
@@ -75,7 +78,7 @@ class Writer:
         self._encoding, self.warnings = plan_encoding(
             container_format(self.target), reader, settings or EncoderSettings(), self.target
         )
-        self._streams = plan_streams(reader, self._encoding.container, self.target, drop=drop_streams)
+        self._streams = plan_streams(reader, self._encoding.container, self.target, drop=drop_streams, audio=audio)
         self.converted, self.dropped = self._streams.converted, self._streams.dropped
         self.warnings += self._streams.warnings
         self.warnings += [f"left out, as --drop-streams allows: {one}" for one in self.dropped]

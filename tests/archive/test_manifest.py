@@ -143,6 +143,7 @@ OTHER = {
     "duration": Fraction(7), "provenance": False, "strip_metadata": True, "sign_cert": "a.pem", "sign_key": "b.pem",
     "image_sequence": Fraction(24),
     "sidecars": False,
+    "audio": "opus",
     "drop_streams": True,
 }  # fmt: skip
 
@@ -165,7 +166,7 @@ def test_options_that_change_the_output_and_no_others_make_work_anew(name: str) 
     assert changes("photo", "done") == (
         name in both | {"quality", "fast", "provenance", "strip_metadata", "sign_cert", "image_sequence"}
     )
-    film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset", "provenance", "sign_cert"}
+    film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset", "audio", "provenance", "sign_cert"}
     assert changes("video", "done") == (name in both | film)
     assert changes("photo", "left") == (name in {"force", "skip_documents", "image_sequence"})
     assert changes("video", "left") == (name == "force")  # a film is never asked whether it is a document

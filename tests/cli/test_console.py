@@ -11,6 +11,7 @@ import pytest
 
 from colorize_media.cli import console
 from colorize_media.cli.main import run
+from colorize_media.events import Done, as_json
 from tests.made.films import make_video
 
 PROGRAM = [sys.executable, "-m", "colorize_media"]
@@ -70,3 +71,12 @@ def test_a_long_count_is_told_in_place_or_now_and_then(
     for done in (1, 60, 61, 100):
         tell(done, 100)
     assert capsys.readouterr().err == shown
+
+
+def test_what_became_of_a_films_sound_is_told_in_one_line_and_in_the_json() -> None:
+    told = ("audio stream 1 (wmav2): written as flac", "audio stream 2 (wmav2): written as flac")
+    event = Done(Path("in.wmv"), Path("out.mp4"), 25, 1.0, converted=told)
+    line = "in.wmv: audio stream 1 (wmav2): written as flac; audio stream 2 (wmav2): written as flac"
+    assert console.lines_of(event, quiet=False, verbose=0)[1:] == [line]
+    assert console.lines_of(event, quiet=True, verbose=0) == []
+    assert as_json(event)["converted"] == list(told)

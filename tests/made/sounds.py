@@ -48,7 +48,7 @@ def film_with_sound(folder: Path, codec: str) -> Path | None:
             for rate in (8000,) if codec in _TELEPHONE else _RATES:
                 path = folder / f"{codec}-{number}.{container}"
                 try:
-                    _write(path, container, codec, rate, channels)
+                    write_film(path, codec, container=container, rate=rate, channels=channels, seconds=0.36)
                     with av.open(str(path)) as back:
                         if next(back.decode(audio=0), None) is not None:
                             return path
@@ -58,9 +58,22 @@ def film_with_sound(folder: Path, codec: str) -> Path | None:
     return None
 
 
-def _write(path: Path, container: str, codec: str, rate: int, channels: int) -> None:
+def write_film(
+    path: Path,
+    codec: str,
+    *,
+    container: str,
+    rate: int = 48000,
+    channels: int = 2,
+    seconds: float = 1.0,
+    pictures: range = range(_PICTURES),
+    begin: int = 0,
+    without: range = range(0),
+) -> Path:
+    """A film of 25 ``pictures`` a second and a tone from sample ``begin`` on, ``without`` these packets of it."""
     layout = {1: "mono", 2: "stereo"}[channels]
-    options = {"mpegts_m2ts_mode": "1"} if codec == "pcm_bluray" else {}
+    options = {"mpegts": {"mpegts_copyts": "1"}}.get(container, {})
+    options.update({"mpegts_m2ts_mode": "1"} if codec == "pcm_bluray" else {})
     with av.open(str(path), "w", format=container, container_options=options) as file:
         film: Any = file.add_stream(_CODED.get(container, "mpeg4"), rate=25)
         film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
@@ -69,18 +82,24 @@ def _write(path: Path, container: str, codec: str, rate: int, channels: int) -> 
         if codec in _CODED_AT:
             track.codec_context.bit_rate = _CODED_AT[codec]
         track.codec_context.open()
-        for index in range(_PICTURES):
+        packets = []
+        for index in pictures:
             frame = picture(64, 48, "yuv420p", index)
             frame.pts, frame.time_base = index, Fraction(1, 25)
-            file.mux(film.encode(frame))
-        file.mux(film.encode(None))
-        for piece in tone(rate, channels):
+            packets += film.encode(frame)
+        packets += film.encode(None)
+        sound = []
+        for piece in tone(rate, channels, seconds, begin):
             for ready in av.AudioResampler(track.codec_context.format.name, layout, rate).resample(piece):
-                file.mux(track.encode(ready))
-        file.mux(track.encode(None))
+                sound += track.encode(ready)
+        sound += track.encode(None)
+        packets += [packet for number, packet in enumerate(sound) if number not in without]
+        for packet in sorted(packets, key=lambda one: one.dts * one.time_base):
+            file.mux(packet)
+    return path
 
 
-def tone(rate: int, channels: int, seconds: float = 0.36, start: int = 0) -> Iterator[av.AudioFrame]:
+def tone(rate: int, channels: int, seconds: float, start: int = 0) -> Iterator[av.AudioFrame]:
     """A rising tone, another one in each channel, in frames of 1024 samples; never silent, nowhere the same."""
     count = round(rate * seconds) // 1024 * 1024
     at = np.arange(count) / rate

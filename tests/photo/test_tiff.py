@@ -87,19 +87,28 @@ def test_jpeg_inside_tiff(tmp_path: Path, bits: int, channels: int, tile: Any) -
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("channels", [2, 4])
 @pytest.mark.parametrize("planar", [False, True])
-def test_a_channel_of_unknown_use_is_no_transparency_and_is_named(
+def test_a_channel_of_unknown_use_is_no_transparency_and_stays_one_in_tiff(
     tmp_path: Path, bits: int, channels: int, planar: bool
 ) -> None:
-    """Infrared of a scanner, at 8 bits as at 16."""
+    """Infrared of a scanner, at 8 bits as at 16; turned with the picture. Where it cannot stay it is named."""
+    import tifffile
+
     samples = np.repeat(grey(bits)[..., None], channels, axis=2)
-    samples[..., -1] = 7
+    samples[..., -1] = grey(bits)[::-1]
     photo = _read(tmp_path, written_tiff(samples, bits, extra=(0,), planar=planar))
     assert photo.alpha is None
     assert np.array_equal(photo.luma, grey(bits))
-    (told,) = photo.warnings
+    assert photo.warnings == ()
+    assert write_photo(photo, neutral(photo), tmp_path / "out.tif", quality=90, provenance=None) == ()
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        page = file.pages.first
+        assert (page.samplesperpixel, page.extrasamples, page.bitspersample) == (4, (0,), bits)
+        assert np.array_equal(page.asarray()[..., 3], samples[..., -1])
+        assert np.array_equal(page.asarray()[..., 0], grey(bits))
+    (told,) = write_photo(photo, neutral(photo), tmp_path / "out.png", quality=90, provenance=None)
     assert told == (
         "a channel beside the picture's own, of which the file does not say what it is (infrared, a spot colour, a mask), "
-        "is not carried over"
+        "is not carried over (.tif keeps what is there)"
     )
 
 
@@ -109,7 +118,14 @@ def test_transparency_behind_an_unknown_channel_stays(tmp_path: Path) -> None:
     photo = _read(tmp_path, written_tiff(samples, 16, extra=(0, 2)))
     assert photo.alpha is not None
     assert (photo.alpha == 40_000).all()
-    assert len(photo.warnings) == 1
+    assert photo.extras is not None
+    assert (photo.extras == 7).all()
+    write_photo(photo, neutral(photo), tmp_path / "out.tif", quality=90, provenance=None)
+    back = read_photo(tmp_path / "out.tif", max_pixels=LIMIT)
+    assert back.alpha is not None
+    assert back.extras is not None
+    assert np.array_equal(back.alpha, photo.alpha)
+    assert np.array_equal(back.extras, photo.extras)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from fractions import Fraction
@@ -29,10 +30,21 @@ def test_a_record_says_program_network_numbers_options_date_and_source(colorizer
         "options": {"vividness": 1.2, "start": "1/2", "force": True},
         "date": "2026-05-04T10:00:00Z",
         "source": "old.mkv",
+        "source_sha256": "",  # the file is not there
     }
     assert json.loads(json.dumps(film.as_json())) == film.as_json()
     assert len(film.weights) == 64
     assert what_changed_colors(options, "photo") == {"vividness": 1.2, "force": True}
+
+
+def test_the_original_can_be_found_again_by_its_digest(tmp_path: Path, colorizer: Colorizer) -> None:
+    (tmp_path / "a.png").write_bytes(b"a" * 3_000_000)
+    digest = hashlib.sha256(b"a" * 3_000_000).hexdigest()
+    record = record_of(colorizer, {}, tmp_path / "a.png")
+    assert record.source_sha256 == digest
+    assert record.parameters.endswith(f"; of the original with sha256 {digest}")
+    assert record_of(colorizer, {}, Path("b.png"), tmp_path / "a.png").source_sha256 == digest
+    assert digest not in json.dumps(record.anonymous().as_json()) + record.anonymous().parameters
 
 
 def test_equal_work_gives_equal_records_but_for_the_date(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:

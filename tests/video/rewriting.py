@@ -9,6 +9,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_media.options import AudioForm
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.reader import Frame, Reader
 from colorize_media.video.writer import Writer
@@ -34,12 +35,13 @@ def recolor(
     chroma: NDArray[Any] | None = None,
     *,
     drop_streams: bool = False,
+    audio: AudioForm = "lossless",
 ) -> tuple[list[Frame], list[str], Reader]:
     """Write all frames with the same chroma; gives them, the writer's warnings and the closed reader."""
     frames = []
     with Reader(source) as reader:
         chroma = chroma_for(reader) if chroma is None else chroma
-        with Writer(target, reader, settings, drop_streams=drop_streams) as writer:
+        with Writer(target, reader, settings, drop_streams=drop_streams, audio=audio) as writer:
             for frame in reader:
                 frames.append(frame)
                 writer.write(frame, chroma)

@@ -61,7 +61,8 @@ def test_a_film_that_becomes_interlaced_is_marked_so(tmp_path: Path) -> None:
             target.mux(stream.encode(None))
         parts.append((tmp_path / f"{number}.ts").read_bytes())
     (tmp_path / "in.ts").write_bytes(b"".join(parts))
-    recolor(tmp_path / "in.ts", tmp_path / "out.mkv", FAST)
+    _, _, reader = recolor(tmp_path / "in.ts", tmp_path / "out.mkv", FAST)
+    assert reader.geometry.interlaced, "so that chroma is made for each field"
     before, after = decode(tmp_path / "in.ts"), decode(tmp_path / "out.mkv")
     assert {one.frame.interlaced_frame for one in before} == {False, True}
     pairs = list(zip(before, after, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from colorize_media.errors import BadOption
 from colorize_media.events import Done
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
+from colorize_media.provenance.mark import mark_in_packet
 from colorize_media.video.preview import MOMENTS, preview_video
 from tests.made.films import decode, grey_frames, make_video
 
@@ -26,6 +28,11 @@ def test_a_preview_shows_the_film_before_and_after(tmp_path: Path, fresh_weights
     assert isinstance(done, Done)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "strip.png"]
     with Image.open(tmp_path / "strip.png") as image:
+        assert image.info["Comment"].startswith("Coloured by colorize-media ")
+        mark = mark_in_packet(image.info["XML:com.adobe.xmp"].encode())
+        assert mark is not None
+        assert done.record is not None
+        assert done.record["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
         strip = np.asarray(image).astype(int)
     width = (strip.shape[1] + 4) // MOMENTS - 4
     before, after = strip[:240], strip[244:484]
