@@ -70,7 +70,7 @@ class Form:
             places = range(start + head, link, size + self.field_bytes)
             found = ((at, struct.unpack_from(entry_form, data, at)) for at in places)
             return [Entry(tag, type_, number, at + size) for at, (tag, type_, number) in found], link
-        except struct.error:
+        except (struct.error, OverflowError):  # the second of a start beyond all that a machine can count
             raise ValueError("it ends inside a directory") from None
 
     def value(self, data: bytes, entry: Entry) -> bytes:

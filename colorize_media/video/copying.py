@@ -18,7 +18,7 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.stream import Discard, Stream
 
-from colorize_media.video.demuxing import open_container
+from colorize_media.video.demuxing import demuxed, open_container
 from colorize_media.video.tags import stream_tags
 
 # Sound that some container's list has: what a copied stream is made from before it gets the source's description.
@@ -131,7 +131,7 @@ def changes_within(path: Path, source: AudioStream) -> bool:
             if stream.index != source.index:
                 stream.discard = Discard.all
         with contextlib.suppress(FFmpegError, OSError):
-            for packet in container.demux():
+            for packet in demuxed(container):
                 if packet.stream_index != source.index or (now := _adts_form(bytes(packet)[:4])) is None:
                     continue
                 first = first or now

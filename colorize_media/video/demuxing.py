@@ -6,6 +6,7 @@ URL or a pattern, and no list of files or addresses that calls itself a film rea
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from colorize_media.video.clip import Clip
@@ -104,7 +105,7 @@ def _moving(videos: list[VideoStream], path: Path) -> list[VideoStream]:
     wanted = {stream.index for stream in videos}
     try:
         with open_container(path) as container:
-            for packet in container.demux([container.streams[index] for index in sorted(wanted)]):
+            for packet in demuxed(container, *(container.streams[index] for index in sorted(wanted))):
                 seen[packet.stream_index] += packet.size > 0
                 all_move = min(seen[index] for index in wanted) > 1
                 if all_move or max(seen.values()) > _PACKETS_OF_THE_OTHERS:
@@ -112,6 +113,12 @@ def _moving(videos: list[VideoStream], path: Path) -> list[VideoStream]:
     except (FFmpegError, OSError):
         pass
     return [stream for stream in videos if seen[stream.index] > 1] or videos
+
+
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
+    """`InputContainer.demux`, which fails at the end of some files in which further streams have appeared."""
+    with contextlib.suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def times_start_again(container: InputContainer) -> bool:
@@ -134,7 +141,7 @@ class Packets:
         self._container = container
 
     def __iter__(self) -> Iterator[av.Packet | None]:
-        packets = self._container.demux()
+        packets = demuxed(self._container)
         joiner = Joiner(times_start_again(self._container))
         while True:
             try:

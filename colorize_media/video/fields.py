@@ -18,7 +18,7 @@ from av.filter import Graph
 from numpy.typing import NDArray
 
 from colorize_media.video.clip import Clip
-from colorize_media.video.demuxing import open_container, picture_stream
+from colorize_media.video.demuxing import demuxed, open_container, picture_stream
 
 TOP_FIRST, BOTTOM_FIRST = 2, 3
 """AVFieldOrder of fields stored and shown in the same order: all readings of the other two values agree about these."""
@@ -73,7 +73,7 @@ def first_interlaced(path: Path, clip: Clip) -> av.VideoFrame | None:
         try:
             if not clip.whole and stream.time_base:
                 container.seek(int(clip.begin / stream.time_base), stream=stream)
-            for packet in container.demux(stream):
+            for packet in demuxed(container, stream):
                 time = _time(packet)
                 if clip.is_behind(time):
                     return None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from colorize_media.color.planes import layout_of, planar_format
 from colorize_media.color.spaces import Matrix, YCbCrSpec
-from colorize_media.video.demuxing import open_container, picture_stream
+from colorize_media.video.demuxing import demuxed, open_container, picture_stream
 from colorize_media.video.fields import field_order
 from colorize_media.video.refusals import damaged, encrypted, refuse_transparency, unknown_format
 
@@ -115,7 +115,7 @@ def read_geometry(path: Path) -> VideoGeometry:
     last = ""
     with open_container(path) as container:
         stream = picture_stream(container, path)
-        packets = container.demux(stream)
+        packets = demuxed(container, stream)
         packet: av.Packet | None = None
         while True:  # a film may begin long before its first key frame
             try:

@@ -7,9 +7,10 @@ the other end.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -40,7 +41,7 @@ from colorize_media.video.dv import recording_date
 from colorize_media.video.fields import field_order, first_interlaced
 from colorize_media.video.geometry import read_geometry
 from colorize_media.video.matroska import read_notes
-from colorize_media.video.refusals import given_up, nothing_from, refuse_transparency
+from colorize_media.video.refusals import damaged, given_up, nothing_from, refuse_transparency
 from colorize_media.video.times import Clock
 
 if TYPE_CHECKING:
@@ -219,6 +220,8 @@ class Reader:
             self.warnings += self._changes.warnings
         if self.clip.missed:
             raise nothing_from(self.clip.start, self.path)
+        if self.clip.first is None:
+            raise damaged(self.path, "not one of its frames can be decoded")
 
     def _decoded(self) -> Iterator[tuple[av.VideoFrame, int]]:
         """All frames and their times in ticks of the file; of a clip, perhaps from a key frame before it."""
@@ -227,6 +230,7 @@ class Reader:
         packets = Packets(self._container)
         failures = count = undecodable = 0
         lead_in: list[int | None] | None = None if sought else []  # times of the packets up to the first frame
+        latest: int | None = None
         for packet in packets:
             if packet is None:
                 self._report_packets(packets, clock.end)
@@ -237,18 +241,23 @@ class Reader:
                 if lead_in is not None and not packet.is_discard:
                     lead_in.append(packet.dts if packet.pts is None else packet.pts)
             try:
-                decoded = self._stream.decode(packet)
+                decoded: Iterable[av.VideoFrame] = self._stream.decode(packet)
             except FFmpegError as error:
-                if lead_in is not None:  # what comes before the first key frame may be long
+                if packet is None:
+                    self.damaged += 1
+                    decoded = self._frames_after(latest)
+                elif lead_in is not None:  # what comes before the first key frame may be long
                     undecodable += 1
                     continue
-                self.damaged += 1
-                failures += 1
-                if failures >= MAX_CONSECUTIVE_FAILURES:
-                    raise given_up(self.path, failures, self._since_the_start(clock.end), error) from error
-                continue
+                else:
+                    self.damaged += 1
+                    failures += 1
+                    if failures >= MAX_CONSECUTIVE_FAILURES:
+                        raise given_up(self.path, failures, self._since_the_start(clock.end), error) from error
+                    continue
             for source in decoded:
                 failures = 0
+                latest = source.dts if source.pts is None else source.pts
                 if lead_in is not None:
                     self._report_lead_in(lead_in, source.pts, undecodable)
                     lead_in = None
@@ -257,6 +266,23 @@ class Reader:
             self._report_end(clock.end * self.time_base, count)
         if clock.repaired:
             self.warnings.append(f"{clock.repaired} frames had no usable time of their own and were given one")
+
+    def _frames_after(self, latest: int | None) -> Iterator[av.VideoFrame]:
+        """The frames later than this, in ticks of the file, decoded once more, without frame threads.
+
+        Those are told late of damaged packets; when a film ends in some, all the frames still in them are lost.
+        """
+        with open_container(self.path) as container:
+            stream = picture_stream(container, self.path)
+            stream.thread_type = "SLICE"
+            for packet in Packets(container):
+                if packet is not None and packet.stream_index != stream.index:
+                    continue
+                with contextlib.suppress(FFmpegError):
+                    for source in stream.decode(packet):
+                        time = source.dts if source.pts is None else source.pts
+                        if latest is None or (time is not None and time > latest):
+                            yield source
 
     def _seek(self) -> bool:
         """Go to a key frame before the clip, if a trial shows that decoding from there begins before it."""

@@ -12,7 +12,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from colorize_media.video.demuxing import open_container, picture_stream
+from colorize_media.video.demuxing import demuxed, open_container, picture_stream
 from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.reader import Reader
 
@@ -42,7 +42,8 @@ def sample(reader: Reader, count: int) -> list[NDArray[np.uint8]]:
             try:
                 if reader.duration:
                     container.seek(int(time / reader.time_base), stream=stream)
-                frame = _frame_after(container.decode(stream), previous, time / reader.time_base)
+                frames = (frame for packet in demuxed(container, stream) for frame in stream.decode(packet))
+                frame = _frame_after(frames, previous, time / reader.time_base)
             except (FFmpegError, OSError):
                 continue
             if frame is None:

@@ -23,7 +23,7 @@ from av.subtitles.stream import SubtitleStream
 from colorize_media.options import AudioForm
 from colorize_media.video.clip import Clip
 from colorize_media.video.copying import Copy, changes_within
-from colorize_media.video.demuxing import first_packet, first_packets, open_container
+from colorize_media.video.demuxing import demuxed, first_packet, first_packets, open_container
 from colorize_media.video.ffmpeg_words import FFmpegWords
 from colorize_media.video.reader import OtherStream, Reader
 from colorize_media.video.refusals import stream_not_kept
@@ -216,7 +216,7 @@ def _has_packets(path: Path, index: int) -> bool:
             if stream.index != index:
                 stream.discard = Discard.all
         try:
-            return any(packet.size and packet.stream_index == index for packet in container.demux())
+            return any(packet.size and packet.stream_index == index for packet in demuxed(container))
         except (FFmpegError, OSError):
             return True  # perhaps
 

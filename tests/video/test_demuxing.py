@@ -12,7 +12,7 @@ import pytest
 from av.stream import Disposition
 
 from colorize_media.errors import NoPicture
-from colorize_media.video.demuxing import open_container, picture_stream
+from colorize_media.video.demuxing import demuxed, open_container, picture_stream
 from colorize_media.video.reader import Reader
 from tests.made.films import decode, make_video, packets, picture
 from tests.video.rewriting import FAST, X264_EXACT, recolor
@@ -109,3 +109,15 @@ def test_every_container_of_films_is_opened(tmp_path: Path, suffix: str) -> None
         pytest.skip(f"no {codec}")
     with open_container(make_video(tmp_path / f"film{suffix}", codec=codec, frames=3)) as container:
         assert picture_stream(container, tmp_path / f"film{suffix}").type == "video"
+
+
+def test_what_pyav_stumbles_over_at_the_end_is_the_end(tmp_path: Path) -> None:
+    """Where streams have appeared in a file meanwhile, it asks for what it does not have; when, is chance."""
+
+    class Late:
+        def demux(self, *streams: Any) -> Any:
+            yield from ("first", "second")
+            raise IndexError("list index out of range")
+
+    late: Any = Late()
+    assert list(demuxed(late)) == ["first", "second"]

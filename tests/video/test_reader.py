@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from colorize_media import errors
-from colorize_media.video.demuxing import MAX_CONSECUTIVE_FAILURES
+from colorize_media.video.demuxing import MAX_CONSECUTIVE_FAILURES, Packets
 from colorize_media.video.reader import Frame, Reader
 from colorize_media.video.writer import Writer
 from tests.made.films import decode, make_video, packets
@@ -102,6 +103,44 @@ def test_damage_in_the_middle_is_counted_and_skipped(tmp_path: Path) -> None:
     assert reader.damaged == 1
     assert [frame.pts for frame in frames] == [40 * number for number in range(12) if number != 6]
     assert len(decode(tmp_path / "out.mkv")) == 11
+
+
+def test_damage_at_the_end_costs_no_frame_before_it(tmp_path: Path) -> None:
+    """Frame threads are told of it when the film has ended, and then give nothing any more."""
+    source = make_video(tmp_path / "in.mkv", frames=12, options={"bf": "2"})
+    data = bytearray(source.read_bytes())
+    for _, payload in packets(source, 0)[-2:]:
+        place = data.find(payload)
+        data[place : place + len(payload)] = b"\x55" * len(payload)
+    source.write_bytes(data)
+    with av.open(str(source)) as film:
+        stream = film.streams.video[0]
+        stream.thread_type = "NONE"
+        expected = []
+        for packet in film.demux(stream):
+            try:
+                expected += [frame.pts for frame in stream.decode(packet)]
+            except av.error.InvalidDataError:
+                continue
+    with Reader(source) as reader:
+        assert [frame.pts for frame in reader] == expected
+        assert reader.damaged >= 1
+    assert len(expected) == 10
+
+
+def test_a_film_that_gives_no_frame_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the disk gives nothing any more once the film is open."""
+
+    class Nothing(Packets):
+        def __iter__(self) -> Iterator[av.Packet | None]:
+            yield None
+
+    monkeypatch.setattr("colorize_media.video.reader.Packets", Nothing)
+    with (
+        Reader(make_video(tmp_path / "in.mkv")) as reader,
+        pytest.raises(errors.DamagedMedia, match="not one of its frames can be decoded"),
+    ):
+        list(reader)
 
 
 def test_a_ruined_stream_is_given_up(tmp_path: Path) -> None:
