@@ -169,7 +169,8 @@ class Failed:
 class Summary:
     """The last event of a run. ``passed``: files of searched folders that are no inputs, as in Passed.
 
-    ``sidecars`` were copied; ``sidecars_left`` counts those that were not, by why not.
+    ``sidecars`` were copied; ``sidecars_left`` counts those that were not, by why not. ``failed_before``: so many of those that
+    failed did so in an earlier run, have not changed since and were not tried again.
     """
 
     done: int
@@ -179,6 +180,7 @@ class Summary:
     passed: int = 0
     sidecars: int = 0
     sidecars_left: Mapping[str, int] = field(default_factory=dict)
+    failed_before: int = 0
 
 
 Event: TypeAlias = Planned | Passed | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary

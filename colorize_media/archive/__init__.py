@@ -3,6 +3,7 @@
 discovery        which files a folder holds
 naming           which output an input gets
 collisions       outputs that would replace an input or each other, refused
+own_outputs      outputs of this program among the inputs, known by what they say
 sidecars         which files go along with a picture or film, by their names
 sidecar_plan     what is to be done with them
 sidecar_copies   copied beside the outputs

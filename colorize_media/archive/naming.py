@@ -35,7 +35,8 @@ PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png
 class Pair:
     """An input file and where its output would be; without a kind, there is nothing at the source but a ``failure``.
 
-    ``problem`` is what the plan says of it, ``sidecars`` go along with it.
+    ``problem`` is what the plan says of it, ``sidecars`` go along with it. What this program made has no target, but the input
+    that it was ``made_from``.
     """
 
     source: Path
@@ -46,6 +47,13 @@ class Pair:
     problem: str = ""
     failure: Failed | None = None
     sidecars: tuple[Beside, ...] = ()
+    made_from: Path | None = None
+
+
+def output_folder(source: Path, output: Path | None) -> Path:
+    """Where what is made of a folder's files goes: the folder that the user named, or the one beside it."""
+    named = source if source.name not in ("", "..") else source.resolve()  # "." and ".." have no name to extend
+    return named.with_name(f"{named.name}-color") if output is None else output
 
 
 def pairs_of(
@@ -62,6 +70,7 @@ def pairs_of(
     ``on_passed`` gets what of a searched folder is no input. With ``sidecars`` what goes along with inputs is looked for.
     """
     single = len(inputs) == 1
+    _refuse_file_for_several(inputs, output)
     goes_along = cache(partial(sidecars_in, selection=selection))
     for source in inputs:
         try:
@@ -71,8 +80,7 @@ def pairs_of(
             yield Pair(source, problem=f"{failure.what}: {failure.why}", failure=failure)
             continue
         if is_folder:
-            named = source if source.name not in ("", "..") else source.resolve()  # "." and ".." have no name to extend
-            root = named.with_name(f"{named.name}-color") if output is None else output
+            root = output_folder(source, output)
             passed, inputs_found = PassedOver(), 0
             for found in search(source, selection, root, passed, sidecars=sidecars):
                 path = source / found.relative
@@ -94,6 +102,19 @@ def pairs_of(
             target, named_root = _target_of_file(source, output, kind, single, preview)
             beside = goes_along(source.parent).get(source.name, ()) if sidecars else ()
             yield _if_named(Pair(source, target, kind, None if preview else named_root, sidecars=beside))
+
+
+def _refuse_file_for_several(inputs: Sequence[Path], output: Path | None) -> None:
+    """Raises BadOption where several files, or a folder, would have a file's name for their folder."""
+    if output is None or os.path.isdir(output) or str(output).endswith(os.sep):
+        return
+    if output.suffix.lower() in WRITABLE_PHOTO | WRITABLE_VIDEO and (len(inputs) > 1 or inputs[0].is_dir()):
+        raise BadOption(
+            "several files cannot become one",
+            path=output,
+            why="with several inputs, or a folder, -o names the folder of the outputs",
+            hint=f"name a folder, or {output}{os.sep} if it shall be called so",
+        )
 
 
 def _if_named(pair: Pair) -> Pair:

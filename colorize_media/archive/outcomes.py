@@ -12,6 +12,9 @@ from pathlib import Path
 from colorize_media.errors import ColorizeError
 from colorize_media.events import Done, Failed, OnEvent, Planned, Skipped, Summary
 
+FAILED, LACKING, FAILED_BEFORE = 1, 3, 4  # exit codes: a file, something of the machine, only what had failed before
+_FROM_GOOD_TO_BAD = (0, FAILED_BEFORE, FAILED, LACKING)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -33,7 +36,8 @@ def settled(item: Planned) -> Outcome:
     """The outcome of an item that is planned as skip or fail."""
     if item.action == "skip":
         return Outcome(item, Skipped(item.source, item.reason, item.what))
-    return Outcome(item, item.failure or Failed(item.source, item.reason, "", ""), exit_code=1)
+    code = FAILED_BEFORE if item.earlier else FAILED
+    return Outcome(item, item.failure or Failed(item.source, item.reason, "", ""), exit_code=code)
 
 
 def failed(
@@ -50,26 +54,28 @@ def failed(
 
 
 class Tally:
-    """Tells results and counts them; ``code`` is the run's exit code so far: 0, 1 or 3, the worst of all."""
+    """Tells results and counts them; ``code`` is the run's exit code so far, the worst of all: 0, 4, 1 or 3."""
 
     def __init__(self, on_event: OnEvent) -> None:
         self.code = 0
         self._tell = on_event
         self._counts = {Done: 0, Skipped: 0, Failed: 0}
+        self._failed_before = 0
         self._begun = time.monotonic()
 
     def settle(self, outcome: Outcome) -> None:
         """Count a result, and tell it. Its warnings are told before, by who knows what else comes first."""
         self._counts[type(outcome.result)] += 1
-        self.code = max(self.code, outcome.exit_code if outcome.exit_code in (0, 3) else 1)
+        code = outcome.exit_code if outcome.exit_code in _FROM_GOOD_TO_BAD else FAILED
+        self._failed_before += code == FAILED_BEFORE
+        self.code = max(self.code, code, key=_FROM_GOOD_TO_BAD.index)
         self._tell(outcome.result)
 
     def close(self, passed: int = 0, sidecars: int = 0, sidecars_left: Mapping[str, int] | None = None) -> None:
         """Tell the summary, with the number of files that are no inputs, and of what went along with those that are."""
         done, skipped, failed = (self._counts[kind] for kind in (Done, Skipped, Failed))
-        self._tell(
-            Summary(done, skipped, failed, time.monotonic() - self._begun, passed, sidecars, sidecars_left or {})
-        )
+        seconds = time.monotonic() - self._begun
+        self._tell(Summary(done, skipped, failed, seconds, passed, sidecars, sidecars_left or {}, self._failed_before))
 
 
 def is_lasting(error: ColorizeError) -> bool:

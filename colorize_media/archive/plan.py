@@ -16,6 +16,7 @@ from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
 from colorize_media.archive.manifest import UNKNOWN, Entry, Stamp, Status, digest, read_manifest, read_sidecars
 from colorize_media.archive.naming import Pair, pairs_of, why_another_format
+from colorize_media.archive.own_outputs import without_own_outputs
 from colorize_media.archive.sequences import with_sequences
 from colorize_media.archive.sidecar_plan import with_sidecars
 from colorize_media.errors import BadOption
@@ -25,6 +26,7 @@ from colorize_media.files.formats import WRITABLE_VIDEO
 from colorize_media.options import ColorizeOptions
 from colorize_media.provenance.signing import can_be_signed, no_place
 from colorize_media.version import __version__
+from colorize_media.wording import shown_name
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def make_plan(
     pairs = list(
         dict.fromkeys(pairs_of(inputs, output, selection or Selection(), preview, on_passed, sidecars=sidecars))
     )
-    refuse_overlaps(pairs)
+    pairs = without_own_outputs(pairs, memory.options)
+    refuse_overlaps([pair for pair in pairs if pair.made_from is None])
     roots = {pair.root for pair in pairs if pair.root is not None}
     remembered = {root: read_manifest(root) for root in roots}
     plan = [
@@ -125,6 +128,9 @@ def _refuse_film(inputs: Sequence[Path], output: Path) -> None:
 
 def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory, *, overwrite: bool) -> Planned:
     source, target, kind = pair.source, pair.target, pair.kind
+    if pair.made_from is not None:
+        reason = f"made by this program of {shown_name(pair.made_from)}"
+        return Planned(source, None, kind or "other", "skip", reason)
     if target is None or kind is None:
         return Planned(source, None, "other", "fail", pair.problem, failure=pair.failure)
 

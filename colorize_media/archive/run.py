@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 def run_plan(plan: Sequence[Planned], running: Running, *, passed: int = 0) -> int:
-    """Do the plan; returns the exit code: 0, 1 if a file failed, 3 if the machine lacked something for one.
+    """Do the plan; returns the exit code: 0, 1 if a file failed, 3 if the machine lacked something for one, 4 if nothing failed
+    but what had failed before and has not changed.
 
     ``passed`` is what the summary says of files that are no inputs.
 

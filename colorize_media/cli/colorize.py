@@ -22,6 +22,8 @@ from colorize_media.cli.terminal import say
 from colorize_media.events import OnEvent, Passed, Planned
 from colorize_media.options import ColorizeOptions
 
+NOTHING_FOUND, FAILED, FAILED_BEFORE = 1, 1, 4  # exit codes
+
 if TYPE_CHECKING:
     from colorize_media.network.colorizer import Colorizer
     from colorize_media.report.writing import Report
@@ -38,6 +40,7 @@ class Asked:
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     retry_failed: bool
+    strict: bool
     report: str | None  # "auto": beside the outputs
     threads: int
     quiet: bool
@@ -68,8 +71,11 @@ def colorize(context: click.Context, config: Path | None, host_batch: bool, **wo
     plan = _plan(asked, options, passed.append)
     if asked.dry_run:
         _show(plan, passed, asked, options)
-        return 0
-    return _run(plan, passed, asked, options)
+        return 0 if plan else NOTHING_FOUND
+    code = _run(plan, passed, asked, options)
+    if not plan:  # each folder has said so
+        return NOTHING_FOUND
+    return FAILED if code == FAILED_BEFORE and asked.strict else code
 
 
 def _plan(asked: Asked, options: ColorizeOptions, on_passed: Callable[[Passed], None]) -> list[Planned]:
@@ -166,9 +172,12 @@ def _check_machine(plan: Sequence[Planned], options: ColorizeOptions) -> bool:
 def _start_report(plan: Sequence[Planned], asked: Asked, options: ColorizeOptions) -> Report | None:
     if not asked.report:
         return None
-    from colorize_media.report.writing import Report
+    from colorize_media.archive.naming import output_folder
+    from colorize_media.report.writing import NAME, Report
 
     path = None if asked.report == "auto" else Path(asked.report)
+    if path is None and not any(item.target for item in plan) and asked.inputs[0].is_dir():  # nothing says where
+        path = output_folder(asked.inputs[0], asked.output) / NAME
     return Report(path, plan, options, overwrite=asked.overwrite)
 
 

@@ -196,6 +196,8 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
         return error_lines(event.what, event.source, event.why, event.hint)
     if isinstance(event, Warned):
         return [f"warning: {shown_name(event.source)}: {event.message}"]
+    if isinstance(event, Passed) and (not quiet or not event.found):
+        return passed_lines(event)
     if quiet:
         return []
     if isinstance(event, Done):
@@ -212,8 +214,6 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
         return [f"{shown_name(event.source)}: resuming at {position_text(event.time)}"]
     if isinstance(event, Skipped):
         return [f"{shown_name(event.source)}: skipped, {event.reason}{_with(event.sidecars)}"]
-    if isinstance(event, Passed):
-        return passed_lines(event)
     if isinstance(event, Summary):
         return _summary_lines(event)
     if isinstance(event, Started) and verbose:
@@ -230,7 +230,8 @@ def _summary_lines(event: Summary) -> list[str]:
     lines = []
     if event.done + event.skipped + event.failed > 1 or event.passed:
         passed = f", {event.passed:,} passed over" if event.passed else ""
-        counts = f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed{passed}"
+        before = f" ({event.failed_before} of them before, and unchanged)" if event.failed_before else ""
+        counts = f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed{before}{passed}"
         lines.append(f"{counts} in {duration_text(event.seconds)}{_with(event.sidecars)}")
     return lines + left_lines(event.sidecars_left)
 

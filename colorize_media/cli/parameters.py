@@ -20,7 +20,19 @@ from colorize_media.options import AUDIO_FORMS, ENGINES, SMOOTHING, ColorizeOpti
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = ColorizeOptions()
-PATH = click.Path(path_type=Path)  # existence is checked by the job, which can go on with the other inputs
+
+
+class _Path(click.Path):
+    """Of a file or folder; whether it is there is checked by the job, which can go on with the other inputs."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Raises click's usage error for an empty name, which to the system is the current folder."""
+        if value == "":
+            self.fail("the name is empty: is a variable not set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 
 class Seconds(click.ParamType):
@@ -100,6 +112,7 @@ COLORIZE_OPTIONS = [
     *SELECTION_OPTIONS,
     option("--report", is_flag=False, flag_value="auto", default=None, metavar="[=PATH.html]",
            help="Write a page that shows what came of every file, before and after, and the same as JSON beside it."),
+    option("--strict", is_flag=True, help="Exit with 1, not 4, if nothing failed but what had failed before and is unchanged."),
     option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run and has not changed."),
     option("--model", default=DEFAULTS.model, show_default=True, help="A shipped model, a weights file or a run folder."),
     device_option,
