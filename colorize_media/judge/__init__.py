@@ -1,6 +1,7 @@
 """Is it black and white?
 
 monochrome  one picture or frame, by its colours
+negative    a colour negative that nobody has inverted
 documents   a page or a line drawing rather than a photograph
 survey      a whole film, by samples
 decision    the one answer, with the options

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from colorize_media.events import What
 from colorize_media.judge.documents import DocumentVerdict, judge_document
 from colorize_media.judge.monochrome import Verdict, decide
+from colorize_media.judge.negative import NEGATIVE, is_color_negative
 from colorize_media.judge.survey import Survey
 from colorize_media.options import ColorizeOptions
 
@@ -30,6 +31,7 @@ class Decision:
     what      what it is; mixed (a film with shots in colour) and unknown (no frame to judge by) are films only
     colorize  whether it is to be coloured
     reason    one clause for people
+    negative  whether it looks like a colour negative, which is told whatever comes of it (`NEGATIVE`)
     verdict   the numbers behind it, and of a picture that was asked whether it is one, those of a document
     """
 
@@ -38,6 +40,7 @@ class Decision:
     reason: str
     verdict: Verdict | None = None
     document: DocumentVerdict | None = None
+    negative: bool = False
 
     @property
     def told(self) -> str:
@@ -57,15 +60,17 @@ def decide_photo(
     whatever was asked for: such a picture counts as a document.
     """
     verdict = decide([preview])
+    negative = verdict.kind != "neutral" and is_color_negative(preview)
     if _has_two_tones(luma):
         return Decision("document", False, _TWO_TONES, verdict, document)
     if not verdict.is_monochrome and not options.force:
-        return Decision("color", False, verdict.reason, verdict, document)
+        reason = f"{verdict.reason}; {NEGATIVE}" if negative else verdict.reason
+        return Decision("color", False, reason, verdict, document, negative)
     if options.skip_documents:
         document = document or judge_document(luma)
         if document.is_document:
             return Decision("document", False, document.reason, verdict, document)
-    return Decision(verdict.kind, True, verdict.reason, verdict, document)
+    return Decision(verdict.kind, True, verdict.reason, verdict, document, negative)
 
 
 def _has_two_tones(luma: NDArray[Any]) -> bool:

@@ -21,6 +21,7 @@ from colorize_media.color.scaling import product
 from colorize_media.color.table import chroma_table
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, What, ignore
 from colorize_media.judge.decision import decide_photo
+from colorize_media.judge.negative import NEGATIVE
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch, working_luma, working_shape
 from colorize_media.options import ColorizeOptions, still_sizes, what_changed_colors
@@ -144,6 +145,8 @@ def _prepare(photo: Photo, options: ColorizeOptions) -> PreparedPhoto | Skipped:
     decision = decide_photo(photo.preview, photo.luma, options)
     if not decision.colorize:
         return Skipped(photo.path, decision.told, decision.what)
+    if decision.negative:
+        photo = replace(photo, warnings=(*photo.warnings, NEGATIVE))
     height, width = photo.luma.shape
     sizes = (options.working_size,) if options.fast else still_sizes(options.working_size)
     views = tuple(working_luma(photo.luma, working_shape(height, width, size)) for size in sizes)
