@@ -21,7 +21,7 @@ from colorize_media.training.evaluation_report import Evaluated, check_report, w
 from colorize_media.training.inputs import Input, find_inputs, read_inputs
 from colorize_media.training.parallel import joined_ranks
 from colorize_media.training.perceptual import FrechetInceptionDistance, Lpips, PerceptualMetric
-from colorize_media.training.pictures import PictureStore, load_pictures
+from colorize_media.training.pictures import PictureStore, load_pictures, why_unusable
 from colorize_media.training.recipe import load_recipe
 from colorize_media.training.recognition import Recognition, load_recogniser
 from colorize_media.training.report import contact_sheet
@@ -86,11 +86,11 @@ def train_command(
         store = load_pictures(read(sources), side, limit=limit, memory=room)
         val_store = load_pictures(read(held_back), SIZE, limit=val_limit)
     else:
+        is_held_back, val_store = _hold_back(lambda: read(sources), val_limit)
+        skipped.clear()  # the same files are read once more
         store = load_pictures(
             (item for item in read(sources) if not is_held_back(item)), side, limit=limit, memory=room
         )
-        skipped.clear()  # the same files are read once more
-        val_store = load_pictures((item for item in read(sources) if is_held_back(item)), SIZE, limit=val_limit)
     dropped = skipped + store.dropped + val_store.dropped
     with joined_ranks(device) as ranks:
         if ranks.first:
@@ -113,9 +113,28 @@ def train_command(
         )
 
 
-def is_held_back(picture: Picture) -> bool:
-    """A fixed 1 in 40 by the content's hash: the same pictures whatever their order, and copies stay on one side."""
-    return int.from_bytes(hashlib.sha256(picture.data).digest()[:4], "big") % VAL_SHARE == 0
+def _hold_back(read: Callable[[], Iterator[Picture]], limit: int) -> tuple[Callable[[Picture], bool], PictureStore]:
+    """Which pictures validate, and these: a fixed 1 in 40 by the content's hash; of few, the one with the smallest at least.
+
+    They are the same pictures whatever their order, and copies stay on one side. Raises TrainingProblem for less than two.
+    """
+
+    def mark(picture: Picture) -> int:
+        return int.from_bytes(hashlib.sha256(picture.data).digest()[:4], "big")
+
+    def by_chance(picture: Picture) -> bool:
+        return mark(picture) % VAL_SHARE == 0
+
+    def smallest(picture: Picture) -> bool:
+        return mark(picture) == usable[0]
+
+    try:
+        return by_chance, load_pictures(filter(by_chance, read()), SIZE, limit=limit)
+    except TrainingProblem:  # chance took none of few, or only damaged ones
+        usable = sorted({mark(picture) for picture in read() if not why_unusable(picture.data)})
+        if len(usable) < 2:
+            raise
+        return smallest, load_pictures(filter(smallest, read()), SIZE, limit=limit)
 
 
 def evaluate_command(

@@ -233,6 +233,9 @@ class _Run:
         diary.start_clock(state.pictures)
         # The first process alone remembers a resumed run's earlier rows: its word goes.
         stop = first and 0 < recipe.patience <= diary.since_best()
+        if stop:
+            why = f"{recipe.patience} evaluations without a better score; the best weights are kept"
+            diary.tell({"kind": "end", "step": state.step, "why": why})
         return bool(self.ranks.sum(torch.tensor(float(stop), device=self.device)))
 
     def _write_start(self, network: Network, resume: bool) -> dict[str, Tensor] | None:
