@@ -45,7 +45,7 @@ class InFlight:
         planned = {key for item in plan if item.action == "colorize" and (key := _key(item)) is not None}
         for item in {item.root: item for item in plan if item.root is not None}.values():
             assert item.root is not None
-            left, stale = _left_behind(item.root)
+            left, named, stale = _left_behind(item.root)
             with contextlib.suppress(OSError):
                 folders.make_root(item)
                 self._begin_file(item.root)
@@ -55,6 +55,10 @@ class InFlight:
                         self._write(item.root, name, "begun")
                         if passed:
                             self._passed_before.add((item.root, name))
+                for name in named - left.keys():
+                    if (item.root, name) in planned:  # until this run remembers its output, it is not forgotten
+                        self._write(item.root, name, "begun")
+                        self._write(item.root, name, "ended")
                 for path in stale:
                     path.unlink(missing_ok=True)
 
@@ -139,9 +143,15 @@ def _line(name: str, what: str) -> bytes:
     return json.dumps([what, name]).encode("ascii") + b"\n"
 
 
-def _left_behind(root: Path) -> tuple[dict[str, bool], list[Path]]:
-    """What dead runs had begun and not ended, with whether it had passed a trial; and the files that say so."""
+def worked_on(root: Path) -> frozenset[str]:
+    """Names of the outputs that dead runs began in this folder, whether they ended them or not."""
+    return frozenset(_left_behind(root)[1])
+
+
+def _left_behind(root: Path) -> tuple[dict[str, bool], set[str], list[Path]]:
+    """What dead runs had begun and not ended, with whether it had passed a trial; all that they had begun; their files."""
     names: dict[str, bool] = {}
+    named: set[str] = set()
     stale: list[Path] = []
     with contextlib.suppress(OSError):
         for path in sorted(root.iterdir()):
@@ -149,14 +159,17 @@ def _left_behind(root: Path) -> tuple[dict[str, bool], list[Path]]:
             if match is None or not (path == _path(root) or was_left_by_dead_run(path, *match.groups())):
                 continue
             stale.append(path)
-            for name, passed in _unfinished(path).items():
+            unfinished, begun = _begun(path)
+            named |= begun
+            for name, passed in unfinished.items():
                 names[name] = passed or names.get(name, False)
-    return names, stale
+    return names, named, stale
 
 
-def _unfinished(path: Path) -> dict[str, bool]:
-    """What one such file says has begun and not ended; nothing where it cannot be read."""
+def _begun(path: Path) -> tuple[dict[str, bool], set[str]]:
+    """What one such file says has begun and not ended, and all that has begun; nothing where it cannot be read."""
     names: dict[str, bool] = {}
+    named: set[str] = set()
     with contextlib.suppress(OSError):
         for line in read_own(path, 2 * LONGEST).splitlines():
             with contextlib.suppress(ValueError, TypeError, RecursionError):
@@ -165,4 +178,5 @@ def _unfinished(path: Path) -> dict[str, bool]:
                     names.pop(name, None)
                 elif isinstance(name, str):
                     names[name] = what == "passed" or names.get(name, False)
-    return names
+                    named.add(name)
+    return names, named

@@ -29,8 +29,8 @@ MANIFEST_NAME = ".colorize-media.jsonl"
 VERSION = 1  # of the line format; lines of other versions are not understood and left out
 LONGEST_LINE = 1 << 20  # bytes; what is longer is no line of ours
 LONGEST = 1 << 31  # bytes of the file: some millions of lines
-BATCH_LINES = 100  # written and synced together …
-BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a crash can cost
+BATCH_LINES = 100  # synced together …
+BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a power cut can cost
 
 Status = Literal["done", "left", "failed"]
 STATUSES: tuple[Status, ...] = ("done", "left", "failed")
@@ -215,7 +215,7 @@ class Manifest:
     def __init__(self, folder: Path, on_problem: Callable[[str], None]) -> None:
         self.path = folder / MANIFEST_NAME
         self._on_problem = on_problem
-        self._waiting: list[bytes] = []
+        self._unsynced = 0  # lines that a power cut would take, though not the end of this process
         self._flushed = time.monotonic()
         self._broken = False
         self._lock = threading.Lock()
@@ -227,29 +227,31 @@ class Manifest:
         self.flush()
 
     def add(self, entry: Entry | SidecarEntry) -> None:
-        """Remember an entry, on the disk with the next batch."""
+        """Remember an entry: written at once, waited for until it is on the disk with the next batch."""
         row = {"version": VERSION, **dataclasses.asdict(entry)}
         if isinstance(entry, SidecarEntry):
             row["status"] = _SIDECAR  # which earlier versions read over
         for name in ("stamp", "made"):
             row[name] = None if row[name] is None else [row[name]["size"], row[name]["mtime_ns"]]
         with self._lock:
-            self._waiting.append(json.dumps(row).encode("ascii") + b"\n")
+            self._unsynced += 1
             late = time.monotonic() - self._flushed > BATCH_SECONDS
-            full = len(self._waiting) >= BATCH_LINES
-        if late or full:
-            self.flush()
+            self._append(json.dumps(row).encode("ascii") + b"\n", durable=late or self._unsynced >= BATCH_LINES)
 
     def flush(self) -> None:
-        """Write what waits and wait until it is on the disk."""
+        """Wait until all is on the disk."""
         with self._lock:
-            lines, self._waiting = self._waiting, []
-            self._flushed = time.monotonic()
-            if not lines or self._broken:
-                return
-            try:
-                append_lines(self.path, b"".join(lines), LONGEST)
-            except OSError as error:
-                self._broken = True
-                why = error.strerror or str(error)
-                self._on_problem(f"what is done cannot be remembered for the next run: {why}")
+            if self._unsynced:
+                self._append(b"", durable=True)
+
+    def _append(self, line: bytes, *, durable: bool) -> None:
+        if self._broken:
+            return
+        try:
+            append_lines(self.path, line, LONGEST, durable=durable)
+        except OSError as error:
+            self._broken = True
+            why = error.strerror or str(error)
+            self._on_problem(f"what is done cannot be remembered for the next run: {why}")
+        if durable:
+            self._unsynced, self._flushed = 0, time.monotonic()

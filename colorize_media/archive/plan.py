@@ -14,6 +14,7 @@ from pathlib import Path
 
 from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
+from colorize_media.archive.in_flight import worked_on
 from colorize_media.archive.manifest import UNKNOWN, Entry, Stamp, Status, digest, read_manifest, read_sidecars
 from colorize_media.archive.naming import Pair, pairs_of, why_another_format
 from colorize_media.archive.own_outputs import without_own_outputs
@@ -94,10 +95,11 @@ def make_plan(
     refuse_overlaps([pair for pair in pairs if pair.made_from is None])
     roots = {pair.root for pair in pairs if pair.root is not None}
     remembered = {root: read_manifest(root) for root in roots}
+    worked = {root: worked_on(root) for root in roots}  # by runs that were killed
     plan = [
         Planned(pair.source, pair.target, "photo", "skip", "previews are for films")
         if preview and pair.kind == "photo"
-        else _if_signable(_decide(pair, remembered, memory, overwrite=overwrite), memory.options)
+        else _if_signable(_decide(pair, remembered, worked, memory, overwrite=overwrite), memory.options)
         for pair in pairs
     ]
     copies = {root: read_sidecars(root) for root in roots} if sidecars else {}
@@ -126,7 +128,14 @@ def _refuse_film(inputs: Sequence[Path], output: Path) -> None:
         )
 
 
-def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory, *, overwrite: bool) -> Planned:
+def _decide(
+    pair: Pair,
+    remembered: dict[Path, dict[str, Entry]],
+    worked: dict[Path, frozenset[str]],
+    memory: Memory,
+    *,
+    overwrite: bool,
+) -> Planned:
     source, target, kind = pair.source, pair.target, pair.kind
     if pair.made_from is not None:
         reason = f"made by this program of {shown_name(pair.made_from)}"
@@ -138,20 +147,31 @@ def _decide(pair: Pair, remembered: dict[Path, dict[str, Entry]], memory: Memory
     exists = os.path.lexists(target)
     if overwrite:
         return planned("colorize", why_another_format(source, target, kind), replaces=exists)
-    entry = None if pair.root is None else remembered[pair.root].get(target.relative_to(pair.root).as_posix())
-    made = None
+    name = None if pair.root is None else target.relative_to(pair.root).as_posix()
+    entry = None if pair.root is None or name is None else remembered[pair.root].get(name)
+    made, stamp = Stamp.if_there(target), Stamp.if_there(source)
+    forgotten = pair.root is not None and name in worked[pair.root] and _is_ours(made, stamp, entry)
     if entry is not None:
-        same, made = Stamp.if_there(source) == entry.stamp and memory.holds(entry, kind), Stamp.if_there(target)
+        same = stamp == entry.stamp and memory.holds(entry, kind)
         if same and entry.status == "left":
             return planned("skip", f"{entry.reason} (found by an earlier run)", earlier=True, what=entry.what)
         if same and entry.status == "failed" and not memory.retry_failed:
             why = f"{entry.reason} (in an earlier run, and the file has not changed)"
             failure = Failed(source, "failed before", why, "--retry-failed tries again")
             return planned("fail", why, earlier=True, failure=failure)
-        if entry.status == "done" and exists and not same:
+        if entry.status == "done" and exists and not same and not forgotten:
             if made == entry.made:
                 return planned("colorize", "the source or the options have changed", replaces=True)
             return planned("skip", "the output was changed after it was made")
+    if forgotten:
+        return planned("colorize", "an earlier run was killed before it could remember the output", replaces=True)
     if exists:
         return planned("skip", "the output is already there")
     return planned("colorize", why_another_format(source, target, kind))
+
+
+def _is_ours(made: Stamp | None, source: Stamp | None, entry: Entry | None) -> bool:
+    """Whether an output that a dead run worked on is as that run left it: with its source's time. Else it may be anybody's."""
+    if made is None or source is None or made.mtime_ns != source.mtime_ns:
+        return False
+    return entry is None or made != entry.made

@@ -60,8 +60,8 @@ def own_lines(path: Path, longest: int, most: int) -> Iterator[bytes]:
             yield line
 
 
-def append_lines(path: Path, text: bytes, most: int) -> None:
-    """Add whole lines to a note, in a folder that is made if need be, and wait until they are on the disk.
+def append_lines(path: Path, text: bytes, most: int, *, durable: bool = True) -> None:
+    """Add whole lines to a note, in a folder that is made if need be; ``durable``: wait until all of it is on the disk.
 
     Where a killed run left a line without its end, they begin on a new one. Raises OSError as `read_own`, for what is longer
     than ``most`` bytes already.
@@ -70,11 +70,12 @@ def append_lines(path: Path, text: bytes, most: int) -> None:
     handle = open_own(path, os.O_CREAT | os.O_RDWR | os.O_APPEND)
     try:
         _check_length(handle, most)
-        if _ends_torn(handle):
+        if text and _ends_torn(handle):
             text = b"\n" + text
         while text:  # one write, unless the disk is nearly full
             text = text[os.write(handle, text) :]
-        os.fsync(handle)
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
 

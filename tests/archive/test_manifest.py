@@ -65,6 +65,11 @@ def test_each_batch_is_waited_for_until_it_is_on_the_disk(tmp_path: Path, monkey
     assert synced == [100, 200, 250]
 
 
+def test_what_is_added_outlasts_the_process_at_once(tmp_path: Path) -> None:
+    Manifest(tmp_path, refuse).add(entry("a.jpg"))
+    assert read_manifest(tmp_path) == {"a.jpg": entry("a.jpg")}
+
+
 def test_the_newest_line_about_an_output_counts(tmp_path: Path) -> None:
     for size in (1, 2):
         with Manifest(tmp_path, refuse) as manifest:

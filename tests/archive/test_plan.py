@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from colorize_media.archive.in_flight import InFlight
 from colorize_media.archive.manifest import Entry, Manifest, Stamp, Status
+from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.plan import Memory, make_plan, options_digest
 from colorize_media.events import Planned
+from colorize_media.files.whole import host_mark
 from colorize_media.options import ColorizeOptions
 
 JPEG = b"\xff\xd8\xff\xe0"
 DEFAULT = ColorizeOptions()
+DEAD = 2**31 - 1  # the number of no process
 
 
 def put(path: Path, content: bytes = JPEG) -> Path:
@@ -98,6 +102,22 @@ def test_an_output_that_someone_changed_is_never_replaced_unasked(tmp_path: Path
     assert item.action == "skip"
     assert "changed after it was made" in item.reason
     assert planned(tmp_path, overwrite=True).replaces
+
+
+def test_an_output_that_a_killed_run_could_not_remember_is_made_anew(tmp_path: Path) -> None:
+    """It has its source's time, as that run left it; with another one it may be somebody's."""
+    source, target = put(tmp_path / "in" / "a.jpg"), put(tmp_path / "out" / "a.jpg", b"coloured")
+    note = tmp_path / "out" / f".colorize-media-{host_mark()}-{DEAD}.begun"
+    note.write_text('["begun", "a.jpg"]\n["ended", "a.jpg"]\n')
+    assert planned(tmp_path).action == "skip"
+    os.utime(target, ns=(0, source.stat().st_mtime_ns))
+    item = planned(tmp_path)
+    assert (item.action, item.replaces) == ("colorize", True)
+    assert "killed before it could remember" in item.reason
+    InFlight([item], OutputFolders())  # a run that ends before it has come to it
+    assert planned(tmp_path).replaces
+    remember(tmp_path, "done", output=b"coloured")
+    assert planned(tmp_path).action == "skip"
 
 
 def test_an_output_that_nobody_remembers_is_left(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ WORDS = ("in", "-o", "out", "--force", "--json", "--fast", "--working-size", "64
 FRAMES = 24  # of the film that is longer than a segment
 SHORT = Limits(least_segment=8, most_segment=16)
 LONG = 300.0  # seconds until an undisturbed run counts as one that hangs
+KNOWN_FAILURES = 4  # the exit code of a run in which only fails what failed before
 MOST_KILLS = 12  # of one archive; then it may come to its end
 
 _PHOTOS = ("everything.jpg", "sixteen.png", "alpha.png", "planes.tif", "pages.tif", "lossy.webp", "grey.tga")
@@ -78,7 +79,7 @@ def kill_runs(count: int, seed: int, model: Path, folder: Path, until: float) ->
             faults.update(_differences(expected, _tree(folder, "out"), whole=False))
         archives += 1
         faults.update(_differences(expected, _tree(folder, "out"), whole=True))
-        if ended.code != whole.code:
+        if ended.code not in (whole.code, KNOWN_FAILURES):
             faults[f"exit code {ended.code} of the resumed run: {ended.killed} {ended.said[-500:]}"] += 1
         if _bytes_of(folder / "in") != sources:
             faults["originals were touched"] += 1
@@ -168,12 +169,9 @@ def _differences(expected: dict[str, Any], found: dict[str, Any], *, whole: bool
     for name in sorted(expected.keys() | found.keys()):
         if os.path.basename(name) == MANIFEST_NAME:
             there = found.get(name) or {}
-            for target in expected[name] if whole else ():
-                # What a kill cost it is not yet made good: it may say nothing of an output that stands there.
-                if target in there and there[target] != expected[name][target]:
-                    said.append(
-                        f"the manifest says otherwise of {target}: {_otherwise(expected[name][target], there[target])}"
-                    )
+            for target in expected[name].keys() | there.keys() if whole else ():
+                if change := _otherwise(expected[name].get(target, {}), there.get(target, {})):
+                    said.append(f"the manifest says otherwise of {target}: {change}")
         elif name not in expected:
             if whole or not _is_hidden(name):
                 said.append(f"{name} was left")
@@ -187,6 +185,7 @@ def _differences(expected: dict[str, Any], found: dict[str, Any], *, whole: bool
 
 def _otherwise(expected: dict[str, Any], found: dict[str, Any]) -> str:
     """In what two entries differ."""
+    keys = sorted(expected.keys() | found.keys())
     return ", ".join(
-        f"{key}: {expected[key]!r} → {found.get(key)!r}" for key in expected if expected[key] != found.get(key)
+        f"{key}: {expected.get(key)!r} → {found.get(key)!r}" for key in keys if expected.get(key) != found.get(key)
     )

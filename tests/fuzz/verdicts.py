@@ -98,7 +98,8 @@ def _accounts(run: Run) -> Iterator[str]:
     results = len(failed) + len(run.of("done")) + len(run.of("skipped"))
     if run.ended.code == 0 and failed:
         yield "success: a file failed and the exit code is 0"
-    if run.ended.code != 0 and not failed:
+    nothing_found = not run.of("planned") and bool(run.ended.said.strip())  # told, and no success
+    if run.ended.code != 0 and not failed and not (run.ended.code == 1 and nothing_found):
         yield f"silence: exit code {run.ended.code} and no failure told: {run.ended.said.strip()[-300:]}"
     if run.ended.code in (0, 1) and len(run.of("planned")) != results:
         yield f"silence: {len(run.of('planned'))} planned, {results} with a result"
