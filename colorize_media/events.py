@@ -122,7 +122,7 @@ class Done:
     ``pages`` those of a TIFF file, each coloured or left for itself. ``record`` says how the output was made, as JSON types
     (`provenance.record.Record`). ``sidecars`` were copied beside it. ``converted`` names, with their new
     codec, the streams of a film that the output does not take as they were; ``dropped``, with the reason, those that are not
-    in it.
+    in it. ``recoded`` says that a film made for editing or an archive became one to look at.
     """
 
     source: Path
@@ -139,6 +139,7 @@ class Done:
     sidecars: int = 0
     converted: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    recoded: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ class Summary:
     """The last event of a run. ``passed``: files of searched folders that are no inputs, as in Passed.
 
     ``sidecars`` were copied; ``sidecars_left`` counts those that were not, by why not. ``failed_before``: so many of those that
-    failed did so in an earlier run, have not changed since and were not tried again.
+    failed did so in an earlier run, have not changed since and were not tried again. ``toned``: so many of those that are
+    done were in an even tone, which their colours replaced; ``recoded`` counts films by what is said of them in Done.
     """
 
     done: int
@@ -181,6 +183,8 @@ class Summary:
     sidecars: int = 0
     sidecars_left: Mapping[str, int] = field(default_factory=dict)
     failed_before: int = 0
+    toned: int = 0
+    recoded: Mapping[str, int] = field(default_factory=dict)
 
 
 Event: TypeAlias = Planned | Passed | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary

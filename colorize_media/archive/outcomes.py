@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,8 @@ class Tally:
         self.code = 0
         self._tell = on_event
         self._counts = {Done: 0, Skipped: 0, Failed: 0}
-        self._failed_before = 0
+        self._failed_before = self._toned = 0
+        self._recoded: Counter[str] = Counter()
         self._begun = time.monotonic()
 
     def settle(self, outcome: Outcome) -> None:
@@ -68,6 +70,9 @@ class Tally:
         self._counts[type(outcome.result)] += 1
         code = outcome.exit_code if outcome.exit_code in _FROM_GOOD_TO_BAD else FAILED
         self._failed_before += code == FAILED_BEFORE
+        if isinstance(outcome.result, Done):
+            self._toned += outcome.result.what == "toned"
+            self._recoded.update(filter(None, [outcome.result.recoded]))
         self.code = max(self.code, code, key=_FROM_GOOD_TO_BAD.index)
         self._tell(outcome.result)
 
@@ -75,7 +80,20 @@ class Tally:
         """Tell the summary, with the number of files that are no inputs, and of what went along with those that are."""
         done, skipped, failed = (self._counts[kind] for kind in (Done, Skipped, Failed))
         seconds = time.monotonic() - self._begun
-        self._tell(Summary(done, skipped, failed, seconds, passed, sidecars, sidecars_left or {}, self._failed_before))
+        self._tell(
+            Summary(
+                done,
+                skipped,
+                failed,
+                seconds,
+                passed,
+                sidecars,
+                sidecars_left or {},
+                self._failed_before,
+                self._toned,
+                self._recoded,
+            )
+        )
 
 
 def is_lasting(error: ColorizeError) -> bool:

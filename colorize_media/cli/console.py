@@ -207,6 +207,8 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
             frames += f"{event.own_frames} of them in {shots} left in their own colour, "
         about = f"{frames}{duration_text(event.seconds)}{_with(event.sidecars)}"
         lines = [f"{shown_name(event.source)} → {shown_path(event.target)} ({about})"]
+        if event.recoded:
+            lines.append(f"{shown_name(event.source)}: {event.recoded}")
         if event.converted:
             lines.append(f"{shown_name(event.source)}: {shown_text('; '.join(event.converted))}")
         return lines
@@ -233,6 +235,10 @@ def _summary_lines(event: Summary) -> list[str]:
         before = f" ({event.failed_before} of them before, and unchanged)" if event.failed_before else ""
         counts = f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed{before}{passed}"
         lines.append(f"{counts} in {duration_text(event.seconds)}{_with(event.sidecars)}")
+    if lines:  # of one file it is said already
+        lines += [f"{count:,} film{'s' * (count > 1)}: {what}" for what, count in event.recoded.items()]
+    if event.toned:
+        lines.append(f"{event.toned:,} in an even tone (sepia, a film's tint): colours stand in its place")
     return lines + left_lines(event.sidecars_left)
 
 

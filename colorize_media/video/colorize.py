@@ -73,6 +73,7 @@ def colorize_video(
             record=record.as_json(),
             converted=writer.converted,
             dropped=writer.dropped,
+            recoded=writer.recoded,
         )
 
 

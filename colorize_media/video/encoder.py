@@ -43,6 +43,16 @@ _OLD_CONTAINERS = {
     "svcd": ("mpeg2video",),
 }
 
+_MADE_TO_KEEP = {
+    "prores": "prores_ks",
+    "dnxhd": "dnxhd",
+    "cfhd": "cfhd",
+    **dict.fromkeys(
+        ("ffv1", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "lagarith", "v210", "v410", "rawvideo"), "ffv1"
+    ),
+}
+"""Codecs of editing suites and archives, and the encoder that goes on with what they are for."""
+
 DEFAULT_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 """Constant quality where none is asked for: about visually transparent, since a restored film is kept, not streamed."""
 
@@ -169,6 +179,17 @@ def plan_encoding(
     if pixel_format != wanted:
         warnings.append(f"{encoder} cannot hold {wanted}: written as {pixel_format}, luma unchanged")
     return Encoding(encoder, pixel_format, container, settings, geometry, rate, time_base, target), warnings
+
+
+def kind_given_up(codec: str, encoding: Encoding) -> str:
+    """That a film made for editing or an archive becomes one to look at, and what keeps its kind; nothing of any other.
+
+    ``codec`` is the decoder's name of the source; who names an encoder knows.
+    """
+    keeper = _MADE_TO_KEEP.get(codec)
+    if keeper is None or encoding.settings.encoder or encoding.encoder not in DEFAULT_CRF:
+        return ""
+    return f"{codec} became {encoding.encoder}; --encoder {keeper} keeps it for editing and archives"
 
 
 class PictureEncoder:

@@ -113,6 +113,8 @@ class Reader:
         # Read now: FFmpeg's memory behind these is gone once the file is closed.
         self.picture_index: int = stream.index
         """The picture stream's index among the container's streams."""
+        self.codec: str = stream.codec_context.name
+        """FFmpeg's name of the decoder."""
         self.time_base: Fraction = stream.time_base or Fraction(1, av.time_base)
         """Seconds per tick of frame times."""
         self.average_rate: Fraction | None = _rate(stream)

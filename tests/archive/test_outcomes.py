@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from colorize_media import errors
-from colorize_media.archive.outcomes import failed, is_lasting, settled
+from colorize_media.archive.outcomes import Outcome, Tally, failed, is_lasting, settled
 from colorize_media.archive.plan import make_plan
+from colorize_media.cli.console import lines_of
 from colorize_media.errors import ColorizeError, DamagedMedia, DeviceMissing, OutputUnwritable
-from colorize_media.events import Failed, Planned, Skipped, as_json
+from colorize_media.events import Done, Event, Failed, Planned, Skipped, Summary, as_json
 
 ITEM = Planned(Path("a.jpg"), Path("out.jpg"), "photo", "colorize")
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ColorizeError)]
@@ -57,3 +59,18 @@ def test_what_a_plan_knows_is_what_is_told(tmp_path: Path) -> None:
 def test_a_fail_without_more_is_told_as_one() -> None:
     result = settled(Planned(Path("b.jpg"), None, "photo", "fail", "because")).result
     assert result == Failed(Path("b.jpg"), "because", "", "")
+
+
+def test_the_summary_counts_tones_that_went_and_films_of_another_kind() -> None:
+    told: list[Event] = []
+    tally = Tally(told.append)
+    film = Done(Path("a.mov"), Path("b.mov"), 2, 1.0, what="toned", recoded="prores became libx264")
+    for result in (film, dataclasses.replace(film, what="neutral"), Skipped(Path("c.jpg"), "in colour", "toned")):
+        tally.settle(Outcome(ITEM, result))
+    tally.close()
+    assert isinstance(told[-1], Summary)
+    assert (told[-1].toned, dict(told[-1].recoded)) == (1, {"prores became libx264": 2})
+    assert as_json(told[-1])["recoded"] == {"prores became libx264": 2}
+    lines = lines_of(told[-1], quiet=False, verbose=0)
+    assert lines[1] == "2 films: prores became libx264"
+    assert lines[2].startswith("1 in an even tone")

@@ -73,3 +73,19 @@ def test_encoders_say_nothing(tmp_path: Path, encoder: str, capfd: pytest.Captur
     source = make_video(tmp_path / "in.mkv", codec="ffv1", frames=2, size=(64, 64))
     recolor(source, tmp_path / "out.mkv", EncoderSettings(encoder))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "asked", "keeper"),
+    [("ffv1", ".mkv", "", "ffv1"), ("prores_ks", ".mov", "", "prores_ks"), ("rawvideo", ".mkv", "", "ffv1"),
+     ("ffv1", ".mkv", "ffv1", ""), ("libx264", ".mp4", "", "")],
+)  # fmt: skip
+def test_a_film_for_editing_or_an_archive_that_becomes_one_to_look_at_is_told(
+    tmp_path: Path, codec: str, suffix: str, asked: str, keeper: str
+) -> None:
+    pix_fmt = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
+    source = make_video(tmp_path / f"in{suffix}", codec=codec, pix_fmt=pix_fmt, frames=1)
+    with Reader(source) as reader:
+        writer = Writer(tmp_path / f"out{suffix}", reader, EncoderSettings(encoder=asked))
+        assert (f"--encoder {keeper} keeps it" in writer.recoded) if keeper else writer.recoded == ""
+        writer.abort()
