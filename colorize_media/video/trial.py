@@ -67,8 +67,8 @@ def try_out(container: str, plan: StreamPlan, source: Stream) -> None:
     with av.open(memory, "w", format=container, metadata_errors="surrogateescape") as scratch:
         passage = plan.way(scratch, source, Clip())
         scratch.start_encoding()
-        for packet in packets:
-            scratch.mux(passage.take(twin(packet, source)))
+        for packet in _from_zero([twin(packet, source) for packet in packets]):
+            scratch.mux(passage.take(packet))
         scratch.mux(passage.end())
         encoded = scratch.streams[0].codec_context if plan.decoded else source.codec_context
     if plan.packets:
@@ -128,6 +128,15 @@ def ready(source: Stream) -> None:
         source.codec_context.flush_buffers()
 
 
+def _from_zero(packets: list[av.Packet]) -> list[av.Packet]:
+    """Packets moved so that none is before time zero, from where MP4 plays nothing: a trimmed film may have many such."""
+    early = min([packet.pts for packet in packets if packet.pts is not None], default=0)
+    for packet in packets if early < 0 else ():
+        packet.pts = None if packet.pts is None else packet.pts - early
+        packet.dts = None if packet.dts is None else packet.dts - early
+    return packets
+
+
 def _made_up_packet() -> av.Packet:
     packet = av.Packet(bytes(_MADE_UP))
     packet.pts, packet.dts, packet.duration, packet.is_keyframe = 0, 0, 1, True
@@ -140,6 +149,7 @@ def twin(packet: av.Packet, stream: Stream) -> av.Packet:
     copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
     copy.is_keyframe = packet.is_keyframe
     for data in packet.iter_sidedata():
-        copy.set_sidedata(data)
+        if data.data_type != "skip_samples":  # of a trimmed film nothing of the first packets might be left
+            copy.set_sidedata(data)
     copy.stream = stream
     return copy

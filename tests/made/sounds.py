@@ -84,7 +84,7 @@ def write_film(
         track.codec_context.open()
         packets = []
         for index in pictures:
-            frame = picture(64, 48, "yuv420p", index)
+            frame = picture(64, 48, "yuv420p", index - pictures.start)
             frame.pts, frame.time_base = index, Fraction(1, 25)
             packets += film.encode(frame)
         packets += film.encode(None)

@@ -86,10 +86,10 @@ def test_aac_that_changes_within_a_broadcast_keeps_its_speed(tmp_path: Path, the
     assert [data for _, data in packets(tmp_path / "out.ts", 1)] == [data for _, data in packets(film, 1)]
 
 
-@pytest.mark.parametrize(("begin", "pictures"), [(12000, range(5)), (0, range(10, 15))])
+@pytest.mark.parametrize(("begin", "pictures"), [(12000, range(5)), (0, range(10, 15)), (-30000, range(-20, 5))])
 def test_sound_that_begins_before_or_after_the_picture_stays_there(tmp_path: Path, begin: int, pictures: range) -> None:
     film = write_film(
-        tmp_path / "in.mov", "pcm_mulaw", container="mov", begin=begin, pictures=pictures, seconds=0.5
+        tmp_path / "in.mov", "pcm_mulaw", container="mov", begin=begin, pictures=pictures, seconds=1.0
     )  # fmt: skip
     for suffix in ("mkv", "mp4", "mov"):
         assert verdict(film, suffix) in CONVERTED | {"copied"}
