@@ -16,6 +16,10 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.fuzz.trials import Tried
 
 TELL_EVERY = 100  # inputs
 _OPTIONAL = ("pi_heif", "rawpy", "imagecodecs", "tifffile", "PIL.JpegImagePlugin")
@@ -153,11 +157,8 @@ def tell(
     print(f"{count} inputs: {came}; wrong: {wrong} ({faults}); {effort}", flush=True)
 
 
-def keep(folder: Path, seed: int, tried: object) -> None:
+def keep(folder: Path, seed: int, tried: Tried) -> None:
     """The files of a finding, the command and what was wrong."""
-    from tests.fuzz.trials import Tried
-
-    assert isinstance(tried, Tried)
     given = tried.input
     name = f"{seed}-{given.number}"
     print(f"  {name} ({given.about}): {'; '.join(tried.faults)}", flush=True)
