@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections import Counter
+from collections.abc import Iterator
 
 from PIL import Image
 
 from colorize_media.metadata.carried import PhotoMetadata
 
+_SIGNATURE = 8  # bytes before the first chunk
 _USUAL_GAMMA, _SAME_GAMMA = 0.45455, 0.01
 _LEAST_GAMMA, _MOST_GAMMA = 0.1, 5.0  # beyond, it is no gamma but a mistake
 _XMP_KEY = "XML:com.adobe.xmp"
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_UNSPECIFIED = 2  # ISO/IEC 23091-2
 
 
 def raw_profile(image: Image.Image, kind: str) -> bytes:
@@ -32,6 +37,38 @@ def unusual_gamma(image: Image.Image) -> float | None:
     if not isinstance(gamma, float) or "icc_profile" in image.info or "srgb" in image.info:
         return None
     return gamma if _LEAST_GAMMA <= gamma <= _MOST_GAMMA and abs(gamma - _USUAL_GAMMA) > _SAME_GAMMA else None
+
+
+def png_transfer(data: bytes) -> int:
+    """ISO/IEC 23091-2's number of the transfer function that cICP says, 2 (unspecified) where there is none."""
+    return next((body[1] for name, body in _chunks(data) if name == b"cICP" and len(body) == 4), _UNSPECIFIED)
+
+
+def left_behind(data: bytes) -> tuple[str, ...]:
+    """Warnings of what a PNG file holds that goes nowhere: texts of one key but the last, private chunks, what is behind it."""
+    found = list(_chunks(data))
+    keys = Counter(body.split(b"\0")[0].decode("latin-1") for name, body in found if name in _TEXTS)
+    again = [key for key, count in keys.items() if count > 1]
+    private = sorted({name.decode("latin-1") for name, _ in found if name.isalpha() and name[1:2].islower()})
+    ends = found and found[-1][0] == b"IEND" and len(data) > _SIGNATURE + sum(12 + len(body) for _, body in found)
+    warnings = [f"of several texts called {', '.join(again)} only the last is carried over"] if again else []
+    warnings += [f"other programs' chunks are not carried over: {', '.join(private)}"] if private else []
+    warnings += ["what is behind the picture's end is not carried over"] if ends else []
+    return tuple(warnings)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and body of each chunk to IEND, as far as they are whole."""
+    at = _SIGNATURE
+    while at + 12 <= len(data):
+        length, name = struct.unpack_from(">L4s", data, at)
+        body = data[at + 8 : at + 8 + length]
+        if len(body) < length:
+            return
+        yield name, body
+        if name == b"IEND":
+            return
+        at += 12 + length
 
 
 def png_text(image: Image.Image) -> tuple[tuple[str, str], ...]:

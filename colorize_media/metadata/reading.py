@@ -12,7 +12,7 @@ from colorize_media.metadata.directories import tag_bytes
 from colorize_media.metadata.exif import EXIF_HEAD
 from colorize_media.metadata.iptc import IPTC, pack_resource, resource
 from colorize_media.metadata.jpeg import behind_jpeg, jpeg_blocks, trailer_kind
-from colorize_media.metadata.png import png_text, raw_profile
+from colorize_media.metadata.png import left_behind, png_text, raw_profile
 from colorize_media.metadata.tiff import STORAGE_TAGS, is_resolution, tiff_blocks, tiff_resolution
 from colorize_media.metadata.tiff_pages import exif_of
 
@@ -43,6 +43,7 @@ def read_metadata(image: Image.Image, data: bytes) -> tuple[PhotoMetadata, tuple
         photoshop = raw_profile(image, "iptc")
         if photoshop and not photoshop.startswith(b"8BIM"):
             photoshop = pack_resource(IPTC, b"\0\0", photoshop)
+        warnings = left_behind(data)
     elif image.format == "JPEG2000" and b"uuid" in data[:1_000_000]:
         warnings = ("the JPEG 2000 file's own metadata boxes are not carried over",)
     given = as_bytes(info.get("icc_profile"))

@@ -16,7 +16,7 @@ from colorize_media.files.boxes import av1_bits, transfer
 from colorize_media.files.formats import FORMAT_SUFFIXES
 from colorize_media.metadata.gif import gif_blocks
 from colorize_media.metadata.icc import profile_space
-from colorize_media.metadata.png import unusual_gamma
+from colorize_media.metadata.png import png_transfer, unusual_gamma
 from colorize_media.metadata.tiff import tiff_orientation
 from colorize_media.photo.deep import deep_ppm_head
 from colorize_media.photo.pixels import HDR_TRANSFERS
@@ -173,6 +173,8 @@ def _refuse(header: Header, image: Image.Image) -> None:
         if transfer(header.data) in HDR_TRANSFERS:
             raise high_dynamic_range(path)
         return  # its decoder knows what to do with any depth
+    if name == "PNG" and png_transfer(header.data) in HDR_TRANSFERS:
+        raise high_dynamic_range(path)
     if header.bits > 8 and header.bits != 16 and not header.is_deep_grey_ppm:
         why = f"its {header.bits} bits per channel cannot be read"
         raise unsupported(path, why, "convert it to 16-bit PNG or TIFF first")

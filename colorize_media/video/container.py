@@ -38,6 +38,8 @@ _NO_FILM = frozenset(
     {"mxf", "gxf", "image2", "image2pipe", "gif", "apng", "webp", "avif", "hls", "dash", "segment", "tee"}
 )
 OTHER_CONTAINER = "try another container: .mkv holds nearly everything"
+# What muxers say of one packet; "not yet implemented" is what ADTS headers with flipped bits seem to be.
+_DAMAGED = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError)
 _NO_TIMESTAMPS = 0x0080  # AVFMT_NOTIMESTAMPS: bare streams such as .h264
 # Sound from an MP4 starts a little before zero. FFmpeg would move the whole film for it, but these can do without.
 _BEFORE_ZERO = frozenset({"matroska", "webm", "asf", "avi"})
@@ -126,7 +128,7 @@ class VideoFile:
         for packet in packets:
             try:
                 self._container.mux_one(packet)
-            except (av.error.ArgumentError, av.error.InvalidDataError):  # a full disk is another error
+            except _DAMAGED:  # a full disk is another error
                 if not self._mux_late(packet, index):
                     self._dropped[index] += 1
                     continue

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from colorize_media.color.spaces import YCbCrSpec
+from colorize_media.errors import UnsupportedMedia
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.write import write_photo
 from tests.made.photos import (
@@ -183,3 +184,22 @@ def test_gama_that_viewers_do_not_heed_changes_nothing(tmp_path: Path, chunks: l
     photo = read_photo(tmp_path / "a.png", max_pixels=LIMIT)
     assert np.array_equal(photo.luma, grey())
     assert photo.warnings == ()
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_a_png_of_high_dynamic_range_is_refused_as_avif_is(tmp_path: Path, transfer: int) -> None:
+    (tmp_path / "a.png").write_bytes(png(grey(), 8, 0, (b"cICP", bytes((9, transfer, 0, 1)))))
+    with pytest.raises(UnsupportedMedia, match=r"high dynamic range picture \(PQ or HLG\)"):
+        read_photo(tmp_path / "a.png", max_pixels=LIMIT)
+
+
+def test_what_a_png_loses_is_told(tmp_path: Path) -> None:
+    said = png(
+        grey(), 8, 0, (b"cICP", b"\1\x0d\0\1"), (b"tEXt", b"Comment\0one"), (b"tEXt", b"Comment\0two"), (b"prVt", b"x")
+    )
+    (tmp_path / "a.png").write_bytes(said + b"behind")
+    assert read_photo(tmp_path / "a.png", max_pixels=LIMIT).warnings == (
+        "of several texts called Comment only the last is carried over",
+        "other programs' chunks are not carried over: prVt",
+        "what is behind the picture's end is not carried over",
+    )
