@@ -22,6 +22,9 @@ _LEFT: dict[What, str] = {
 _TWO_TONES = (
     "it has black and white only and no tone between (1 bit), where no colour can stand; scan it in greys instead"
 )
+_IN_DOUBT = (
+    "; a close verdict: if it is black and white, --force colours it (`colorize-media inspect` shows the numbers)"
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Decision:
     def told(self) -> str:
         """The reason with what it is in front, for people: what notes and skips say."""
         if not self.colorize:
-            return f"{_LEFT[self.what]}: {self.reason}"
+            close = self.what == "color" and self.verdict is not None and self.verdict.close
+            return f"{_LEFT[self.what]}: {self.reason}{_IN_DOUBT if close else ''}"
         known = self.what == "unknown" or self.reason.startswith(f"{self.what}: ")
         return self.reason if known else f"{self.what}: {self.reason}"
 

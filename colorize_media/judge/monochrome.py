@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from colorize_media.color.spaces import rgb_to_lab
+from colorize_media.judge import overlays
 
 # All limits are in CIELAB units unless said otherwise. Measured at 64 pixels on 47 old prints, 26 clips and the 1,000
 # validation photographs, checked on 3,700 others; "colour" below means what is colour to the eye there. In doubt a
@@ -52,6 +53,16 @@ LEAST_MIDDLE_SPREAD = 3.0  # L between the quartiles: black-and-white film 17 an
 EXACTLY_GREY = 1.0  # chroma's 99th percentile; a camera's grey has more, so `LIGHTNESS_SPREAD` is enough here
 STRONG = 2.0  # times `TONED_FILM` or `TONED_STRAY`: colour even in a film that seems to have none
 
+LEAST_TONES = 2.8  # bits: photographs, on white pages too, 3.0 and more; comics and pages of programs at most 2.4
+MOST_ON_TONED = (
+    0.12  # share of a toned picture that may lie under overlays; two of 2,000 colour photographs have 17 and 19 %
+)
+OBJECT_SIDE = 16  # pixels, short side at the scale of objects: noise has no mean there
+NOISE_LEFT = (
+    0.5  # of the chroma's 95th percentile, from 64 pixels to 16: white noise keeps a quarter, colours nearly all
+)
+CLOSE = 1.3  # times a limit: a verdict that a person may see otherwise
+
 Kind = Literal["neutral", "toned", "color"]
 Evidence = Literal["monochrome", "color", "none"]
 
@@ -66,6 +77,7 @@ class Verdict:
     across    90th percentile of the residual across the tone's hue
     frame     index of the deciding frame
     reason    one clause for people
+    close     in colour, but by little: a person may see it otherwise
     """
 
     kind: Kind
@@ -76,6 +88,7 @@ class Verdict:
     stray: float
     frame: int
     reason: str
+    close: bool = False
 
     @property
     def is_monochrome(self) -> bool:
@@ -92,7 +105,7 @@ def decide(previews: Sequence[NDArray[np.uint8]], *, film: bool | None = None) -
     if not previews:
         raise ValueError("no picture to judge")
     film = len(previews) > 1 if film is None else film
-    found = [_judge(_measure(preview), index, film=film) for index, preview in enumerate(previews)]
+    found = [_judge(_seen(preview, film=film), index) for index, preview in enumerate(previews)]
     sure = [verdict for verdict, certain in found if certain] or [verdict for verdict, _ in found]
     rank = {"neutral": 0, "toned": 1, "color": 2}
     return max(sure, key=lambda verdict: (rank[verdict.kind], verdict.residual, verdict.chroma))
@@ -105,8 +118,8 @@ def evidence(preview: NDArray[np.uint8], *, among_color: bool, strong: bool = Fa
     Then a tone counts only if what it leaves over lies along its own hue; else only strong colour counts. ``strong``:
     nothing counts but strong colour and exact grey.
     """
-    measure = _measure(preview)
-    kind, _ = _kind(measure, film=True)
+    seen = _seen(preview, film=True)
+    measure, kind = seen.measure, seen.kind
     if kind == "color" and measure.spread >= LIGHTNESS_SPREAD:
         vivid = measure.residual >= STRONG * TONED_FILM or measure.stray >= STRONG * TONED_STRAY
         return "color" if vivid or (among_color and not strong) else "none"
@@ -135,8 +148,83 @@ class _Measure:
     light: float
 
 
-def _measure(preview: NDArray[np.uint8]) -> _Measure:
-    lightness, ab = _small_lab(preview)
+@dataclass(frozen=True)
+class _Seen:
+    measure: _Measure
+    kind: Kind
+    reason: str
+    close: bool = False
+
+
+def _seen(preview: NDArray[np.uint8], *, film: bool) -> _Seen:
+    """What a picture is by all of it; where that is colour, by what is left without overlays and noise."""
+    small = _small_lab(preview, SIDE)
+    measure = _measure(*_flat(small))
+    kind, reason = _kind(measure, film=film)
+    if kind != "color":
+        return _Seen(measure, kind, reason)
+    large = _small_lab(preview, overlays.SIDE) if overlays.may_have_overlays(small) else None
+    found = overlays.find_overlays(large) if large is not None else None
+    if large is not None and found is not None and (rest := _rest(large, found, film=film)) is not None:
+        if not found.photographed:
+            return rest
+        why = f"{reason}; that is {found.what} on {found.share:.0%} of it, and all else is {rest.kind}"
+        return _Seen(measure, "color", why, close=True)
+    if measure.spread >= LEAST_SPREAD and measure.light >= LEAST_LIGHT:
+        objects = _measure(*_flat(_small_lab(preview, OBJECT_SIDE)))
+        if _is_neutral(objects) and objects.chroma_95 <= NOISE_LEFT * measure.chroma_95:
+            why = f"grey but for noise: 95 % of its objects have a chroma of at most {objects.chroma_95:.1f}"
+            return _Seen(objects, "neutral", why)
+    return _Seen(measure, kind, reason, _is_close(measure, film=film))
+
+
+def _rest(lab: NDArray[np.float32], found: overlays.Overlays, *, film: bool) -> _Seen | None:
+    """What a picture is but for its overlays, if that has no colour and is enough of a photograph to prove it."""
+    if (~found.mask).sum() < LAYERS:
+        return None
+    lightness, ab = _flat(lab[~found.mask])
+    rest = _measure(lightness, ab)
+    kind, why = _kind(rest, film=film)
+    if kind == "color" or not _is_telling(rest) or _tones(lightness) < LEAST_TONES:
+        return None
+    if kind == "toned" and found.share > MOST_ON_TONED:
+        return None
+    return _Seen(rest, kind, f"{why}, but for {found.what} ({found.share:.0%} of the picture)")
+
+
+def _is_telling(rest: _Measure) -> bool:
+    """Whether what is left of a picture is light and varied enough to say that it has no colour."""
+    if rest.chroma_99 <= EXACTLY_GREY:
+        return rest.spread >= LIGHTNESS_SPREAD
+    return rest.spread >= LEAST_SPREAD and rest.light >= LEAST_LIGHT
+
+
+def _tones(lightness: NDArray[np.float32]) -> float:
+    """How many bits of lightness a picture uses, in steps of 4 L."""
+    share = np.bincount((lightness / 4.0).astype(np.int64).clip(0, 25)) / len(lightness)
+    share = share[share > 0]
+    return float(-(share * np.log2(share)).sum())
+
+
+def _is_neutral(measure: _Measure) -> bool:
+    return measure.chroma_95 <= NEUTRAL_CHROMA and measure.chroma_99 <= NEUTRAL_STRAY
+
+
+def _neutral_reason(measure: _Measure) -> str:
+    return f"grey: 95 % of it has a chroma of at most {measure.chroma_95:.1f}"
+
+
+def _is_close(measure: _Measure, *, film: bool) -> bool:
+    """Whether a picture in colour would not be with limits a little wider."""
+    if measure.chroma_95 <= CLOSE * NEUTRAL_CHROMA and measure.chroma_99 <= CLOSE * NEUTRAL_STRAY:
+        return True
+    limit = TONED_FILM if film else TONED_WARM if WARM_HUES[0] <= measure.hue <= WARM_HUES[1] else TONED_OTHER
+    even = measure.spread >= LIGHTNESS_SPREAD and measure.residual <= CLOSE * limit
+    return even and measure.stray <= CLOSE * TONED_STRAY
+
+
+def _measure(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> _Measure:
+    """Of L ``(n,)`` and ab ``(n, 2)``."""
     centres, *tones = _layer_medians(lightness, ab)
     fit = np.stack([np.interp(lightness, centres, tone) for tone in tones], axis=1)
     left = ab - fit
@@ -172,26 +260,32 @@ def _layer_medians(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> N
     return np.concatenate([np.median(part, axis=1) for part in parts if len(part)]).T
 
 
-def _small_lab(preview: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """L ``(n,)`` and ab ``(n, 2)`` of the picture made small."""
+def _small_lab(preview: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Lab ``(h, w, 3)`` of the picture made small."""
     height, width = preview.shape[:2]
-    scale = min(1.0, SIDE / min(height, width))
+    scale = min(1.0, side / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(preview.astype(np.float32) / 255.0, size, interpolation=cv2.INTER_AREA)
-    lab = rgb_to_lab(torch.from_numpy(small).permute(2, 0, 1)).reshape(3, -1).numpy()
-    return lab[0], np.ascontiguousarray(lab[1:].T)
+    lab = rgb_to_lab(torch.from_numpy(small).permute(2, 0, 1))
+    return np.ascontiguousarray(lab.permute(1, 2, 0).numpy())
 
 
-def _judge(measure: _Measure, frame: int, *, film: bool) -> tuple[Verdict, bool]:
+def _flat(lab: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """L ``(n,)`` and ab ``(n, 2)`` of Lab ``(…, 3)``."""
+    pixels = lab.reshape(-1, 3)
+    return np.ascontiguousarray(pixels[:, 0]), np.ascontiguousarray(pixels[:, 1:])
+
+
+def _judge(seen: _Seen, frame: int) -> tuple[Verdict, bool]:
     """The verdict on one picture, and whether it had enough contrast to be sure."""
-    kind, reason = _kind(measure, film=film)
-    verdict = Verdict(kind, measure.chroma, measure.hue, measure.residual, measure.across, measure.stray, frame, reason)
-    return verdict, kind == "neutral" or measure.spread >= LIGHTNESS_SPREAD
+    m = seen.measure
+    verdict = Verdict(seen.kind, m.chroma, m.hue, m.residual, m.across, m.stray, frame, seen.reason, seen.close)
+    return verdict, seen.kind == "neutral" or m.spread >= LIGHTNESS_SPREAD
 
 
 def _kind(measure: _Measure, *, film: bool) -> tuple[Kind, str]:
-    if measure.chroma_95 <= NEUTRAL_CHROMA and measure.chroma_99 <= NEUTRAL_STRAY:
-        return "neutral", f"grey: 95 % of it has a chroma of at most {measure.chroma_95:.1f}"
+    if _is_neutral(measure):
+        return "neutral", _neutral_reason(measure)
     if measure.spread < LIGHTNESS_SPREAD:
         return "color", "coloured, and too even in lightness to tell a tone from a colour"
     warm = WARM_HUES[0] <= measure.hue <= WARM_HUES[1]

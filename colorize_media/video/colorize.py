@@ -18,6 +18,11 @@ from colorize_media.video.opening import open_video, survey_of
 from colorize_media.video.pipeline import LIMITS, Limits, color_frames
 from colorize_media.video.writer import Writer
 
+_ALL_OWN = (
+    "already in colour: each of its {} frames, looked at shot by shot; a close verdict: if it is black and white, --force "
+    "colours it (`colorize-media inspect` shows the numbers)"
+)
+
 
 def colorize_video(
     source: Path,
@@ -27,7 +32,7 @@ def colorize_video(
     on_event: OnEvent = ignore,
     limits: Limits = LIMITS,
 ) -> Result:
-    """Colour one film; returns Done, or Skipped if its frames have colour already (unless ``options.force``).
+    """Colour one film; returns Done, or Skipped if all its frames have colour already (unless ``options.force``).
 
     In a film that is partly in colour the shots that are keep their own chroma (unless ``options.force``). Every frame
     keeps its Y plane and its time; other streams are kept. What a run that was stopped has finished is gone on with.
@@ -52,6 +57,9 @@ def colorize_video(
             with writer:
                 on_event(Started(source, target, "video", reader.frames_estimate, decision.told, decision.what))
                 count = color_frames(reader, writer, colorizer, options, found, on_event, limits)
+                if count.frames and count.own_frames == count.frames:
+                    writer.abort()  # an output would say that it was coloured
+                    return Skipped(source, _ALL_OWN.format(count.frames), "color")
         except BaseException:
             if writer.kept is not None:
                 on_event(Warned(source, f"the same command goes on from what is finished, which is in {writer.kept}"))

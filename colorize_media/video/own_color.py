@@ -24,7 +24,7 @@ from colorize_media.judge.survey import Picture
 from colorize_media.motion.shots import CutDetector, DissolveDetector, is_blank
 from colorize_media.motion.state import State, Stateful, joined_state, restore_joined
 
-SIDE = 64  # pixels, short side of the pictures judged, as `monochrome` judges them
+SIDE = 128  # pixels, short side of the pictures judged: a subtitle is still a line of strokes
 LOOK_AHEAD = 6  # frames, a quarter of a second
 STRIDE = 2  # of the look-ahead's frames, every second is judged
 PATROL = 12  # frames: how often a decided shot is looked at again

@@ -14,6 +14,7 @@ import pytest
 from colorize_media.cli.console import lines_of
 from colorize_media.events import Advanced, Done, Event, Resumed, Skipped, Started, as_json
 from colorize_media.judge.monochrome import evidence
+from colorize_media.judge.survey import survey
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.colorize import colorize_video
@@ -281,3 +282,17 @@ def test_people_and_programs_are_told(tmp_path: Path) -> None:
     assert "own colour" not in lines_of(Done(done.source, done.target, 120, 4.0), quiet=False, verbose=0)[0]
     assert as_json(done)["own_frames"] == 50
     assert as_json(done)["own_shots"] == 2
+
+
+def test_a_film_whose_every_frame_keeps_its_colour_is_skipped_and_leaves_no_output(
+    tmp_path: Path, colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = film(tmp_path / "in.mkv", people(9))
+    found = survey([*people(7), *grey(1)])  # a sample that deceived
+    assert found.kind == "mixed"
+    monkeypatch.setattr("colorize_media.video.colorize.survey_of", lambda reader: found)
+    skipped = colorize_video(source, tmp_path / "out.mkv", colorizer, OPTIONS)
+    assert isinstance(skipped, Skipped)
+    assert skipped.reason.startswith("already in colour: each of its 9 frames")
+    assert "--force" in skipped.reason
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
