@@ -22,6 +22,9 @@ def without_own_outputs(pairs: Sequence[Pair], options: ColorizeOptions) -> list
     makers = {os.path.realpath(pair.target): pair for pair in pairs if pair.target is not None}
     found = []
     for pair in pairs:
+        if pair.target is None:  # of what cannot be read, or has a name that cannot be
+            found.append(pair)
+            continue
         maker = makers.get(os.path.realpath(pair.source))
         is_output = maker is not None and maker.source != pair.source and _mark_of(pair, options) is not None
         found.append(dataclasses.replace(pair, target=None, made_from=maker.source) if maker and is_output else pair)

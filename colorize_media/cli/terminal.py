@@ -32,5 +32,5 @@ def write_in_place(text: str) -> None:
 
 
 def harmless(text: str) -> str:
-    """Its lines, each without control characters."""
-    return "\n".join(map(shown_text, text.split("\n")))
+    """Its lines, each without control characters but tabs."""
+    return "\n".join("\t".join(map(shown_text, line.split("\t"))) for line in text.split("\n"))

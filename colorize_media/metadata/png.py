@@ -17,6 +17,7 @@ _LEAST_GAMMA, _MOST_GAMMA = 0.1, 5.0  # beyond, it is no gamma but a mistake
 _XMP_KEY = "XML:com.adobe.xmp"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _UNSPECIFIED = 2  # ISO/IEC 23091-2
+_SRGB = (b"\x01\x0d", b"\x01\x01")  # primaries and transfer function of sRGB, or of BT.709, in a cICP
 
 
 def raw_profile(image: Image.Image, kind: str) -> bytes:
@@ -45,14 +46,21 @@ def png_transfer(data: bytes) -> int:
 
 
 def left_behind(data: bytes) -> tuple[str, ...]:
-    """Warnings of what a PNG file holds that goes nowhere: texts of one key but the last, private chunks, what is behind it."""
+    """Warnings of what a PNG file holds that goes nowhere.
+
+    Texts of one key but the last, private chunks, what is behind it, and a cICP that says more than that it is sRGB.
+    """
     found = list(_chunks(data))
     keys = Counter(body.split(b"\0")[0].decode("latin-1") for name, body in found if name in _TEXTS)
     again = [key for key, count in keys.items() if count > 1]
     private = sorted({name.decode("latin-1") for name, _ in found if name.isalpha() and name[1:2].islower()})
+    space = [
+        f"{body[0]}, {body[1]}" for name, body in found if name == b"cICP" and len(body) == 4 and body[:2] not in _SRGB
+    ]
     ends = found and found[-1][0] == b"IEND" and len(data) > _SIGNATURE + sum(12 + len(body) for _, body in found)
     warnings = [f"of several texts called {', '.join(again)} only the last is carried over"] if again else []
     warnings += [f"other programs' chunks are not carried over: {', '.join(private)}"] if private else []
+    warnings += [f"its colour space (cICP {one}) is taken for sRGB, and is not carried over" for one in space[:1]]
     warnings += ["what is behind the picture's end is not carried over"] if ends else []
     return tuple(warnings)
 

@@ -40,15 +40,18 @@ from colorize_media.photo.refusals import (
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _SEPARATED = 0, 1, 2, 5
 _UNSPECIFIED, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2  # of ExtraSamples
+_SIGNED = 2  # of SampleFormat
 _MOST_CHANNELS = 32
 _LARGEST_TILE = 1 << 20  # pixels; a small picture may be one tile that is larger than it
 _PLAIN = "save it as a plain 8-bit or 16-bit TIFF, grey or RGB"
 
 
 def is_uncommon_tiff(path: Path, data: bytes) -> bool:
-    """Whether Pillow cannot read this TIFF, or not all of it: more than 8 bits, odd ones, or a channel of unknown use."""
+    """Whether Pillow cannot read this TIFF, or not all of it: more than 8 bits, odd, signed, or a channel of unknown use."""
     if form_of(data) is None:
         return False
+    if _SIGNED in tag_numbers(data, Base.SampleFormat):  # Pillow takes them for unsigned
+        return True
     bits = tag_numbers(data, Base.BitsPerSample) or (1,)
     if tag_numbers(data, Base.PhotometricInterpretation) not in ((_WHITE_IS_ZERO,), (_BLACK_IS_ZERO,), (_RGB,)):
         return max(bits) > 8

@@ -149,6 +149,15 @@ def test_what_is_left_alone_leaves_its_sidecars(folder: Path, run: Run) -> None:
     assert "c.png.xmp" not in names(folder.with_name("out"))
 
 
+def test_what_belongs_to_a_failure_waits_and_is_counted(folder: Path, fresh_weights: Path) -> None:
+    (folder / "b.jpg").write_bytes(b"\xff\xd8\xff broken")
+    (folder / "b.jpg.xmp").write_bytes(XMP)
+    _, events = do([folder], folder.with_name("out"), fresh_weights)
+    assert isinstance(events[-1], Summary)
+    assert events[-1].sidecars_left == {"what they belong to failed": 1}
+    assert "b.jpg.xmp" not in names(folder.with_name("out"))
+
+
 def test_beside_an_input_nothing_is_remembered_and_nothing_is_done_twice(folder: Path, fresh_weights: Path) -> None:
     (folder / "a.xmp").write_bytes(XMP)
     _, events = do([folder / "a.png"], None, fresh_weights)

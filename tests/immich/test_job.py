@@ -130,7 +130,7 @@ def test_all_that_is_black_and_white(
     assert found.pop("broken.jpg") == "failed"
     assert sorted(found) == ['"odd" ä.png', "anna.jpg", "colour.jpg"]  # not what is in the waste
     library.asked.clear()
-    assert do(url, fresh_weights, tmp_path / "state", "--all-monochrome") == 1
+    assert do(url, fresh_weights, tmp_path / "state", "--all-monochrome") == 4
     assert "earlier run" in capsys.readouterr().out
     assert not [path for _, path in library.asked if path.endswith("/original")]
 

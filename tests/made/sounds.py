@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -94,7 +95,8 @@ def write_film(
                 sound += track.encode(ready)
         sound += track.encode(None)
         packets += [packet for number, packet in enumerate(sound) if number not in without]
-        for packet in sorted(packets, key=lambda one: one.dts * one.time_base):
+        # What an encoder gives at its end may have no time.
+        for packet in sorted(packets, key=lambda one: math.inf if one.dts is None else one.dts * one.time_base):
             file.mux(packet)
     return path
 

@@ -193,6 +193,12 @@ def test_a_png_of_high_dynamic_range_is_refused_as_avif_is(tmp_path: Path, trans
         read_photo(tmp_path / "a.png", max_pixels=LIMIT)
 
 
+def test_a_png_s_own_colour_space_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(grey(), 8, 0, (b"cICP", b"\x0c\x0d\0\1")))  # Display P3
+    (told,) = read_photo(tmp_path / "a.png", max_pixels=LIMIT).warnings
+    assert told.startswith("its colour space (cICP 12, 13) is taken for sRGB")
+
+
 def test_what_a_png_loses_is_told(tmp_path: Path) -> None:
     said = png(
         grey(), 8, 0, (b"cICP", b"\1\x0d\0\1"), (b"tEXt", b"Comment\0one"), (b"tEXt", b"Comment\0two"), (b"prVt", b"x")

@@ -163,6 +163,7 @@ def test_strips_that_are_not_there_are_damage(tmp_path: Path) -> None:
         (lambda: tiff(grey().astype(np.float32)), "1 × 32 bits, floating point"),
         (lambda: tiff(grey().astype(np.uint32)), "1 × 32 bits, unsigned integers"),
         (lambda: tiff(grey(16).astype(np.int16)), "1 × 16 bits, signed integers"),
+        (lambda: tiff(grey().astype(np.int8)), "1 × 8 bits, signed integers"),
         (lambda: tiff(with_channels(grey(16), 4), photometric="separated"), "4 × 16 bits, .*CMYK"),
     ],
 )
