@@ -85,8 +85,8 @@ def runner(path: Path) -> Runner:
 @pytest.mark.parametrize(
     ("name", "suffix"),
     [
-        pytest.param("scenes", "onnx", marks=pytest.mark.slow),
-        pytest.param("regression", "onnx", marks=pytest.mark.slow),
+        pytest.param("scenes", "onnx", marks=[pytest.mark.slow, pytest.mark.long]),
+        pytest.param("regression", "onnx", marks=[pytest.mark.slow, pytest.mark.long]),
         pytest.param("swift", "onnx", marks=pytest.mark.slow),
         ("scenes", "xml"),
         ("regression", "xml"),

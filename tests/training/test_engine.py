@@ -585,6 +585,7 @@ def test_evaluation_leaves_the_network_as_it_was() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_are_one_with_the_whole_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal parameters on both ranks; the losses and validation numbers of one process that has the doubled batch.
 

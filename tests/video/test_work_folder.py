@@ -95,6 +95,7 @@ def uninterrupted(film: Path, folder: Path, weights: Path, options: dict[str, An
 
 @posix
 @pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_ten_random_points_the_film_is_the_same(tmp_path: Path, film: Path, fresh_regression: Path) -> None:
     whole = uninterrupted(film, tmp_path, fresh_regression, LOSSLESS, ".mkv")
     chance = random.Random(11)
