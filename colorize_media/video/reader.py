@@ -232,7 +232,7 @@ class Reader:
         packets = Packets(self._container)
         failures = count = undecodable = 0
         lead_in: list[int | None] | None = None if sought else []  # times of the packets up to the first frame
-        latest: int | None = None
+        latest = expected = None  # times of the last frame and of the latest packet that should give one
         for packet in packets:
             if packet is None:
                 self._report_packets(packets, clock.end)
@@ -240,10 +240,15 @@ class Reader:
                 continue
             else:
                 count += 1
+                if packet.pts is not None and not packet.is_discard and not packets.joints:
+                    expected = packet.pts if expected is None else max(expected, packet.pts)
                 if lead_in is not None and not packet.is_discard:
                     lead_in.append(packet.dts if packet.pts is None else packet.pts)
+            decoded: Iterable[av.VideoFrame]
             try:
-                decoded: Iterable[av.VideoFrame] = self._stream.decode(packet)
+                decoded = self._stream.decode(packet)
+                if packet is None:
+                    decoded = self._with_lost_ones(decoded, latest, expected)
             except FFmpegError as error:
                 if packet is None:
                     self.damaged += 1
@@ -269,10 +274,29 @@ class Reader:
         if clock.repaired:
             self.warnings.append(f"{clock.repaired} frames had no usable time of their own and were given one")
 
+    def _with_lost_ones(
+        self, decoded: Iterable[av.VideoFrame], latest: int | None, expected: int | None
+    ) -> Iterator[av.VideoFrame]:
+        """The decoder's last frames; and where they end before the last packet's, those that its threads have lost."""
+        for source in decoded:
+            latest = source.dts if source.pts is None else source.pts
+            yield source
+        if expected is None or not self.clip.whole:
+            return
+        # A packet may hold a field, half a frame later.
+        late = (expected - latest) * self.time_base * (self.average_rate or 1) if latest is not None else 1
+        if late < Fraction(3, 4):
+            return
+        lost = 0
+        for source in self._frames_after(latest):
+            lost = 1
+            yield source
+        self.damaged += lost
+
     def _frames_after(self, latest: int | None) -> Iterator[av.VideoFrame]:
         """The frames later than this, in ticks of the file, decoded once more, without frame threads.
 
-        Those are told late of damaged packets; when a film ends in some, all the frames still in them are lost.
+        These are told late of damaged packets; when a film ends in some, all the frames still in them are lost.
         """
         with open_container(self.path) as container:
             stream = picture_stream(container, self.path)

@@ -128,6 +128,21 @@ def test_damage_at_the_end_costs_no_frame_before_it(tmp_path: Path) -> None:
     assert len(expected) == 10
 
 
+@pytest.mark.parametrize("count", [4, 5, 12])
+def test_frames_that_threads_lose_without_a_word_are_found(tmp_path: Path, count: int) -> None:
+    """Only the last packet is damaged: frame threads give less than there is, and raise nothing."""
+    source = make_video(tmp_path / "in.mkv", frames=count)
+    assert len(decode(source)) == count
+    data = bytearray(source.read_bytes())
+    last = packets(source, 0)[-1][1]
+    place = data.find(last)
+    data[place : place + len(last)] = bytes(len(last))
+    source.write_bytes(data)
+    with Reader(source) as reader:
+        assert len(list(reader)) == count - 1
+        assert reader.damaged >= 1
+
+
 def test_a_film_that_gives_no_frame_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the disk gives nothing any more once the film is open."""
 
