@@ -22,7 +22,7 @@ from colorize_media.cli.terminal import say
 from colorize_media.events import OnEvent, Passed, Planned
 from colorize_media.options import ColorizeOptions
 
-NOTHING_FOUND, FAILED, FAILED_BEFORE = 1, 1, 4  # exit codes
+NOTHING_FOUND = 1  # exit code
 
 if TYPE_CHECKING:
     from colorize_media.network.colorizer import Colorizer
@@ -75,6 +75,8 @@ def colorize(context: click.Context, config: Path | None, host_batch: bool, **wo
     code = _run(plan, passed, asked, options)
     if not plan:  # each folder has said so
         return NOTHING_FOUND
+    from colorize_media.archive.outcomes import FAILED, FAILED_BEFORE
+
     return FAILED if code == FAILED_BEFORE and asked.strict else code
 
 

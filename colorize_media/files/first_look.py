@@ -17,6 +17,7 @@ from colorize_media.files.no_media import HEAD_BYTES, no_media
 
 Kind = Literal["photo", "video"]
 
+NO_FILE = "it is no regular file"
 _HEADER_BYTES = 1 << 16  # of a HEIC or AVIF file: its description of the pictures inside
 
 
@@ -107,11 +108,17 @@ def begins_like_text(path: Path) -> bool:
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a file to read. Raises OSError, also for what is no regular file: a pipe is not waited for."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    return os.fdopen(regular_handle(path, os.O_RDONLY), "rb")
+
+
+def regular_handle(path: Path | str, flags: int, mode: int = 0o666, *, folder: int | None = None) -> int:
+    """The same for any ``flags``; ``folder`` is the descriptor that a relative ``path`` counts from."""
+    at_once, binary = getattr(os, "O_NONBLOCK", 0), getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags | at_once | binary, mode, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no regular file")
-    return os.fdopen(handle, "rb")
+        raise OSError(errno.EINVAL, NO_FILE)
+    return handle
 
 
 def _first_bytes(path: Path, count: int = 32) -> bytes:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-_BINARY = getattr(os, "O_BINARY", 0)
+from colorize_media.files.first_look import NO_FILE, regular_handle
+
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # opening a pipe does not wait for its other end
 
 LINK = "it is a link, and notes are never written or read through one"
-NO_FILE = "it is no regular file"
 TOO_LONG = "it is longer than anything this program writes"
 
 
@@ -30,17 +28,13 @@ def open_own(path: Path | str, flags: int, mode: int = 0o666, *, folder: int | N
     if not NO_LINKS and os.path.islink(path):
         raise OSError(errno.ELOOP, LINK)
     try:
-        handle = os.open(path, flags | _BINARY | NO_LINKS | _AT_ONCE, mode, dir_fd=folder)
+        return regular_handle(path, flags | NO_LINKS, mode, folder=folder)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, LINK) from error
         if error.errno == errno.ENXIO:  # a pipe without a reader
             raise OSError(errno.EINVAL, NO_FILE) from error
         raise
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, NO_FILE)
-    return handle
 
 
 def read_own(path: Path | str, most: int, *, folder: int | None = None) -> bytes:

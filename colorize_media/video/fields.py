@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from colorize_media.video.clip import Clip
 from colorize_media.video.demuxing import demuxed, open_container, picture_stream
+from colorize_media.video.times import own_time
 
 TOP_FIRST, BOTTOM_FIRST = 2, 3
 """AVFieldOrder of fields stored and shown in the same order: all readings of the other two values agree about these."""
@@ -92,7 +93,7 @@ def first_interlaced(path: Path, clip: Clip) -> av.VideoFrame | None:
 
 
 def _time(packet: av.Packet[Any]) -> Fraction | None:
-    ticks = packet.dts if packet.pts is None else packet.pts
+    ticks = own_time(packet)
     return None if ticks is None or not packet.time_base else ticks * packet.time_base
 
 

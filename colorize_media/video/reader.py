@@ -42,7 +42,7 @@ from colorize_media.video.fields import field_order, first_interlaced
 from colorize_media.video.geometry import read_geometry
 from colorize_media.video.matroska import read_notes
 from colorize_media.video.refusals import damaged, given_up, nothing_from, refuse_transparency
-from colorize_media.video.times import Clock
+from colorize_media.video.times import Clock, own_time
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
@@ -243,7 +243,7 @@ class Reader:
                 if packet.pts is not None and not packet.is_discard and not packets.joints:
                     expected = packet.pts if expected is None else max(expected, packet.pts)
                 if lead_in is not None and not packet.is_discard:
-                    lead_in.append(packet.dts if packet.pts is None else packet.pts)
+                    lead_in.append(own_time(packet))
             decoded: Iterable[av.VideoFrame]
             try:
                 decoded = self._stream.decode(packet)
@@ -264,7 +264,7 @@ class Reader:
                     continue
             for source in decoded:
                 failures = 0
-                latest = source.dts if source.pts is None else source.pts
+                latest = own_time(source)
                 if lead_in is not None:
                     self._report_lead_in(lead_in, source.pts, undecodable)
                     lead_in = None
@@ -279,7 +279,7 @@ class Reader:
     ) -> Iterator[av.VideoFrame]:
         """The decoder's last frames; and where they end before the last packet's, those that its threads have lost."""
         for source in decoded:
-            latest = source.dts if source.pts is None else source.pts
+            latest = own_time(source)
             yield source
         if expected is None or not self.clip.whole:
             return
@@ -306,7 +306,7 @@ class Reader:
                     continue
                 with contextlib.suppress(FFmpegError):
                     for source in stream.decode(packet):
-                        time = source.dts if source.pts is None else source.pts
+                        time = own_time(source)
                         if latest is None or (time is not None and time > latest):
                             yield source
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from colorize_media.video.demuxing import demuxed, open_container, picture_stream
 from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.reader import Reader
+from colorize_media.video.times import own_time
 
 SHORT_SIDE = 256
 """Pixels of a sample: enough to tell colour from grey."""
@@ -48,7 +49,7 @@ def sample(reader: Reader, count: int) -> list[NDArray[np.uint8]]:
                 continue
             if frame is None:
                 continue
-            previous = _time(frame)
+            previous = own_time(frame)
             pictures.append(_small(frame, reader.geometry))
         return pictures
 
@@ -59,17 +60,12 @@ def _frame_after(
     """The first frame behind a seek; where that is not later than the previous sample, one nearer to the target."""
     frame = None
     for frame in itertools.islice(frames, SEARCH):
-        time = _time(frame)
+        time = own_time(frame)
         if previous is None or time is None or (time > previous and time >= target):
             return frame
         if frame.key_frame and time > previous:
             return frame
-    return frame if frame is not None and previous is not None and (_time(frame) or 0) > previous else None
-
-
-def _time(frame: av.VideoFrame) -> int | None:
-    """In ticks; of decoding where a file has no other."""
-    return frame.dts if frame.pts is None else frame.pts
+    return frame if frame is not None and previous is not None and (own_time(frame) or 0) > previous else None
 
 
 def _small(frame: av.VideoFrame, geometry: VideoGeometry) -> NDArray[np.uint8]:

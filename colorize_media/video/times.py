@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import av
+
+
+def own_time(source: av.VideoFrame | av.Packet[Any]) -> int | None:
+    """In ticks, as the file says; of decoding where it says no other."""
+    return source.dts if source.pts is None else source.pts
 
 
 class Clock:
@@ -27,9 +33,7 @@ class Clock:
 
     def tick(self, source: av.VideoFrame, *, at_the_end: bool = False) -> int:
         """The next frame's time. ``at_the_end``: no packet has led to it, so that it may well be without one."""
-        pts = source.pts
-        if pts is None:
-            pts = source.dts
+        pts = own_time(source)
         if pts is None:
             self.repaired += not at_the_end
             pts = self.end
