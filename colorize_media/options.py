@@ -17,6 +17,8 @@ SMOOTHING: tuple[Smoothing, ...] = ("off", "fast", "best")
 EngineName = Literal["auto", "torch", "openvino"]
 AudioForm = Literal["lossless", "opus"]
 AUDIO_FORMS: tuple[AudioForm, ...] = ("lossless", "opus")
+Purpose = Literal["archive", "editing", "sharing"]
+PURPOSES: tuple[Purpose, ...] = ("archive", "editing", "sharing")
 ENGINES: tuple[EngineName, ...] = ("auto", "torch", "openvino")
 
 # Photographs are looked at twice, a little larger and a little smaller than the working size, and mirrored each time.
@@ -86,7 +88,9 @@ class ColorizeOptions:
     duration    of films, in seconds: what is after is left out; None is up to the end
     skip_documents  leave photographs of text and line drawings alone
     quality     of JPEG, WebP and AVIF photographs, 1 to 100
-    encoder     FFmpeg's name of the video encoder; empty chooses by container and bit depth
+    purpose     what a film is made for: archive (FFV1, Matroska), editing (ProRes 422 HQ, MOV) or sharing (H.264, MP4);
+                None goes by the output's name
+    encoder     FFmpeg's name of the video encoder; empty chooses by purpose, container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
     preset      the encoder's speed preset; empty is the encoder's own default
     audio       how sound of films is encoded that the output cannot hold as it is: lossless (FLAC or PCM), or opus
@@ -116,6 +120,7 @@ class ColorizeOptions:
     force: bool = field(default=False, metadata=_changes("photo decision", "video decision"))
     skip_documents: bool = field(default=False, metadata=_changes("photo decision"))
     quality: int = field(default=95, metadata=_changes("photo encoding"))
+    purpose: Purpose | None = field(default=None, metadata=_changes("video encoding", later=True))
     encoder: str = field(default="", metadata=_changes("video encoding"))
     crf: int | None = field(default=None, metadata=_changes("video encoding"))
     preset: str = field(default="", metadata=_changes("video encoding"))
@@ -152,6 +157,13 @@ class ColorizeOptions:
             )
         self._require("quality", 1 <= self.quality <= 100, "1 to 100")
         self._require("crf", self.crf is None or 0 <= self.crf <= 63, "0 to 63")
+        self._require("purpose", self.purpose in (None, *PURPOSES), " or ".join(PURPOSES))
+        if self.crf is not None and self.purpose in ("archive", "editing"):
+            raise BadOption(
+                f"--crf and --for {self.purpose} contradict each other",
+                why="--crf allows losses that such a film is not to have",
+                hint="leave one of them out",
+            )
         self._require("max_pixels", self.max_pixels > 0, "positive")
         self._check_signing()
 

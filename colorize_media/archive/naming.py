@@ -19,12 +19,14 @@ from colorize_media.files.formats import (
     NOT_WRITABLE,
     PHOTO_FALLBACK,
     PHOTO_SUFFIXES,
+    PURPOSE_SUFFIXES,
     RAW_FALLBACK,
     RAW_SUFFIXES,
     VIDEO_FALLBACK,
     WRITABLE_PHOTO,
     WRITABLE_VIDEO,
 )
+from colorize_media.options import Purpose
 
 MARK = ".color"  # film.mp4 → film.color.mp4
 MOST_NAME_BYTES = 255  # of one name, on all usual file systems
@@ -64,10 +66,12 @@ def pairs_of(
     on_passed: Callable[[Passed], None] = ignore,
     *,
     sidecars: bool = False,
+    purpose: Purpose | None = None,
 ) -> Iterator[Pair]:
     """Every file of the inputs with its output. That of a preview belongs to no remembered run. Raises BadOption.
 
     ``on_passed`` gets what of a searched folder is no input. With ``sidecars`` what goes along with inputs is looked for.
+    ``purpose`` is what films are made for, which says their format.
     """
     single = len(inputs) == 1
     _refuse_file_for_several(inputs, output)
@@ -90,7 +94,7 @@ def pairs_of(
                     continue
                 inputs_found += 1
                 kind = kind_of(path)
-                target = root / _output_name(found.relative, kind, preview, path)
+                target = root / _output_name(found.relative, kind, preview, path, purpose)
                 pair = Pair(path, target, kind, None if preview else root, source, sidecars=found.sidecars)
                 yield _if_named(pair)
             on_passed(Passed(source, inputs_found, passed.files, passed.others))
@@ -99,7 +103,7 @@ def pairs_of(
             yield Pair(source, problem=failure.what, failure=failure)
         else:
             kind = kind_of(source)
-            target, named_root = _target_of_file(source, output, kind, single, preview)
+            target, named_root = _target_of_file(source, output, kind, single, preview, purpose)
             beside = goes_along(source.parent).get(source.name, ()) if sidecars else ()
             yield _if_named(Pair(source, target, kind, None if preview else named_root, sidecars=beside))
 
@@ -132,16 +136,24 @@ def _if_named(pair: Pair) -> Pair:
 
 
 def _target_of_file(
-    source: Path, output: Path | None, kind: Kind, single: bool, preview: bool
+    source: Path, output: Path | None, kind: Kind, single: bool, preview: bool, purpose: Purpose | None
 ) -> tuple[Path, Path | None]:
     """The output, and the output folder that the user named."""
     if output is None and preview and kind == "video":
         return _output_name(source, kind, preview, source), None
     if output is None:
-        named = source.with_name(f"{source.stem}{MARK}{source.suffix}")
+        suffix = PURPOSE_SUFFIXES[purpose][0] if purpose and kind == "video" else source.suffix
+        named = source.with_name(f"{source.stem}{MARK}{suffix}")
         return with_writable_suffix(named, kind, source), None
     if single and not os.path.isdir(output) and output.suffix and not str(output).endswith(os.sep):
         writable = WRITABLE_PHOTO if kind == "photo" else {".png"} if preview else WRITABLE_VIDEO
+        if kind == "video" and not preview and purpose and output.suffix.lower() not in PURPOSE_SUFFIXES[purpose]:
+            raise BadOption(
+                f"the output's name and --for {purpose} contradict each other",
+                path=output,
+                why=f"such a film is a {PURPOSE_SUFFIXES[purpose][0]}, not a {output.suffix}",
+                hint=f"name it {output.with_suffix(PURPOSE_SUFFIXES[purpose][0]).name}, or leave --for out",
+            )
         if output.suffix.lower() not in writable:
             raise BadOption(
                 "the output's format cannot be written",
@@ -150,12 +162,14 @@ def _target_of_file(
                 hint=f"use one of {' '.join(sorted(writable))}",
             )
         return output, None
-    return output / _output_name(Path(source.name), kind, preview, source), output
+    return output / _output_name(Path(source.name), kind, preview, source, purpose), output
 
 
-def _output_name(path: Path, kind: Kind, preview: bool, source: Path) -> Path:
+def _output_name(path: Path, kind: Kind, preview: bool, source: Path, purpose: Purpose | None = None) -> Path:
     if preview and kind == "video":
         return path.with_name(path.name + PREVIEW)
+    if purpose and kind == "video" and path.suffix.lower() not in PURPOSE_SUFFIXES[purpose]:
+        return path.with_name(path.name + PURPOSE_SUFFIXES[purpose][0])  # added, so that no two films become one
     return with_writable_suffix(path, kind, source)
 
 
@@ -180,6 +194,8 @@ def why_another_format(source: Path, target: Path, kind: Kind) -> str:
     suffix = source.suffix.lower()
     if not suffix or target.suffix.lower() == suffix or not target.stem.lower().endswith(suffix):
         return ""  # the same, or the user's own choice
+    if kind == "video" and suffix in WRITABLE_VIDEO:
+        return f"--for asks for {target.suffix.lower()}"
     if kind == "video":
         why = f"films are not written as {suffix}"
     elif suffix not in PHOTO_SUFFIXES:

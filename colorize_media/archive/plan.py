@@ -88,8 +88,13 @@ def make_plan(
     if memory.options.image_sequence is not None and output is not None:
         _refuse_film(inputs, output)
     sidecars = memory.options.sidecars and not preview
+    if memory.options.purpose and memory.options.encoder:
+        from colorize_media.video.purposes import check_encoder
+
+        check_encoder(memory.options)
+    chosen, purpose = selection or Selection(), memory.options.purpose
     pairs = list(
-        dict.fromkeys(pairs_of(inputs, output, selection or Selection(), preview, on_passed, sidecars=sidecars))
+        dict.fromkeys(pairs_of(inputs, output, chosen, preview, on_passed, sidecars=sidecars, purpose=purpose))
     )
     pairs = without_own_outputs(pairs, memory.options)
     refuse_overlaps([pair for pair in pairs if pair.made_from is None])

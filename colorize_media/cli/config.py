@@ -57,9 +57,8 @@ def _text(path: Path) -> str:
 def _checked(group: DefaultGroup, path: Path, name: str, table: dict[str, Any]) -> dict[str, Any]:
     """A command's values by its parameters' names. Raises BadOption."""
     command = group.commands.get(name)
-    known = {parameter.name for parameter in command.params} if command else set()
-    checked = {key.replace("-", "_"): value for key, value in table.items()}
-    unknown = sorted(checked.keys() - known)
+    known = _parameters(command) if command else {}
+    unknown = sorted(key for key in (key.replace("-", "_") for key in table) if key not in known)
     if command is None or unknown:
         raise BadOption(
             "unknown name in the config file",
@@ -67,10 +66,18 @@ def _checked(group: DefaultGroup, path: Path, name: str, table: dict[str, Any]) 
             why=f"[{name}]" if command is None else ", ".join(unknown),
             hint="colorize-media --help lists the options",
         )
+    checked = {}
     for key, value in table.items():
-        parameter = next(one for one in command.params if one.name == key.replace("-", "_"))
+        parameter = known[key.replace("-", "_")]
         _check_value(path, key, parameter, value)
+        checked[str(parameter.name)] = value
     return checked
+
+
+def _parameters(command: click.Command) -> dict[str, click.Parameter]:
+    """By their own names, and as they are typed: --for is called otherwise, as Python has a "for" of its own."""
+    typed = {name.lstrip("-").replace("-", "_"): one for one in command.params for name in one.opts}
+    return {**typed, **{str(one.name): one for one in command.params}}
 
 
 def _check_value(path: Path, key: str, parameter: click.Parameter, value: Any) -> None:

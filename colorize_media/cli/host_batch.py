@@ -198,7 +198,7 @@ def _checked(name: str, value: object) -> Any:
     kind = _KINDS.get(name)
     if kind is None:
         raise BadOption("unknown option", why=name, hint="docs/host-batch.md lists the options")
-    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    kinds = typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)
     if value is None and types.NoneType in kinds:
         return None
     wanted = kinds[0]

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
-from colorize_media.options import AUDIO_FORMS, ENGINES, SMOOTHING, ColorizeOptions
+from colorize_media.options import AUDIO_FORMS, ENGINES, PURPOSES, SMOOTHING, ColorizeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = ColorizeOptions()
@@ -137,6 +137,8 @@ COLORIZE_OPTIONS = [
            help="Numbered pictures are frames of a film, so many a second (24, 24000/1001): keep them steady."),
     option("--preview", is_flag=True, help="Of films: only a strip of frames before and after, as a picture."),
     option("--quality", type=int, default=DEFAULTS.quality, show_default=True, help="Of JPEG and WebP photographs, 1 to 100."),
+    option("--for", "purpose", type=click.Choice(PURPOSES), default=None,
+           help="What a film is made for: FFV1 in .mkv, ProRes 422 HQ in .mov, or H.264 in .mp4."),
     option("--encoder", default=DEFAULTS.encoder, help="FFmpeg's name of the video encoder; default by container and depth."),
     option("--crf", type=int, default=None, help="Constant quality of the video encoder; smaller is better."),
     option("--preset", default=DEFAULTS.preset, help="Speed preset of the video encoder."),

@@ -17,6 +17,7 @@ demuxing     the file opened, its picture stream, its packets
 refusals     what is wrong with a film, in plain words
 own_color    shots that are in colour already
 writer       the coloured film, with all other streams
+purposes     what a film is made for, and what that means
 encoder      the picture's encoder
 streams      every other stream, and how it gets into the film
 trial        whether it gets there that way

@@ -16,6 +16,7 @@ from colorize_media.version import __version__
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.opening import open_video, survey_of
 from colorize_media.video.pipeline import LIMITS, Limits, color_frames
+from colorize_media.video.purposes import check_encoder
 from colorize_media.video.writer import Writer
 
 _ALL_OWN = (
@@ -40,13 +41,14 @@ def colorize_video(
     Warned; telling the result is the caller's. ``limits``: see `pipeline.Limits`.
     """
     begun = time.monotonic()
+    check_encoder(options)
     signer = signer_for(target, options.sign_cert, options.sign_key)
     with open_video(source, options) as reader:
         found = survey_of(reader)
         decision = decide_film(found, options)
         if not decision.colorize:
             return Skipped(source, decision.told, decision.what)
-        settings = EncoderSettings(options.encoder, options.crf, options.preset)
+        settings = EncoderSettings(options.encoder, options.crf, options.preset, purpose=options.purpose)
         record = record_of(colorizer, what_changed_colors(options, "video"), source)
         told = record if options.provenance else None
         job = what_colors_depend_on(colorizer, options)

@@ -83,6 +83,7 @@ class VideoFile:
         self._plans = streams
         self._start: Fraction | None = None
         self._format = encoding.container
+        self._index_in_front = encoding.settings.purpose == "sharing"  # so that it plays while it is loaded
         self._mark = FilmMark(reader.path, self._format, target.suffix, record)
         self._tags = self._mark.tags(lasting_tags(reader.tags))
         options = self._muxer_options()
@@ -178,7 +179,10 @@ class VideoFile:
         free = {**options, "movflags": "use_metadata_tags"}
         # Free-form tags (a phone's GPS position) replace the iTunes list that most players read: only where they save
         # something.
-        return free if len(_kept_tags(name, tags, free)) > len(plain) else options
+        chosen = free if len(_kept_tags(name, tags, free)) > len(plain) else options
+        if self._index_in_front:
+            chosen = {**chosen, "movflags": "+".join(filter(None, (chosen.get("movflags"), "faststart")))}
+        return chosen
 
     def _movie_timescale(self) -> int:
         """Edit lists, which hold a late start, count in this unit: the default 1/1000 s would round it."""

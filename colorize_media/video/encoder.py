@@ -21,10 +21,12 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from colorize_media.color.planes import ONE_SLICE, planar_format, plane_rows
+from colorize_media.color.planes import ONE_SLICE, layout_of, planar_format, plane_rows
 from colorize_media.errors import BadOption, CodecMissing
+from colorize_media.options import Purpose
 from colorize_media.video.fields import BOTTOM_FIELD_FIRST, SetFields
-from colorize_media.video.geometry import VideoGeometry
+from colorize_media.video.geometry import LIMITED, VideoGeometry
+from colorize_media.video.purposes import making_for, options_for
 from colorize_media.video.reader import Frame, Reader
 
 PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
@@ -62,12 +64,13 @@ _LAMBDA = 118  # FFmpeg's quality unit per step of the MPEG-4 quantiser; step 2 
 @dataclass(frozen=True)
 class EncoderSettings:
     """``encoder`` FFmpeg's name, empty chooses; ``crf`` None is `DEFAULT_CRF`; ``preset`` the encoder's own word for
-    speed; ``threads`` 0 is one per core."""
+    speed; ``threads`` 0 is one per core; ``purpose`` what the film is made for."""
 
     encoder: str = ""
     crf: int | None = None
     preset: str = ""
     threads: int = 0
+    purpose: Purpose | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Encoding:
 
     def options(self) -> dict[str, str]:
         """The encoder's own options."""
-        options: dict[str, str] = {}
+        options = options_for(self.settings.purpose, self.encoder, self.geometry)
         crf = self.settings.crf if self.settings.crf is not None else DEFAULT_CRF.get(self.encoder)
         if crf is not None:
             options["crf"] = str(crf)
@@ -110,6 +113,12 @@ class Encoding:
         if self.encoder == "libvpx-vp9":
             options.update({"row-mt": "1", "cpu-used": "4", "deadline": "good"})
         return options
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether full range is written as limited range."""
+        making = making_for(self.settings.purpose)
+        return making is not None and making.limited and self.geometry.spec.full_range
 
     def describe(self) -> dict[str, Any]:
         """Everything that decides about the packets, as JSON types: packets of equal descriptions fit together."""
@@ -150,7 +159,7 @@ class Encoding:
         context.color_primaries = geometry.tags.primaries
         context.color_trc = geometry.tags.transfer
         context.colorspace = geometry.tags.matrix
-        context.color_range = geometry.tags.range
+        context.color_range = LIMITED if self.narrowed else geometry.tags.range
         if geometry.sample_aspect_ratio:
             context.sample_aspect_ratio = geometry.sample_aspect_ratio
         context.thread_type = "AUTO"  # PyAV's default makes x264 cut each frame in slices, which costs quality
@@ -170,26 +179,35 @@ def plan_encoding(
 
     ``target`` is for messages.
     """
-    encoder, pixel_format = _choose(container, reader.geometry, settings.encoder, target)
+    encoder, pixel_format = _choose(container, reader.geometry, settings, target)
     rate = reader.average_rate or Fraction(25)
     reader.look_for_fields()
     geometry, wanted, warnings = reader.geometry, reader.geometry.output_format, []
     steady = encoder == "mpeg2video" or container == "avi"  # they count frames of one fixed rate
     time_base = 1 / rate if steady else reader.time_base
-    if pixel_format != wanted:
+    encoding = Encoding(encoder, pixel_format, container, settings, geometry, rate, time_base, target)
+    if encoding.narrowed:
+        warnings.append("its full range of codes is written as limited range, which editing suites expect")
+    elif pixel_format != wanted and not settings.purpose:
         warnings.append(f"{encoder} cannot hold {wanted}: written as {pixel_format}, luma unchanged")
-    return Encoding(encoder, pixel_format, container, settings, geometry, rate, time_base, target), warnings
+    return encoding, warnings
 
 
-def kind_given_up(codec: str, encoding: Encoding) -> str:
-    """That a film made for editing or an archive becomes one to look at, and what keeps its kind; nothing of any other.
+def what_changed(codec: str, encoding: Encoding) -> str:
+    """What the picture becomes that it was not, for people; empty where nothing does.
 
-    ``codec`` is the decoder's name of the source; who names an encoder knows.
+    A film made for editing or an archive that becomes one to look at, with what keeps its kind (who names an encoder or a
+    purpose knows); another bit depth. ``codec`` is the decoder's name of the source.
     """
+    parts, settings = [], encoding.settings
     keeper = _MADE_TO_KEEP.get(codec)
-    if keeper is None or encoding.settings.encoder or encoding.encoder not in DEFAULT_CRF:
-        return ""
-    return f"{codec} became {encoding.encoder}; --encoder {keeper} keeps it for editing and archives"
+    if keeper is not None and not (settings.encoder or settings.purpose) and encoding.encoder in DEFAULT_CRF:
+        parts.append(f"{codec} became {encoding.encoder}; --encoder {keeper} keeps it for editing and archives")
+    before, after = encoding.geometry.spec.bits, layout_of(encoding.pixel_format).bits
+    if before != after:
+        lost = ", with its luma rounded" if after < before else ""
+        parts.append(f"{before} bits became {after}{lost}")
+    return "; ".join(parts)
 
 
 class PictureEncoder:
@@ -234,7 +252,13 @@ def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding, set_fields:
     duration = frame.source.duration
     picture = colored_picture(frame, chroma, encoding.geometry)
     if encoding.pixel_format != encoding.geometry.output_format:
-        picture = picture.reformat(format=encoding.pixel_format, threads=ONE_SLICE)
+        full = "JPEG" if encoding.geometry.spec.full_range else "MPEG"
+        picture = picture.reformat(
+            format=encoding.pixel_format,
+            src_color_range=full,
+            dst_color_range="MPEG" if encoding.narrowed else full,
+            threads=ONE_SLICE,
+        )
     if set_fields is not None and not picture.interlaced_frame:
         picture = set_fields(picture)
     picture.pict_type = 0  # else the encoder repeats the source's I, P and B frames
@@ -272,8 +296,10 @@ def _fill(plane: av.video.plane.VideoPlane, codes: NDArray[Any], bits: int) -> N
     plane_rows(plane, "<u2" if bits > 8 else "u1")[:, : plane.width] = codes
 
 
-def _choose(container: str, geometry: VideoGeometry, asked: str, target: Path) -> tuple[str, str]:
+def _choose(container: str, geometry: VideoGeometry, settings: EncoderSettings, target: Path) -> tuple[str, str]:
     """The encoder, and the pixel format that it is given."""
+    making = making_for(settings.purpose)
+    asked = settings.encoder or (making.encoder if making is not None else "")
     for name in (asked,) if asked else _OLD_CONTAINERS.get(container, PREFERRED_ENCODERS):
         try:
             codec = Codec(name, "w")
@@ -288,7 +314,8 @@ def _choose(container: str, geometry: VideoGeometry, asked: str, target: Path) -
             continue
         offered = [form.name for form in codec.video_formats or ()]
         whole = codec.canonical_name in _WHOLE_CELLS
-        found = _closest_format(geometry, offered, any_depth=bool(asked), whole_cells=whole)
+        bits = making.bits if making is not None else 0
+        found = _closest_format(geometry, offered, any_depth=bool(asked), whole_cells=whole, bits=bits)
         if found is not None:
             return name, found
     what = f"{asked} cannot hold" if asked else f"{target.suffix} has no encoder here for"
@@ -300,24 +327,26 @@ def _choose(container: str, geometry: VideoGeometry, asked: str, target: Path) -
     )
 
 
-def _closest_format(geometry: VideoGeometry, offered: list[str], *, any_depth: bool, whole_cells: bool) -> str | None:
-    """The wanted format, else another chroma grid of the same depth, else more depth. Never less depth.
+def _closest_format(
+    geometry: VideoGeometry, offered: list[str], *, any_depth: bool, whole_cells: bool, bits: int = 0
+) -> str | None:
+    """The wanted format, else another chroma grid of the same depth, else more depth. Less depth only if ``bits`` says so.
 
     More depth in limited range only: there a code of more bits is the same code shifted. ``whole_cells``: a chroma cell must
-    not stand out over the picture's edge.
+    not stand out over the picture's edge. ``bits`` is the depth that the film is made with, 0 for its own.
     """
 
     def fits(subsampling: str) -> bool:
         across, down = _CELLS[subsampling]
         return not whole_cells or (geometry.width % across == 0 and geometry.height % down == 0)
 
-    bits = geometry.spec.bits
+    depths = [bits or geometry.spec.bits]
     own = geometry.output_format[3:6]
-    if fits(own) and (not offered or geometry.output_format in offered):
-        return geometry.output_format
-    depths = [bits]
-    if any_depth and not geometry.spec.full_range:
-        depths += range(bits + 1, 17)
+    wanted = planar_format(own, depths[0])
+    if fits(own) and (not offered or wanted in offered):
+        return wanted
+    if any_depth and not bits and not geometry.spec.full_range:
+        depths += range(depths[0] + 1, 17)
     for depth in depths:
         for subsampling in (own, "422", "444", "420"):
             if fits(subsampling) and planar_format(subsampling, depth) in offered:

@@ -34,7 +34,7 @@ _MATRIX: dict[int, Matrix] = {
 }
 _MATRIX_CODE: dict[Matrix, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 _HD_LINES = 720
-_LIMITED, _FULL = 1, 2  # AVColorRange
+LIMITED, _FULL = 1, 2  # AVColorRange
 _PROGRESSIVE = 1  # AVFieldOrder; 0 is unknown
 
 # Codecs that say nothing about range when they mean limited. FFmpeg's other grey pictures (ffv1, PNG, raw) are full.
@@ -184,8 +184,8 @@ def is_full_range(frame: av.VideoFrame, codec: str) -> bool:
     return (
         layout_of(name).kind == "rgb"
         or said == _FULL
-        or (said != _LIMITED and name.startswith("yuvj"))
-        or (said != _LIMITED and grey and codec not in _LIMITED_BY_DEFAULT)
+        or (said != LIMITED and name.startswith("yuvj"))
+        or (said != LIMITED and grey and codec not in _LIMITED_BY_DEFAULT)
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from colorize_media.errors import UnsupportedMedia
 from colorize_media.judge.survey import Survey, samples_for, survey
 from colorize_media.options import ColorizeOptions
+from colorize_media.video.purposes import with_grid
 from colorize_media.video.reader import Reader
 from colorize_media.video.samples import sample
 
 
 def open_video(source: Path, options: ColorizeOptions) -> Reader:
     """The film, or the clip of it that the options name. Raises FileProblems."""
-    reader = Reader(source, start=options.start, duration=options.duration)
+    reader = Reader(source, start=options.start, duration=options.duration, planes=partial(with_grid, options=options))
     geometry = reader.geometry
     if geometry.width * geometry.height > options.max_pixels:
         reader.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -39,7 +39,7 @@ from colorize_media.video.demuxing import (
 )
 from colorize_media.video.dv import recording_date
 from colorize_media.video.fields import field_order, first_interlaced
-from colorize_media.video.geometry import read_geometry
+from colorize_media.video.geometry import VideoGeometry, read_geometry
 from colorize_media.video.matroska import read_notes
 from colorize_media.video.refusals import damaged, given_up, nothing_from, refuse_transparency
 from colorize_media.video.times import Clock, own_time
@@ -89,7 +89,8 @@ class Reader:
     """A film, or a clip of it, read once from beginning to end: ``for frame in reader``.
 
     ``start`` and ``duration`` in seconds choose the frames from ``start`` on (counted from the file's own beginning) up to
-    before ``duration`` after the first of them. All times then count from that first frame.
+    before ``duration`` after the first of them. All times then count from that first frame. ``planes`` gives the geometry
+    other planes to write than the source's own.
 
     Opening decodes one frame, because only that tells the real geometry. One thread may iterate while a `Writer` works
     in another. Raises InputMissing, InputUnreadable, EmptyFile, NoPicture (nothing is left from ``start`` on, too),
@@ -99,13 +100,20 @@ class Reader:
     missing. Both grow during iteration. Frames get their times by the rule in `times.Clock`.
     """
 
-    def __init__(self, path: Path, *, start: Fraction = Fraction(0), duration: Fraction | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start: Fraction = Fraction(0),
+        duration: Fraction | None = None,
+        planes: Callable[[VideoGeometry], VideoGeometry] | None = None,
+    ) -> None:
         self.path = Path(path)
         size_of_readable(self.path)  # says plainly what FFmpeg would report as "invalid data"
         self.damaged = 0
         self.warnings: list[str] = []
-        # On a container of its own, so that the real one starts at its beginning.
-        self.geometry = read_geometry(self.path)
+        found = read_geometry(self.path)  # on a container of its own, so that the real one starts at its beginning
+        self.geometry = planes(found) if planes is not None else found
         self._container = open_container(self.path)
         self._stream = stream = picture_stream(self._container, self.path)
         self._stream.thread_type = "AUTO"

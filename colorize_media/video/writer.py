@@ -27,7 +27,7 @@ from colorize_media.provenance.record import Record
 from colorize_media.provenance.signing import Signer
 from colorize_media.video.container import VideoFile, container_format, write_problem
 from colorize_media.video.demuxing import other_packets
-from colorize_media.video.encoder import EncoderSettings, PictureEncoder, kind_given_up, plan_encoding
+from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding, what_changed
 from colorize_media.video.ffmpeg_words import FFmpegWords
 from colorize_media.video.reader import Frame, Reader
 from colorize_media.video.segments import SegmentWriter, decoding_times
@@ -100,8 +100,8 @@ class Writer:
 
     @property
     def recoded(self) -> str:
-        """See `kind_given_up`."""
-        return kind_given_up(self._reader.codec, self._encoding)
+        """See `encoder.what_changed`."""
+        return what_changed(self._reader.codec, self._encoding)
 
     @property
     def encoder(self) -> str:

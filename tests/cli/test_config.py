@@ -52,7 +52,8 @@ def test_a_wrong_config_file_is_named(photo: Path, text: str, capsys: pytest.Cap
 
 @pytest.mark.parametrize(
     ("line", "key"),
-    [("vividness = [1, 2]", "vividness"), ("batch-size = 'many'", "batch-size"), ("smoothing = 'wild'", "smoothing")],
+    [("vividness = [1, 2]", "vividness"), ("batch-size = 'many'", "batch-size"), ("smoothing = 'wild'", "smoothing"),
+     ("for = 'fun'", "for")],
 )  # fmt: skip
 def test_a_wrong_value_is_told_with_its_key(
     photo: Path, line: str, key: str, capsys: pytest.CaptureFixture[str]
