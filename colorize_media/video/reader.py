@@ -240,7 +240,7 @@ class Reader:
         packets = Packets(self._container)
         failures = count = undecodable = 0
         lead_in: list[int | None] | None = None if sought else []  # times of the packets up to the first frame
-        latest = expected = None  # times of the last frame and of the latest packet that should give one
+        expected: int | None = None  # time of the latest packet that should give a frame
         for packet in packets:
             if packet is None:
                 self._report_packets(packets, clock.end)
@@ -256,11 +256,11 @@ class Reader:
             try:
                 decoded = self._stream.decode(packet)
                 if packet is None:
-                    decoded = self._with_lost_ones(decoded, latest, expected)
+                    decoded = self._with_lost_ones(decoded, clock, expected)
             except FFmpegError as error:
                 if packet is None:
                     self.damaged += 1
-                    decoded = self._frames_after(latest)
+                    decoded = self._frames_after(clock.last)
                 elif lead_in is not None:  # what comes before the first key frame may be long
                     undecodable += 1
                     continue
@@ -272,7 +272,6 @@ class Reader:
                     continue
             for source in decoded:
                 failures = 0
-                latest = own_time(source)
                 if lead_in is not None:
                     self._report_lead_in(lead_in, source.pts, undecodable)
                     lead_in = None
@@ -283,12 +282,11 @@ class Reader:
             self.warnings.append(f"{clock.repaired} frames had no usable time of their own and were given one")
 
     def _with_lost_ones(
-        self, decoded: Iterable[av.VideoFrame], latest: int | None, expected: int | None
+        self, decoded: Iterable[av.VideoFrame], clock: Clock, expected: int | None
     ) -> Iterator[av.VideoFrame]:
         """The decoder's last frames; and where they end before the last packet's, those that its threads have lost."""
-        for source in decoded:
-            latest = own_time(source)
-            yield source
+        yield from decoded
+        latest = clock.last  # many frames of a DVD have no time of their own
         if expected is None or not self.clip.whole:
             return
         # A packet may hold a field, half a frame later.

@@ -21,14 +21,15 @@ class Clock:
     the stream's start. A frame that is not later than its predecessor is moved to one tick after it: containers hold no two
     frames of one time.
 
-    ``end``       where the last frame ends
+    ``last``      the last frame's time; None before the first
+    ``end``       where it ends
     ``repaired``  frames that had no usable time of their own
     """
 
     def __init__(self, time_base: Fraction, rate: Fraction | None, start: int | None) -> None:
         self._default = max(1, round(1 / (rate * time_base))) if rate else 1
         self.end = start or 0
-        self._last: int | None = None
+        self.last: int | None = None
         self.repaired = 0
 
     def tick(self, source: av.VideoFrame, *, at_the_end: bool = False) -> int:
@@ -37,10 +38,10 @@ class Clock:
         if pts is None:
             self.repaired += not at_the_end
             pts = self.end
-        if self._last is not None and pts <= self._last:
+        if self.last is not None and pts <= self.last:
             self.repaired += 1
-            pts = self._last + 1
-        self._last = pts
+            pts = self.last + 1
+        self.last = pts
         self.end = pts + (source.duration or self._default)
         return pts
 

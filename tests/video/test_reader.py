@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from colorize_media import errors
-from colorize_media.video.demuxing import MAX_CONSECUTIVE_FAILURES, Packets
+from colorize_media.video.demuxing import MAX_CONSECUTIVE_FAILURES, Packets, open_container
 from colorize_media.video.reader import Frame, Reader
 from colorize_media.video.writer import Writer
 from tests.made.films import decode, make_video, packets
@@ -224,3 +224,12 @@ def test_reader_and_writer_in_different_threads(tmp_path: Path) -> None:
     assert [one.time for one in before] == [one.time for one in after]
     assert all(np.array_equal(a.planes[0], b.planes[0]) for a, b in zip(before, after, strict=True))
     assert packets(tmp_path / "out.mp4", 1) == packets(source, 1)
+
+
+def test_frames_of_a_dvd_come_once_though_few_say_their_time(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.vob", codec="mpeg2video", frames=30, options={"bf": "2"}, format="vob")
+    with open_container(source) as file:
+        assert any(packet.pts is None for packet in file.demux(video=0) if packet.size)
+    with Reader(source) as reader:
+        assert sum(1 for _ in reader) == 30
+    assert reader.damaged == 0
