@@ -6,7 +6,8 @@
     │   ├── OutputCollision
     │   ├── OutputExists
     │   ├── UnknownModel
-    │   └── BadOption
+    │   ├── BadOption
+    │   └── BadPicture
     ├── EnvironmentProblem  exit 3   this machine lacks something
     │   ├── DeviceMissing
     │   ├── CodecMissing
@@ -89,6 +90,10 @@ class UnknownModel(UsageProblem):
 
 class BadOption(UsageProblem):
     """An option's value is out of its range."""
+
+
+class BadPicture(UsageProblem):
+    """What Python code gave to be coloured is no picture: its type, its shape or its values."""
 
 
 class EnvironmentProblem(ColorizeError):

@@ -157,13 +157,17 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Failed:
-    """One file could not be coloured. No output was left. ``trace`` is the text of the error's traceback, not in JSON."""
+    """One file could not be coloured. No output was left.
+
+    ``trace`` is the text of the error's traceback, ``error`` its class, a ColorizeError, where one was raised; not in JSON.
+    """
 
     source: Path
     what: str
     why: str
     hint: str
     trace: str = field(default="", repr=False, metadata={"json": False})
+    error: type[Any] | None = field(default=None, repr=False, compare=False, metadata={"json": False})
 
 
 @dataclass(frozen=True)

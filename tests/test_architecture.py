@@ -54,6 +54,7 @@ CHAPTERS: dict[str, frozenset[str]] = {
     ),
     "report": _may("archive photo video judge files"),
     "immich": _may("archive photo judge network files"),
+    "python": _may("archive photo network models metadata color files"),
     "archive": _may("photo video judge network models provenance files"),
     "photo": _may("judge network metadata provenance color files"),
     "video": _may("judge motion network provenance color files"),
@@ -280,6 +281,7 @@ def test_exported_names() -> None:
         "ColorizeOptions",
         "Colorizer",
         "__version__",
+        "colorize",
         "colorize_photo",
         "colorize_video",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -101,3 +102,23 @@ def test_no_large_file_but_the_weights_is_tracked() -> None:
         path = ROOT / name
         if path.exists():
             assert path.stat().st_size < (30e6 if path.suffix == ".safetensors" else 2**20), name
+
+
+def test_install_lines_stand_in_the_readme_alone_and_are_what_the_gate_runs() -> None:
+    """People's before developers'; the gate takes the developers' two lines out of it, word for word."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    taken = re.findall(r"read_command '([^']+)'", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert taken == ["python3 -m venv", "scripts/check"]
+    lines = [[line.strip() for line in readme.splitlines() if re.match(f" +{begin}", line)] for begin in taken]
+    assert lines == [
+        ['python3 -m venv .venv && . .venv/bin/activate && pip install -e ".[dev]"'],
+        ["scripts/check"],
+    ]
+    places = [
+        readme.index(words) for words in ("    pipx install .", "uv tool install --torch-backend cpu .", "-m venv")
+    ]
+    assert places == sorted(places)
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "training").glob("*.md")]
+    ours = re.compile(r"pip install (-e|\.)|pipx install|uv tool install|colorize-media\[")
+    found = {page.name for page in pages if ours.search(page.read_text(encoding="utf-8"))}
+    assert found == {"README.md"}

@@ -72,7 +72,7 @@ def check_report(target: Path) -> None:
         raise LibraryMissing(
             "the report needs matplotlib",
             why="it is not installed",
-            hint='pip install "colorize-media[train]", or leave -o out: the table needs nothing',
+            hint="pip install matplotlib, or leave -o out: the table needs nothing",
         )
     target = target.resolve()
     try:

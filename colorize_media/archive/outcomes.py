@@ -50,7 +50,7 @@ def failed(
     # Another file than the input itself is named.
     other = str(known.path) if known.path is not None and known.path != item.source else ""
     why = ": ".join(part for part in (other, known.why) if part)
-    result = Failed(item.source, known.what, why, known.hint, trace)
+    result = Failed(item.source, known.what, why, known.hint, trace, type(known))
     return Outcome(item, result, source, warnings, known.exit_code, is_lasting(known))
 
 

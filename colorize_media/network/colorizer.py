@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +20,8 @@ class Colorizer:
     """A network on a device.
 
     ``model`` as for ``--model``, ``device`` as for ``--device``, ``engine`` as for ``--engine``, ``batch_size`` 0 for the
-    device's default. Raises UnknownModel, WeightsDamaged, BadOption, DeviceMissing, LibraryMissing.
+    device's default. Several threads may use one: its passes come one after the other.
+    Raises UnknownModel, WeightsDamaged, BadOption, DeviceMissing, LibraryMissing.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Colorizer:
         self.weights = find_weights(model)
         network, self.record = load_weights(self.weights)
         self.config = network.config
+        self._one_pass = threading.Lock()  # an engine's buffers are its own, and memory is counted on for one
         self.engine: Engine = make_engine(chosen, network, self.device, self.dtype)
 
     @cached_property
@@ -40,7 +43,8 @@ class Colorizer:
 
     def distribution(self, lightness: Tensor) -> ColorDistribution:
         """One pass. ``lightness (B, 1, H, W)`` float32, L in [0, 100], sides multiples of 32."""
-        return self.engine(lightness)
+        with self._one_pass:
+            return self.engine(lightness)
 
     def colors(
         self, *views: Tensor, mirror: bool = False, vividness: float = 1.0, refine: float | None = None

@@ -27,6 +27,7 @@ from colorize_media.models import SHIPPED, Network, bin_centres, find_weights, l
 from colorize_media.models.checkpoint import config_to_json
 from colorize_media.network.engines import import_openvino, openvino_model, tensors
 from colorize_media.network.refine import HIGHEST_OWN_GAIN, settle_colors
+from colorize_media.options import ColorizeOptions
 from colorize_media.version import __version__
 
 Format = Literal["onnx", "openvino"]
@@ -93,13 +94,16 @@ class ExportedNetwork(nn.Module):
 
 def description(network: Network, record: Mapping[str, Any], *, shipped: bool) -> dict[str, str]:
     """What the file says about itself, as texts by name: what goes in and comes out, config, record, terms."""
-    config = network.config
+    config, size = network.config, ColorizeOptions().working_size
     about = {
         "description": (
             "Colours for the lightness of a picture. Enlarge ab to the picture's size (bicubically) and join it with the "
             "picture's own L; multiply ab for more or less colour."
         ),
-        "lightness": "(batch, 1, height, width): L of CIELAB (D65), 0 to 100; sides multiples of 32, the short one best 256",
+        "lightness": (
+            f"(batch, 1, height, width): L of CIELAB (D65), 0 to 100; sides multiples of 32, the short one best {size}"
+        ),
+        "working_size": str(size),
         "ab": (
             "(batch, 2, height/4, width/4): a and b of CIELAB, within ±110; the mean at the config's temperature times its "
             "chroma gain and the picture's own gain, not averaged in space or time"

@@ -129,7 +129,7 @@ def prepare_photo(source: Path, options: ColorizeOptions) -> Prepared | Skipped:
     """Decode, decide and make the network's input; Skipped for what is left alone. Raises a FileProblem."""
     reasons = []
     for number, photo in enumerate(read_pages(source, max_pixels=options.max_pixels), 1):
-        found = _prepare(photo, options)
+        found = prepare_decoded(photo, options)
         if photo.pages == 1:
             return found
         if isinstance(found, PreparedPhoto):
@@ -141,7 +141,8 @@ def prepare_photo(source: Path, options: ColorizeOptions) -> Prepared | Skipped:
     return Skipped(source, f"each of its {len(reasons)} pages is left as it is, the first one for: {reasons[0]}")
 
 
-def _prepare(photo: Photo, options: ColorizeOptions) -> PreparedPhoto | Skipped:
+def prepare_decoded(photo: Photo, options: ColorizeOptions) -> PreparedPhoto | Skipped:
+    """The same of a photograph that is decoded already."""
     decision = decide_photo(photo.preview, photo.luma, options)
     if not decision.colorize:
         return Skipped(photo.path, decision.told, decision.what)
@@ -161,7 +162,7 @@ def color_pages(
 
     def color_page(photo: Photo) -> ChromaRows | None:
         nonlocal kept
-        page = _prepare(photo, options)
+        page = prepare_decoded(photo, options)
         if isinstance(page, Skipped):
             kept += 1
             return None

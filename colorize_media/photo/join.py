@@ -87,6 +87,21 @@ def rgb_of_luma(luma: NDArray[Any], differences: NDArray[np.float32], bits: int)
     return rgb
 
 
+def float_rgb_of_luma(luma: NDArray[np.float64], differences: NDArray[np.float32]) -> NDArray[np.float64]:
+    """R′G′B′ ``(n, W, 3)`` in [0, 1] of ``luma (n, W)`` in [0, 1], whose BT.601 luma it has but for rounding.
+
+    ``differences`` as for `rgb_of_luma`; where the colour leaves the cube, they shrink together.
+    """
+    cb, cr = cv2.split(differences.astype(np.float64))
+    red, blue = cr * (2 * (1 - 0.299)), cb * (2 * (1 - 0.114))
+    _shrink_into_cube(luma, red, blue, 1)
+    red += luma
+    blue += luma
+    green = (luma - 0.299 * red - 0.114 * blue) / 0.587
+    rgb: NDArray[np.float64] = np.clip(cv2.merge([red, green, blue]), 0.0, 1.0)
+    return rgb
+
+
 def _shrink_into_cube(y: NDArray[Any], red: NDArray[Any], blue: NDArray[Any], largest: int) -> None:
     """Shrink R′ − Y′ and B′ − Y′ together, in place, where a channel would leave 0 … ``largest``: few pixels do."""
     green = cv2.addWeighted(red, -0.299 / 0.587, blue, -0.114 / 0.587, 0)

@@ -264,7 +264,7 @@ def _require(library: str) -> Any:
         raise LibraryMissing(
             "signing is not installed",
             why=str(error),
-            hint="run: pip install 'colorize-media[c2pa]'; or leave --sign-cert out",
+            hint="run: pip install c2pa-python cryptography; or leave --sign-cert out",
         ) from error
 
 

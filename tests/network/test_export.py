@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from colorize_media.cli.main import run
-from colorize_media.models import RegressionConfig, ScenesConfig, load_weights, save_weights
+from colorize_media.models import RegressionConfig, ScenesConfig, build, load_weights, save_weights
 from colorize_media.network.engines import import_openvino
-from colorize_media.network.export import ExportedNetwork, export
+from colorize_media.network.export import ExportedNetwork, description, export
+from colorize_media.options import ColorizeOptions
 from tests.made.networks import lively
 from tests.told import told_in_four_parts
 
@@ -85,9 +87,9 @@ def runner(path: Path) -> Runner:
 @pytest.mark.parametrize(
     ("name", "suffix"),
     [
-        pytest.param("scenes", "onnx", marks=[pytest.mark.slow, pytest.mark.long]),
+        pytest.param("scenes", "onnx", marks=pytest.mark.slow),  # the same file as the next tests look at
         pytest.param("regression", "onnx", marks=[pytest.mark.slow, pytest.mark.long]),
-        pytest.param("swift", "onnx", marks=pytest.mark.slow),
+        pytest.param("swift", "onnx", marks=[pytest.mark.slow, pytest.mark.long]),
         ("scenes", "xml"),
         ("regression", "xml"),
         ("classification", "xml"),
@@ -130,23 +132,36 @@ def test_the_file_explains_itself(exported: Exported) -> None:
     assert "within 1 and 2.5" in told["logits"]
     assert json.loads(told["record"]) == {"note": "untrained"}
     assert "0 to 100" in told["lightness"]
+    assert told["working_size"] == str(ColorizeOptions().working_size)
     assert "trained these weights" in told["license"]
 
 
 @pytest.mark.slow
-def test_the_graph_is_plain_dynamic_onnx(exported: Exported) -> None:
-    for name, outputs in (("scenes", ["ab", "logits", "offset"]), ("regression", ["ab"])):
-        path = exported(name, "onnx")
-        model = onnx.load(path)
-        onnx.checker.check_model(model, full_check=True)
-        assert [(opset.domain, opset.version >= 18) for opset in model.opset_import] == [("", True)]
-        assert [value.name for value in model.graph.output] == outputs
-        sides = [[d.dim_param for d in value.type.tensor_type.shape.dim] for value in model.graph.input]
-        assert sides == [["batch", "", "height", "width"]]
-        assert all(value.doc_string for value in (*model.graph.input, *model.graph.output))
-        content = path.read_bytes()
-        assert os.fsencode(ROOT) not in content, "paths of the machine that exported it"
-        assert b"stack_trace" not in content
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [("scenes", ["ab", "logits", "offset"]), pytest.param("regression", ["ab"], marks=pytest.mark.long)],
+)
+def test_the_graph_is_plain_dynamic_onnx(exported: Exported, name: str, outputs: list[str]) -> None:
+    path = exported(name, "onnx")
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert [(opset.domain, opset.version >= 18) for opset in model.opset_import] == [("", True)]
+    assert [value.name for value in model.graph.output] == outputs
+    sides = [[d.dim_param for d in value.type.tensor_type.shape.dim] for value in model.graph.input]
+    assert sides == [["batch", "", "height", "width"]]
+    assert all(value.doc_string for value in (*model.graph.input, *model.graph.output))
+    content = path.read_bytes()
+    assert os.fsencode(ROOT) not in content, "paths of the machine that exported it"
+    assert b"stack_trace" not in content
+
+
+def test_the_size_that_the_network_sees_is_the_card_s() -> None:
+    """Metadata, model card and the command's default say one number."""
+    card = (ROOT / "models" / "weights" / "CARD.md").read_text(encoding="utf-8")
+    (size,) = re.findall(r"The network sees (\d+) px, the default working size", card)
+    about = description(build(RegressionConfig()), {}, shipped=True)
+    assert about["working_size"] == size == str(ColorizeOptions().working_size)
+    assert re.findall(r"short one best (\d+)", about["lightness"]) == [size]
 
 
 def test_shipped_weights_carry_their_terms(tmp_path: Path) -> None:
@@ -208,10 +223,18 @@ def test_the_weights_are_never_replaced(
     assert path.read_bytes() == weights["regression"].read_bytes()
 
 
-@pytest.mark.parametrize("place", [pytest.param("file/r.onnx", marks=pytest.mark.slow), "file/r.xml", "folder.xml"])
+@pytest.mark.parametrize("place", ["file/r.onnx", "file/r.xml", "folder.xml"])
 def test_an_unwritable_place_leaves_nothing(
-    place: str, weights: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: str,
+    weights: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """What is written as ONNX is not the network, whose export takes long, but written as the network is."""
+    monkeypatch.setattr(
+        "colorize_media.network.export._as_onnx", lambda *_: partial(onnx.save_model, onnx.ModelProto())
+    )
     (tmp_path / "file").touch()
     (tmp_path / "folder.xml").mkdir()
     assert run(["export", "--model", str(weights["regression"]), "-y", "-o", str(tmp_path / place)]) == 1

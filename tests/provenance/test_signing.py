@@ -299,7 +299,7 @@ def test_without_the_extra_it_says_how_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, lacking, None)
     load_signer.cache_clear()
-    with pytest.raises(LibraryMissing, match=r"signing is not installed: .*pip install 'colorize-media\[c2pa\]'"):
+    with pytest.raises(LibraryMissing, match=r"signing is not installed: .*pip install c2pa-python cryptography"):
         load_signer(str(credentials.certificate), str(credentials.key))
 
 

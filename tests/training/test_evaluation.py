@@ -408,7 +408,7 @@ def test_the_report_says_that_it_needs_matplotlib(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert evaluated(folder, "-o", tmp_path / "report") == 3
-    assert "colorize-media[train]" in capsys.readouterr().err
+    assert "pip install matplotlib" in capsys.readouterr().err
     assert not (tmp_path / "report").exists()
 
 
