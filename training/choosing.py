@@ -84,7 +84,7 @@ def _of_temperatures(
     device: torch.device | None,
 ) -> list[Choice]:
     decodings = [
-        Decoding(temperature, gain, network.config.refine, still=True, picture_gain=PICTURE_GAIN)
+        Decoding(temperature, gain, network.config.refine, still=True, picture_gain=PICTURE_GAIN, widen=True)
         for temperature in TEMPERATURES
         for gain in GAINS
     ]

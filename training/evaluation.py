@@ -18,6 +18,7 @@ from colorize_media.color.spaces import fit_to_gamut, lab_to_rgb, rgb_to_lab
 from colorize_media.models import ColorDistribution, Network, consensus
 from colorize_media.network.device import mixed_precision
 from colorize_media.network.refine import settle_colors
+from colorize_media.network.tones import widened
 from colorize_media.options import still_sizes
 from colorize_media.training.metrics import ColorMetrics, Truth, measure, numbers_of_pictures
 from colorize_media.training.mixture import source_of
@@ -34,6 +35,7 @@ class Decoding:
     """How a picture becomes colour, see `refine.settle_colors`. The default is the plain mean of one look.
 
     still   whether it is looked at as a photograph is, at two sizes and mirrored (`options.still_sizes`)
+    widen   whether faded tones are widened for the network (`network.tones`)
     """
 
     temperature: float = 1.0
@@ -41,13 +43,14 @@ class Decoding:
     refine: float = 0.0
     still: bool = False
     picture_gain: float = 0.0
+    widen: bool = False
 
     @classmethod
     def of_command(cls, network: Network, vividness: float = 1.0, *, fast: bool = False) -> Decoding:
         """What ``colorize-media`` does with a photograph, or, ``fast``, with a film's frame."""
         config = network.config
         gain = config.chroma_gain * vividness
-        return cls(config.temperature, gain, config.refine, still=not fast, picture_gain=config.picture_gain)
+        return cls(config.temperature, gain, config.refine, not fast, config.picture_gain, widen=True)
 
 
 @dataclass(frozen=True)
@@ -135,17 +138,22 @@ def decided_ab(
     network: Network, lightness: Tensor, decodings: Sequence[Decoding], working_size: int, device: torch.device
 ) -> list[Tensor]:
     """As `predict_ab`, but on the network's own grid, ``(B, 2, working_size/4, working_size/4)`` on ``device``."""
-    looks: dict[bool, tuple[ColorDistribution, Tensor]] = {}
-    for still in {decoding.still for decoding in decodings}:
+    looks: dict[tuple[bool, bool], tuple[ColorDistribution, Tensor]] = {}
+    for still, widen in {(decoding.still, decoding.widen) for decoding in decodings}:
         sizes = still_sizes(working_size) if still else (working_size,)
         views = [_seen(lightness.to(device), size) for size in sizes]
+        seen = [widened(view) for view in views] if widen else views
         with mixed_precision(device):
-            found = [network(view) for view in views]
-            found += [network(view.flip(-1)).mirrored() for view in views if still]
-        looks[still] = consensus(found), views[0]
+            found = [network(view) for view in seen]
+            found += [network(view.flip(-1)).mirrored() for view in seen if still]
+        looks[still, widen] = consensus(found), views[0]
     return [
         settle_colors(
-            *looks[d.still], temperature=d.temperature, gain=d.gain, picture_gain=d.picture_gain, refine=d.refine
+            *looks[d.still, d.widen],
+            temperature=d.temperature,
+            gain=d.gain,
+            picture_gain=d.picture_gain,
+            refine=d.refine,
         )
         for d in decodings
     ]

@@ -14,6 +14,7 @@ from colorize_media.models import ColorDistribution, consensus, find_weights, lo
 from colorize_media.network.device import default_batch, network_dtype
 from colorize_media.network.engines import Engine, choose_engine, make_engine
 from colorize_media.network.refine import settle_colors
+from colorize_media.network.tones import widened
 
 
 class Colorizer:
@@ -52,7 +53,7 @@ class Colorizer:
         """ab of any number of pictures of one shape: ``(B, 1, H, W)`` L → ``(B, H/4, W/4, 2)`` float32, on the CPU.
 
         Several ``views`` are the same pictures at several sizes, the first gives the grid; with ``mirror`` each is looked at
-        mirrored too. What all looks agree on counts (`models.consensus`).
+        mirrored too. What all looks agree on counts (`models.consensus`). The network sees faded tones widened (`tones`).
 
         ``refine`` is the strength of the spatial mean field (`refine.mean_field`), None the model's own.
 
@@ -79,7 +80,7 @@ class Colorizer:
 
     def _settle(self, views: list[Tensor], mirror: bool, vividness: float, refine: float | None) -> Tensor:
         with torch.inference_mode():
-            looks = [look for view in views for look in self._looks(view, mirror)]
+            looks = [look for view in views for look in self._looks(widened(view), mirror)]
             colors = settle_colors(
                 consensus(looks),
                 views[0],
