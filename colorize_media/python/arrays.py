@@ -64,7 +64,7 @@ def _photo_of(picture: NDArray[Any]) -> Photo:
     """A picture as if it had been read. In floating point its luma here is 16-bit codes, for judge, network and chroma."""
     samples = picture if picture.ndim == 3 else picture[..., None]
     if samples.dtype.kind == "f":
-        samples = np.rint(samples * np.float64(65535)).astype(np.uint16)
+        samples = np.rint(np.multiply(samples, 65535, dtype=np.float64)).astype(np.uint16)
     pixels = planes_of_samples(samples)
     spec = YCbCrSpec("bt601", full_range=True, bits=8 * samples.dtype.itemsize)
     return Photo(Path(), pixels.luma, spec, None, pixels.preview, PhotoMetadata(), "array")

@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from colorize_media.errors import BadPicture
 from colorize_media.metadata.icc import profile_space
 
-_GREY = frozenset({"1", "L", "LA", "La"})
-_COLOR = frozenset({"P", "PA", "RGB", "RGBA", "RGBa", "RGBX"})
+_GREY = frozenset({"1", "L", "LA"})
+_COLOR = frozenset({"P", "PA", "RGB", "RGBA", "RGBX"})
 _DEEP = frozenset({"F", "I", "I;16", "I;16B", "I;16L", "I;16N"})
 _OF_GREY_ONLY = ("transparency", "gamma")  # a colour's number; PNG's gAMA is in the pixels of no R′G′B′ image of ours
 

@@ -188,9 +188,9 @@ def test_the_shipped_weights_colours_grow_with_vividness_on_real_pictures() -> N
     data = Path(__file__).resolve().parents[3] / "shared" / "photos"
     if not data.is_dir():
         pytest.skip(f"real pictures are not at {data}")
-    store = load_pictures(read_pictures(find_sources(data, "val")), 192, limit=24)
+    store = load_pictures(read_pictures(find_sources(data, "val")), 192, limit=12)
     network = load_weights(find_weights("scenes"))[0]
-    asked = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+    asked = (0.0, 0.5, 1.0, 1.5, 2.0)
     decodings = [Decoding.of_command(network, vividness) for vividness in asked]
     found = [
         row["colorfulness_ratio"] for row in evaluate_network(network, store, decodings, size=192, working_size=192)
@@ -497,7 +497,7 @@ def test_perceptual_numbers_are_columns(folder: Path, tmp_path: Path, capsys: py
         tmp_path / "lpips.safetensors",
     )
     weights = ("--fid-weights", tmp_path / "inception.safetensors", "--lpips-weights", tmp_path / "lpips.safetensors")
-    assert evaluated(folder, "--model", "regression", "--json", *weights) == 0
+    assert evaluated(folder, "--model", "regression", "--limit", "2", "--json", *weights) == 0
     rows = json.loads(capsys.readouterr().out)
     assert all(row["fid"] > 0 and row["lpips"] > 0 for row in rows)
     assert rows[1]["fid"] == rows[2]["fid"]  # decoded alike
