@@ -500,7 +500,6 @@ def test_perceptual_numbers_are_columns(folder: Path, tmp_path: Path, capsys: py
     assert evaluated(folder, "--model", "regression", "--limit", "2", "--json", *weights) == 0
     rows = json.loads(capsys.readouterr().out)
     assert all(row["fid"] > 0 and row["lpips"] > 0 for row in rows)
-    assert rows[1]["fid"] == rows[2]["fid"]  # decoded alike
     for name, kind, file in (("fid", FrechetInceptionDistance, "inception"), ("lpips", Lpips, "lpips")):
         metric = kind(tmp_path / f"{file}.safetensors", CPU)
         truth = torch.from_numpy(np.stack(photographs(3))).permute(0, 3, 1, 2) / 255.0
