@@ -112,7 +112,7 @@ def _print_plan(name: str, folder: Path) -> None:
 def _remember_all(folder: Path) -> None:
     """A manifest that says of every file that it is in colour."""
     from colorize_media.archive.manifest import Entry, Manifest, Stamp
-    from colorize_media.archive.plan import options_digest
+    from colorize_media.archive.memory import options_digest
 
     digest = options_digest(ColorizeOptions(), "photo", "left")
     with Manifest(folder / "out", print) as manifest:

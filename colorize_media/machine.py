@@ -1,4 +1,4 @@
-"""What this machine gives to this process, memory and cores, and how its threads behave on them."""
+"""What this machine gives to this process, memory, cores and a folder, and how its threads behave on them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,18 @@ def _windows_memory() -> int | None:
 def usable_cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cache_folder() -> Path:
+    """Where this program may keep what it can do without, of this user alone; it need not be there."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        named = os.environ.get("XDG_CACHE_HOME", "")
+        base = Path(named) if os.path.isabs(named) else Path.home() / ".cache"  # a relative one is to be ignored
+    return base / "colorize-media"
 
 
 def let_cores_go() -> None:

@@ -6,6 +6,8 @@ which options matter to something asks the functions at the end; nobody keeps a 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
@@ -33,6 +35,7 @@ def still_sizes(working_size: int) -> tuple[int, ...]:
 
 
 Kind = Literal["photo", "video"]
+Status = Literal["done", "left", "failed"]  # what came of a file: coloured, left alone on purpose, the file's own fault
 Aspect = Literal[
     "photo colors",
     "video colors",
@@ -232,3 +235,40 @@ def that_decide(kind: Kind) -> frozenset[str]:
 def of_the_network() -> frozenset[str]:
     """Names of those that say which network it is, and where and how it is computed: it is loaded once for a whole run."""
     return that_change("network")
+
+
+def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, version: str) -> str:
+    """The options under which a result holds. ``weights`` identifies the network, ``version`` the program.
+
+    An output depends on all options that change it; what was left alone, on how that is decided; a failure may end with
+    another version or limit. Manifests are full of these, so what is digested never changes its form.
+    """
+    values: dict[str, Any]
+    frames = {"image_sequence": True} if kind == "photo" and options.image_sequence is not None else {}
+    if status == "done":
+        values = values_of(options, that_change_the_output(kind), kind) | {"weights": weights}
+        if frames:  # at whatever rate: that is in no frame
+            values |= values_of(options, that_change("video colors")) | frames
+    elif status == "left":
+        # Once films were asked for all that decides: what does not decide them is there, with its default.
+        other = that_decide("photo") | that_decide("video")
+        values = values_of(ColorizeOptions(), other) | values_of(options, that_decide(kind)) | frames
+    else:
+        values = values_of(options, that_change("limit")) | {"version": version}
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def what_made_it(options: ColorizeOptions, kind: Kind, weights: str) -> dict[str, Any]:
+    """What an output says of the options, by the names of `provenance.record.Record`'s fields.
+
+    Two of them are digests, by which the next run knows whether it would make the same: of all that changes the output, and
+    of what decides about its parts.
+    """
+    colors = what_changed_colors(options, kind)
+    beside = not_at_default(options, that_change_the_output(kind) | that_change("limit")).items()
+    return {
+        "options": colors,
+        "settings": {name: value for name, value in beside if name not in colors and not name.startswith("sign_")},
+        "made_under": digest(options, kind, "done", weights, ""),
+        "decided_under": digest(options, kind, "left", "", ""),
+    }

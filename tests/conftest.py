@@ -43,10 +43,11 @@ def _interruptible() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_user_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No config file and no COLORIZE_MEDIA_* variable of the person who runs the tests."""
+    """No config file, no memory and no COLORIZE_MEDIA_* variable of the person who runs the tests."""
     for name in [name for name in os.environ if name.startswith("COLORIZE_MEDIA_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path_factory.mktemp("settings")))
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,10 @@ own_outputs      outputs of this program among the inputs, known by what they sa
 sidecars         which files go along with a picture or film, by their names
 sidecar_plan     what is to be done with them
 sidecar_copies   copied beside the outputs
+memory           what to do with a file, by what earlier runs remember
 plan             from what the user named to a list of jobs
 manifest         what an output folder remembers of earlier runs
+single_files     outputs that lie in no output folder: what they say, or the user's own memory
 old_lines        what lines of earlier versions' manifests leave to be read from a sentence
 running          how a run goes: network, options, who is told, threads
 run              does a plan

@@ -9,7 +9,6 @@ cannot be written is no error: the run then remembers nothing.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import threading
@@ -17,13 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from colorize_media.archive.old_lines import had_parts, what_it_was
 from colorize_media.events import What
-from colorize_media.files.first_look import Kind
 from colorize_media.files.own import append_lines, own_lines
-from colorize_media.options import ColorizeOptions, that_change, that_change_the_output, that_decide, values_of
+from colorize_media.options import Status
 
 MANIFEST_NAME = ".colorize-media.jsonl"
 VERSION = 1  # of the line format; lines of other versions are not understood and left out
@@ -32,7 +30,6 @@ LONGEST = 1 << 31  # bytes of the file: some millions of lines
 BATCH_LINES = 100  # synced together …
 BATCH_SECONDS = 2.0  # … or after this time, whichever comes first: what a power cut can cost
 
-Status = Literal["done", "left", "failed"]
 STATUSES: tuple[Status, ...] = ("done", "left", "failed")
 _SIDECAR = "sidecar"
 _SIDECAR_MARK = b'"status": "sidecar"'  # as json.dumps writes it
@@ -68,7 +65,7 @@ class Entry:
     target   the output's path below the destination, with slashes;  source  where the input was
     stamp    the source's when it was read;  made  the output's when it was written, None if there is none
     status   done, left (on purpose: in colour already, a document) or failed (the file's own fault)
-    options  `digest` of those that matter to the status;  reason  for people
+    options  `options.digest` of those that matter to the status;  reason  for people
     what     what it was found to be, None where it failed or has several pages
     decided  of what is done by parts, shots or pages, each coloured or left: the `digest` as of something left, of those
              options that decide it; UNKNOWN if they are not known any more; empty for one whole
@@ -95,27 +92,6 @@ class SidecarEntry:
     source: str
     stamp: Stamp
     made: Stamp
-
-
-def digest(options: ColorizeOptions, kind: Kind, status: Status, weights: str, version: str) -> str:
-    """The options under which a result holds. ``weights`` identifies the network, ``version`` the program.
-
-    An output depends on all options that change it; what was left alone, on how that is decided; a failure may end with
-    another version or limit. Manifests are full of these, so what is digested never changes its form.
-    """
-    values: dict[str, Any]
-    frames = {"image_sequence": True} if kind == "photo" and options.image_sequence is not None else {}
-    if status == "done":
-        values = values_of(options, that_change_the_output(kind), kind) | {"weights": weights}
-        if frames:  # at whatever rate: that is in no frame
-            values |= values_of(options, that_change("video colors")) | frames
-    elif status == "left":
-        # Once films were asked for all that decides: what does not decide them is there, with its default.
-        other = that_decide("photo") | that_decide("video")
-        values = values_of(ColorizeOptions(), other) | values_of(options, that_decide(kind)) | frames
-    else:
-        values = values_of(options, that_change("limit")) | {"version": version}
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def read_manifest(folder: Path) -> dict[str, Entry]:

@@ -11,16 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from colorize_media.archive.manifest import Entry, Manifest, SidecarEntry, Stamp, Status
+from colorize_media.archive.manifest import Entry, Manifest, SidecarEntry, Stamp
+from colorize_media.archive.memory import options_digest
 from colorize_media.archive.outcomes import Outcome, Tally, failed, settled
 from colorize_media.archive.output_folders import OutputFolders
-from colorize_media.archive.plan import options_digest
 from colorize_media.archive.running import Running
 from colorize_media.archive.sequences import sequence_end
 from colorize_media.archive.sidecar_copies import SidecarCopies
+from colorize_media.archive.single_files import SingleFiles
 from colorize_media.events import Done, Planned, Skipped, Warned
 from colorize_media.files.whole import keep_mode_and_times
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, Status
 
 if TYPE_CHECKING:
     from colorize_media.archive.in_flight import InFlight
@@ -52,6 +53,7 @@ class _Run:
         self.sidecars = SidecarCopies(running.options, self._add)
         self._in_flight: InFlight | None = None
         self._manifests: dict[Path, Manifest] = {}
+        self._singles = SingleFiles(running.options)
 
     def __enter__(self) -> _Run:
         return self
@@ -61,6 +63,7 @@ class _Run:
     ) -> None:
         for manifest in self._manifests.values():
             manifest.flush()
+        self._singles.flush()
         if self._in_flight is not None:
             self._in_flight.close()
         self._folders.close()
@@ -143,9 +146,15 @@ class _Run:
         self._tally.settle(outcome)
 
     def _remember(self, outcome: Outcome) -> None:
-        root, entry = outcome.item.root, _entry(outcome, self._options)
-        if root is not None and entry is not None:
-            self._add(root, entry)
+        item, target = outcome.item, outcome.item.target
+        if target is None or item.kind == "other" or (item.root is None and not isinstance(outcome.result, Done)):
+            return
+        name = self._singles.name(target) if item.root is None else target.relative_to(item.root).as_posix()
+        entry = _entry(outcome, self._options, name)
+        if entry is not None and item.root is None:
+            self._singles.remember(entry, target, item.kind)
+        elif entry is not None and item.root is not None:
+            self._add(item.root, entry)
 
     def _add(self, root: Path, entry: Entry | SidecarEntry) -> None:
         if root not in self._manifests:
@@ -153,10 +162,10 @@ class _Run:
         self._manifests[root].add(entry)
 
 
-def _entry(outcome: Outcome, options: ColorizeOptions) -> Entry | None:
+def _entry(outcome: Outcome, options: ColorizeOptions, name: str) -> Entry | None:
     """What the next run is to know of it; None for what it would find out anew, or what nobody remembers."""
     item, result, source = outcome.item, outcome.result, outcome.source
-    if item.root is None or item.target is None or item.kind == "other" or source is None:
+    if item.target is None or item.kind == "other" or source is None:
         return None
     made: Stamp | None = None
     decided = ""
@@ -176,7 +185,7 @@ def _entry(outcome: Outcome, options: ColorizeOptions) -> Entry | None:
     else:
         return None
     return Entry(
-        item.target.relative_to(item.root).as_posix(),
+        name,
         str(item.source),
         Stamp(source.st_size, source.st_mtime_ns),
         made,

@@ -25,7 +25,7 @@ from colorize_media.archive.workers import default_workers
 from colorize_media.events import Planned, Resumed, Skipped, Started, Warned
 from colorize_media.judge.decision import Decision, decide_film
 from colorize_media.judge.survey import Survey, samples_for, survey
-from colorize_media.options import ColorizeOptions, what_changed_colors
+from colorize_media.options import ColorizeOptions, what_changed_colors, what_made_it
 from colorize_media.provenance.record import Record, record_of
 from colorize_media.video.colorize import what_colors_depend_on
 from colorize_media.video.pipeline import Limits, color_frames
@@ -82,8 +82,9 @@ def _color(
         gone = GoneTo()
 
     def record(source: Path) -> Record:
-        changed = what_changed_colors(options, "photo") | what_changed_colors(options, "video")
-        return record_of(colorizer, changed, source)
+        said = what_made_it(options, "photo", colorizer.weights_digest)
+        said["options"] |= what_changed_colors(options, "video")
+        return record_of(colorizer, source=source, **said)
 
     while gone.place < len(items):
         with closing(

@@ -17,6 +17,7 @@ from colorize_media.files.first_look import open_regular
 from colorize_media.files.whole import keep_mode_and_times, whole_or_absent
 from colorize_media.options import ColorizeOptions
 from colorize_media.provenance.packet import MAX_XMP
+from colorize_media.provenance.read_back import record_of_json
 from colorize_media.provenance.record import Record
 
 OF_A_FAILURE = "what they belong to failed"
@@ -106,7 +107,4 @@ class SidecarCopies:
                 self._manifests[item.root] = read_manifest(item.root)
             entry = self._manifests[item.root].get(item.target.relative_to(item.root).as_posix())
             said = None if entry is None else entry.record
-        try:
-            return None if said is None else Record(**said)
-        except TypeError:  # of a version with other fields
-            return None
+        return record_of_json(said)

@@ -82,7 +82,8 @@ def colorize(context: click.Context, config: Path | None, host_batch: bool, **wo
 
 def _plan(asked: Asked, options: ColorizeOptions, on_passed: Callable[[Passed], None]) -> list[Planned]:
     from colorize_media.archive.discovery import Selection
-    from colorize_media.archive.plan import Memory, make_plan
+    from colorize_media.archive.memory import Memory
+    from colorize_media.archive.plan import make_plan
 
     return make_plan(
         asked.inputs,

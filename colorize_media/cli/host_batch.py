@@ -21,8 +21,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from colorize_media.archive.memory import Memory
 from colorize_media.archive.outcomes import unexpected
-from colorize_media.archive.plan import Memory, make_plan
+from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
 from colorize_media.errors import BadOption, ColorizeError, UsageProblem

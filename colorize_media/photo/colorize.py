@@ -24,7 +24,7 @@ from colorize_media.judge.decision import decide_photo
 from colorize_media.judge.negative import NEGATIVE
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch, working_luma, working_shape
-from colorize_media.options import ColorizeOptions, still_sizes, what_changed_colors
+from colorize_media.options import ColorizeOptions, still_sizes, what_made_it
 from colorize_media.photo.join import ChromaRows
 from colorize_media.photo.pages import read_pages, write_pages
 from colorize_media.photo.picture import Photo
@@ -224,7 +224,8 @@ def write_colored(
 
 def photo_record(colorizer: Colorizer, options: ColorizeOptions, source: Path, content: Path | None = None) -> Record:
     """How a photograph is coloured that is coloured now. ``source`` is what the person calls it, ``content`` what is read."""
-    return record_of(colorizer, what_changed_colors(options, "photo"), source, content)
+    said = what_made_it(options, "photo", colorizer.weights_digest)
+    return record_of(colorizer, source=source, content=content, **said)
 
 
 def _written_of(record: Record, options: ColorizeOptions) -> Record | None:

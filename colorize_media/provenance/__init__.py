@@ -7,5 +7,6 @@ film_tags   what a film's tags say of it
 film_boxes  where MP4 and MOV keep an XMP packet
 signing     content credentials (C2PA) with the person's own certificate
 mark        read back: coloured by this program, and when
+read_back   read back: the whole record
 scoped_xml  XML whose prefixes stay as they were
 """

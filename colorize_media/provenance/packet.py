@@ -8,6 +8,7 @@ Sources: XMP part 1 and 2 (ISO 16684), IPTC Photo Metadata 2025.1 (digital sourc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from xml.etree import ElementTree
 
@@ -37,6 +38,7 @@ NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+    "colorizeMedia": "urn:colorize-media:record:",  # our own: docs/formats.md
 }
 KEYWORD = "colorized"
 EMPTY_PACKET = f'<x:xmpmeta xmlns:x="{NAMESPACES["x"]}"><rdf:RDF xmlns:rdf="{NAMESPACES["rdf"]}"/></x:xmpmeta>'.encode()
@@ -44,6 +46,7 @@ _RDF = (NAMESPACES["rdf"], "RDF")
 _DESCRIPTION = (NAMESPACES["rdf"], "Description")
 _SOURCE_TYPE = (NAMESPACES["Iptc4xmpExt"], "DigitalSourceType")
 _TOOL = (NAMESPACES["xmp"], "CreatorTool")
+_RECORD = (NAMESPACES["colorizeMedia"], "Record")
 _AGENT, _WHEN = (NAMESPACES["stEvt"], "softwareAgent"), (NAMESPACES["stEvt"], "when")
 _SAID_ANEW = {
     _SOURCE_TYPE,
@@ -51,6 +54,7 @@ _SAID_ANEW = {
     (NAMESPACES["xmpMM"], "DerivedFrom"),
     (NAMESPACES["Iptc4xmpExt"], "AISystemUsed"),
     (NAMESPACES["Iptc4xmpExt"], "AISystemVersionUsed"),
+    _RECORD,
 }
 
 
@@ -83,21 +87,27 @@ class XmpPacket:
                 found.append((event[_AGENT].get().strip(), event[_WHEN].get().strip() if _WHEN in event else ""))
         return found
 
+    def record(self) -> str:
+        """The JSON of a `Record`, as it stands there; empty where there is none."""
+        return self._text(_RECORD)
+
     def describe(self, record: Record) -> None:
         """Append one description with the provenance, in place of what it says anew.
 
         Written: ``Iptc4xmpExt:DigitalSourceType``, ``AISystemUsed`` and ``AISystemVersionUsed``, ``xmpMM:DerivedFrom`` with
-        the source's file name (if it is to be named), ``xmp:CreatorTool``, the keyword ``colorized``, and an event of
-        ``xmpMM:History``. What the source said of its own digital source type and creator tool goes into the history.
+        the source's file name (if it is to be named), ``xmp:CreatorTool``, the keyword ``colorized``, an event of
+        ``xmpMM:History``, and the whole record as JSON in ``colorizeMedia:Record``. What the source said of its own digital
+        source type and creator tool goes into the history.
         """
         before = {name: self._text(name) for name in (_SOURCE_TYPE, _TOOL)}
         agents = {agent for agent, _ in self.history()}
         self.remove(lambda name: name in _SAID_ANEW)
-        ours = self._description({"xmp", "xmpMM", "stRef", "stEvt", "dc", "Iptc4xmpExt"})
+        ours = self._description({"xmp", "xmpMM", "stRef", "stEvt", "dc", "Iptc4xmpExt", "colorizeMedia"})
         ours.attrib["xmp:CreatorTool"] = xml_text(record.tool)
         ours.attrib["Iptc4xmpExt:DigitalSourceType"] = DIGITAL_SOURCE_TYPE
         ours.attrib["Iptc4xmpExt:AISystemUsed"] = xml_text(record.system)
         ours.attrib["Iptc4xmpExt:AISystemVersionUsed"] = xml_text(record.system_version)
+        ElementTree.SubElement(ours, "colorizeMedia:Record").text = json.dumps(record.as_json(), sort_keys=True)
         if record.source:
             derived = ElementTree.SubElement(ours, "xmpMM:DerivedFrom", {"rdf:parseType": "Resource"})
             ElementTree.SubElement(derived, "stRef:filePath").text = xml_text(record.source)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from colorize_media.version import __version__
@@ -46,6 +47,10 @@ class Record:
     date       when it was coloured, UTC, ISO 8601 to the second
     source     the source's file name without its folder, which is private; empty where it is not to be named
     source_sha256  of the source's bytes, hexadecimal, by which the original is found again; empty where it is not known
+    source_stamp   its size in bytes and its modification time in nanoseconds, which the output has too; None as above
+    settings       other options that change the output and are not at their default: encoder, quality …; never of signing
+    made_under     digest of all options and weights that the output depends on, by which the same job is known again
+    decided_under  digest of those that decide about its parts, shots or pages
     """
 
     version: str
@@ -58,6 +63,10 @@ class Record:
     source: str = ""
     program: str = PROGRAM
     source_sha256: str = ""
+    source_stamp: tuple[int, int] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    made_under: str = ""
+    decided_under: str = ""
 
     @property
     def tool(self) -> str:
@@ -84,7 +93,7 @@ class Record:
 
     def anonymous(self) -> Record:
         """The same without anything that leads to the source."""
-        return replace(self, source="", source_sha256="")
+        return replace(self, source="", source_sha256="", source_stamp=None)
 
     @property
     def sentence(self) -> str:
@@ -94,14 +103,25 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON types."""
-        return {**vars(self), "options": dict(self.options)}
+        stamp = None if self.source_stamp is None else list(self.source_stamp)
+        return {**vars(self), "options": dict(self.options), "settings": dict(self.settings), "source_stamp": stamp}
 
 
-def record_of(network: Network, options: Mapping[str, Any], source: Path, content: Path | None = None) -> Record:
-    """How an output is made that is made now; ``options`` as `options.what_changed_colors` has them.
+def record_of(
+    network: Network,
+    options: Mapping[str, Any],
+    source: Path,
+    content: Path | None = None,
+    *,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    made_under: str = "",
+    decided_under: str = "",
+) -> Record:
+    """How an output is made that is made now; ``options`` and what follows the star as `options.what_made_it` has them.
 
     ``content`` is the file that is read, where that is a copy of the ``source`` that people know. It is read to its end.
     """
+    read = content or source
     return Record(
         version=__version__,
         model=_name_of(network.weights),
@@ -111,7 +131,11 @@ def record_of(network: Network, options: Mapping[str, Any], source: Path, conten
         options=options,
         date=now(),
         source=source.name,
-        source_sha256=_sha256_of(content or source),
+        source_sha256=sha256_of(read),
+        source_stamp=_stamp_of(read),
+        settings=settings,
+        made_under=made_under,
+        decided_under=decided_under,
     )
 
 
@@ -130,8 +154,8 @@ _PIECE = 1 << 20  # bytes
 _MOST_DIGITS = 11  # of seconds since 1970, up to the year 5138
 
 
-def _sha256_of(path: Path) -> str:
-    """Empty where it cannot be read: whoever reads it for its pictures says so."""
+def sha256_of(path: Path) -> str:
+    """Of a file's bytes, hexadecimal; empty where it cannot be read: whoever reads it for its pictures says so."""
     digest = hashlib.sha256()
     try:
         with path.open("rb", buffering=0) as file:
@@ -140,6 +164,14 @@ def _sha256_of(path: Path) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
+
+
+def _stamp_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _name_of(weights: Path) -> str:

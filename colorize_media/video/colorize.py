@@ -9,7 +9,7 @@ from typing import Any
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, ignore
 from colorize_media.judge.decision import decide_film
 from colorize_media.network.colorizer import Colorizer
-from colorize_media.options import ColorizeOptions, that_change, that_decide, values_of, what_changed_colors
+from colorize_media.options import ColorizeOptions, that_change, that_decide, values_of, what_made_it
 from colorize_media.provenance.record import record_of
 from colorize_media.provenance.signing import signer_for
 from colorize_media.version import __version__
@@ -49,7 +49,7 @@ def colorize_video(
         if not decision.colorize:
             return Skipped(source, decision.told, decision.what)
         settings = EncoderSettings(options.encoder, options.crf, options.preset, purpose=options.purpose)
-        record = record_of(colorizer, what_changed_colors(options, "video"), source)
+        record = record_of(colorizer, source=source, **what_made_it(options, "video", colorizer.weights_digest))
         told = record if options.provenance else None
         job = what_colors_depend_on(colorizer, options)
         writer = Writer(

@@ -27,7 +27,7 @@ from colorize_media.judge.decision import decide_film
 from colorize_media.judge.survey import Survey
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import working_shape
-from colorize_media.options import ColorizeOptions, what_changed_colors
+from colorize_media.options import ColorizeOptions, what_made_it
 from colorize_media.provenance.packet import film_packet
 from colorize_media.provenance.record import Record, record_of
 from colorize_media.video.encoder import colored_picture
@@ -67,7 +67,7 @@ def preview_video(
         raise NoPicture(
             "no picture for a preview", path=source, why="no moment of it can be decoded", hint="get another copy"
         )
-    record = record_of(colorizer, what_changed_colors(options, "video"), source)
+    record = record_of(colorizer, source=source, **what_made_it(options, "video", colorizer.weights_digest))
     _save(_strip(columns), target, record if options.provenance else None)
     seconds = time.monotonic() - begun
     return Done(

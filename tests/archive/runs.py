@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from colorize_media.archive.manifest import MANIFEST_NAME
-from colorize_media.archive.plan import Memory, make_plan
+from colorize_media.archive.memory import Memory
+from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, ignore

@@ -18,13 +18,11 @@ from colorize_media.archive.manifest import (
     Entry,
     Manifest,
     Stamp,
-    Status,
-    digest,
     read_manifest,
     read_sidecars,
 )
 from colorize_media.files.first_look import Kind
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, Status, digest
 from tests.made.records import made_record
 
 

@@ -11,8 +11,9 @@ import pytest
 
 import colorize_media.archive.plan as plan_room
 from colorize_media.archive.manifest import MANIFEST_NAME, Entry, Stamp, read_manifest
+from colorize_media.archive.memory import Memory
 from colorize_media.archive.old_lines import what_it_was
-from colorize_media.archive.plan import Memory, make_plan
+from colorize_media.archive.plan import make_plan
 from colorize_media.events import Planned
 from colorize_media.options import ColorizeOptions
 

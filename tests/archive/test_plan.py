@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from colorize_media.archive.in_flight import InFlight
-from colorize_media.archive.manifest import Entry, Manifest, Stamp, Status
+from colorize_media.archive.manifest import Entry, Manifest, Stamp
+from colorize_media.archive.memory import Memory, options_digest
 from colorize_media.archive.output_folders import OutputFolders
-from colorize_media.archive.plan import Memory, make_plan, options_digest
+from colorize_media.archive.plan import make_plan
 from colorize_media.events import Planned
 from colorize_media.files.whole import host_mark
-from colorize_media.options import ColorizeOptions
+from colorize_media.options import ColorizeOptions, Status
 
 JPEG = b"\xff\xd8\xff\xe0"
 DEFAULT = ColorizeOptions()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from colorize_media.archive.plan import Memory, make_plan
+from colorize_media.archive.memory import Memory
+from colorize_media.archive.plan import make_plan
 from colorize_media.archive.sequence_hint import hints
 from colorize_media.cli.main import run
 from colorize_media.errors import BadOption

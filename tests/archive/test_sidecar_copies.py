@@ -16,7 +16,8 @@ from skimage import data
 
 from colorize_media.archive.discovery import PassedOver, Selection, search
 from colorize_media.archive.manifest import MANIFEST_NAME, read_manifest, read_sidecars
-from colorize_media.archive.plan import Memory, make_plan
+from colorize_media.archive.memory import Memory
+from colorize_media.archive.plan import make_plan
 from colorize_media.events import Done, Event, Skipped, Summary, Warned
 from colorize_media.options import ColorizeOptions
 from tests.archive.runs import SMALL, do, results

@@ -107,7 +107,8 @@ def test_an_output_that_is_there_is_left_unless_the_request_overwrites(host: Hos
     (tmp_path / "out.png").write_bytes(b"mine")
     request = {"in": str(tmp_path / "old.png"), "out": str(tmp_path / "out.png")}
     (left,) = host.send(request)
-    assert (left["status"], left["reason"]) == ("skipped", "the output is already there")
+    why = "the output is already there, and is not known to be made by this program (-y replaces it)"
+    assert (left["status"], left["reason"]) == ("skipped", why)
     assert (tmp_path / "out.png").read_bytes() == b"mine"
     (done,) = host.send({**request, "options": {"overwrite": True}})
     assert done["status"] == "done"

@@ -17,8 +17,9 @@ from skimage.data import coffee
 from colorize_media.archive.budget import BYTES_PER_DEEP_PIXEL, BYTES_PER_PIXEL, memory_needed
 from colorize_media.archive.discovery import Selection
 from colorize_media.archive.inspection import inspect
+from colorize_media.archive.memory import Memory
 from colorize_media.archive.naming import with_writable_suffix
-from colorize_media.archive.plan import Memory, make_plan
+from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
 from colorize_media.errors import FileProblem, LibraryMissing, UnsupportedMedia

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from colorize_media.network.colorizer import Colorizer
-from colorize_media.options import ColorizeOptions, what_changed_colors
+from colorize_media.options import ColorizeOptions, digest, what_changed_colors, what_made_it
 from colorize_media.provenance.record import now, record_of
 from colorize_media.version import __version__
 from tests.made.records import made_record
@@ -19,7 +19,8 @@ from tests.made.records import made_record
 
 def test_a_record_says_program_network_numbers_options_date_and_source(colorizer: Colorizer) -> None:
     options = ColorizeOptions(vividness=1.2, quality=40, start=Fraction(1, 2), force=True)
-    film = record_of(colorizer, what_changed_colors(options, "video"), Path("/home/ann/films/old.mkv"))
+    said = what_made_it(options, "video", colorizer.weights_digest)
+    film = record_of(colorizer, source=Path("/home/ann/films/old.mkv"), **said)
     assert film.as_json() == {
         "program": "colorize-media",
         "version": __version__,
@@ -31,7 +32,12 @@ def test_a_record_says_program_network_numbers_options_date_and_source(colorizer
         "date": "2026-05-04T10:00:00Z",
         "source": "old.mkv",
         "source_sha256": "",  # the file is not there
+        "source_stamp": None,
+        "settings": {},  # quality is of photographs
+        "made_under": digest(options, "video", "done", colorizer.weights_digest, ""),
+        "decided_under": digest(options, "video", "left", "", ""),
     }
+    assert what_made_it(options, "photo", "")["settings"] == {"quality": 40}
     assert json.loads(json.dumps(film.as_json())) == film.as_json()
     assert len(film.weights) == 64
     assert what_changed_colors(options, "photo") == {"vividness": 1.2, "force": True}

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from colorize_media.archive.manifest import Entry, Manifest, Stamp, Status
+from colorize_media.archive.manifest import Entry, Manifest, Stamp
 from colorize_media.events import Done, Event, Failed, Planned, Skipped, Started, Summary, Warned, What
+from colorize_media.options import Status
 from colorize_media.report.rows import Row, Rows
 
 
