@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from colorize_media.archive.manifest import MANIFEST_NAME, read_manifest, read_sidecars
+from colorize_media.archive.manifest import MANIFEST_NAME, Stamp, read_manifest, read_sidecars
 from colorize_media.archive.sidecars import Beside, could_go_along, go_along, kind_by_name
 from colorize_media.files.first_look import begins_like_media, begins_like_text
 from colorize_media.files.formats import OTHER_SUFFIXES, PHOTO_SUFFIXES, TEXT_SUFFIXES, VIDEO_SUFFIXES
@@ -43,6 +43,7 @@ BROKEN_LINKS = "links that lead nowhere"
 NO_FILES = "pipes, sockets or devices"
 UNREADABLE = "files of unknown kinds that cannot be read"
 OURS = "made by this program"
+NOT_OURS_ANY_MORE = "an output of an earlier run stood here, and this is another file or was changed since"
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,15 @@ def _matches(relative: str, patterns: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Found:
-    """A file, relative to the searched folder, and what goes along with it; or a folder that cannot be read, and why."""
+    """A file, relative to the searched folder, and what goes along with it; or a folder that cannot be read, and why.
+
+    ``note`` says why it is found where one may wonder.
+    """
 
     relative: Path
     problem: str = ""
     sidecars: tuple[Beside, ...] = ()
+    note: str = ""
 
 
 @dataclass
@@ -112,7 +117,7 @@ def search(
     """
     passed = PassedOver() if passed is None else passed
     avoided = None if avoid is None else os.path.realpath(avoid)
-    made: set[str] = set()
+    made: dict[str, Stamp | None] = {}
     waiting = [""]  # paths below the folder, written with slashes; the next one last
     while waiting:
         inside = waiting.pop()
@@ -123,7 +128,7 @@ def search(
             yield Found(Path(inside), error.strerror or str(error))
             continue
         if inside:
-            made |= _outputs_below(here, inside, entries)
+            made.update(_outputs_below(here, inside, entries))
         folders, media, rest = [], [], {}
         for entry in entries:
             relative = f"{inside}/{entry.name}" if inside else entry.name
@@ -136,7 +141,7 @@ def search(
                     passed.others[LEFT_OUT_FOLDERS] += 1
                 else:
                     folders.append(relative)
-            elif relative in made:
+            elif relative in made and made[relative] == Stamp.if_there(Path(entry.path)):
                 passed.others[OURS] += 1
             elif not selection.takes(relative):
                 _count_left_out(entry, passed)
@@ -146,7 +151,8 @@ def search(
                 rest[entry.name] = entry
         along = _along(media, rest, inside, selection) if sidecars else {}
         for name in media:
-            yield Found(Path(inside, name), sidecars=along.get(name, ()))
+            note = NOT_OURS_ANY_MORE if f"{inside}/{name}" in made else ""
+            yield Found(Path(inside, name), sidecars=along.get(name, ()), note=note)
         for name in rest.keys() - {beside.name for some in along.values() for beside in some}:
             _count(rest[name], passed)
         waiting += reversed(folders)
@@ -178,12 +184,16 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _outputs_below(here: str, inside: str, entries: Iterable[os.DirEntry[str]]) -> set[str]:
-    """What a manifest in the folder, if there is one, calls an output: paths below the searched folder."""
+def _outputs_below(here: str, inside: str, entries: Iterable[os.DirEntry[str]]) -> dict[str, Stamp | None]:
+    """What a manifest in the folder, if there is one, calls an output: paths below the searched folder, and how it was left.
+
+    What is not as it was left may be somebody's work, or another file altogether: an original like any other.
+    """
     if not any(entry.name == MANIFEST_NAME for entry in entries):
-        return set()
-    done = (entry.target for entry in read_manifest(Path(here)).values() if entry.status == "done")
-    return {f"{inside}/{target}" for target in (*done, *read_sidecars(Path(here)))}
+        return {}
+    made = {name: entry.made for name, entry in read_manifest(Path(here)).items() if entry.status == "done"}
+    made.update({name: entry.made for name, entry in read_sidecars(Path(here)).items()})
+    return {f"{inside}/{name}": stamp for name, stamp in made.items()}
 
 
 def _is_to_enter(folder: os.DirEntry[str], avoided: str | None) -> bool:

@@ -60,29 +60,33 @@ def inspect(
     """
     pool = ThreadPoolExecutor(workers or default_workers())
     try:
-        yield from pool.map(
-            lambda found: _inspect(found[0], found[1], options), list(_files(inputs, selection, on_passed))
-        )
+        yield from pool.map(lambda found: _inspect(*found, options), list(_files(inputs, selection, on_passed)))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _files(
     inputs: Sequence[Path], selection: Selection, on_passed: Callable[[Passed], None]
-) -> Iterator[tuple[Path, str]]:
-    """Each with what is already known to be wrong with it."""
+) -> Iterator[tuple[Path, str, str]]:
+    """Each with what is already known to be wrong with it, and what is to be said of it."""
     for path in inputs:
         if path.is_dir():
             passed, count = PassedOver(), 0
             for found in search(path, selection, passed=passed):
                 count += not found.problem
-                yield path / found.relative, found.problem and f"cannot read the folder: {found.problem}"
+                problem = found.problem and f"cannot read the folder: {found.problem}"
+                yield path / found.relative, problem, found.note
             on_passed(Passed(path, count, passed.files, passed.others))
         else:
-            yield path, ""
+            yield path, "", ""
 
 
-def _inspect(path: Path, problem: str, options: ColorizeOptions) -> Inspection:
+def _inspect(path: Path, problem: str, note: str, options: ColorizeOptions) -> Inspection:
+    found = _judged(path, problem, options)
+    return dataclasses.replace(found, reason=f"{found.reason}; {note}") if note else found
+
+
+def _judged(path: Path, problem: str, options: ColorizeOptions) -> Inspection:
     kind = kind_of(path)
     if problem:
         return Inspection(path, "other", "fail", problem)

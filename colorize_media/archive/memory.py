@@ -81,7 +81,8 @@ class EarlierRuns:
             return Planned(source, target, kind, "colorize", reason, pair.root, pair.tree, replaces)
         if pair.root is None:
             return self._decide_single(Planned(source, target, kind, "colorize", tree=pair.tree))
-        return self._decide(Planned(source, target, kind, "colorize", root=pair.root, tree=pair.tree))
+        item = self._decide(Planned(source, target, kind, "colorize", root=pair.root, tree=pair.tree))
+        return dataclasses.replace(item, reason="; ".join(filter(None, (pair.note, item.reason))))
 
     def _decide(self, item: Planned) -> Planned:
         """Of an output in a folder that remembers."""

@@ -37,8 +37,8 @@ PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png
 class Pair:
     """An input file and where its output would be; without a kind, there is nothing at the source but a ``failure``.
 
-    ``problem`` is what the plan says of it, ``sidecars`` go along with it. What this program made has no target, but the input
-    that it was ``made_from``.
+    ``problem`` is what the plan says of it, ``note`` what else, ``sidecars`` go along with it. What this program made has no
+    target, but the input that it was ``made_from``.
     """
 
     source: Path
@@ -50,6 +50,7 @@ class Pair:
     failure: Failed | None = None
     sidecars: tuple[Beside, ...] = ()
     made_from: Path | None = None
+    note: str = ""
 
 
 def output_folder(source: Path, output: Path | None) -> Path:
@@ -95,7 +96,9 @@ def pairs_of(
                 inputs_found += 1
                 kind = kind_of(path)
                 target = root / _output_name(found.relative, kind, preview, path, purpose)
-                pair = Pair(path, target, kind, None if preview else root, source, sidecars=found.sidecars)
+                pair = Pair(
+                    path, target, kind, None if preview else root, source, sidecars=found.sidecars, note=found.note
+                )
                 yield _if_named(pair)
             on_passed(Passed(source, inputs_found, passed.files, passed.others))
         elif not there:

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from colorize_media.archive.discovery import PassedOver, Selection, search
+from colorize_media.archive.inspection import inspect
 from colorize_media.archive.manifest import MANIFEST_NAME, Entry, Manifest, Stamp
+from colorize_media.archive.plan import make_plan
+from colorize_media.options import ColorizeOptions
 from tests.made.films import make_video
 
 ALL = Selection()
@@ -42,10 +45,31 @@ def test_hidden_and_system_files_and_folders_are_left_out(tmp_path: Path) -> Non
 def test_outputs_of_this_tool_are_no_inputs_but_what_lies_beside_them_is(tmp_path: Path) -> None:
     tree(tmp_path, "a.jpg", "color/a.jpg", "earlier/x/b.jpg", "earlier/x/own.jpg")
     with Manifest(tmp_path / "earlier", pytest.fail) as manifest:
-        manifest.add(Entry("x/b.jpg", "/in/x/b.jpg", Stamp(1, 1), Stamp(1, 1), "done", "0"))
+        manifest.add(Entry("x/b.jpg", "/in/x/b.jpg", Stamp(1, 1), Stamp.of(tmp_path / "earlier/x/b.jpg"), "done", "0"))
         manifest.add(Entry("x/own.jpg", "/in/x/own.jpg", Stamp(1, 1), None, "left", "0"))
     assert found(tmp_path, avoid=tmp_path / "color") == ["a.jpg", "earlier/x/own.jpg"]
     assert found(tmp_path / "earlier") == ["x/b.jpg", "x/own.jpg"]  # what the user names is searched
+
+
+def test_what_stands_where_an_output_stood_is_an_original(tmp_path: Path) -> None:
+    """Edited or replaced since: it was left out of plans and of `inspect` without a word."""
+    tree(tmp_path, "old/same.jpg", "old/edited.jpg", "old/replaced.jpg")
+    stamps = {path.name: Stamp.of(path) for path in (tmp_path / "old").iterdir()}
+    with Manifest(tmp_path / "old", pytest.fail) as manifest:
+        for name, made in stamps.items():
+            manifest.add(Entry(name, f"/in/{name}", Stamp(1, 1), made, "done", "0"))
+    edited, replaced = tmp_path / "old" / "edited.jpg", tmp_path / "old" / "replaced.jpg"
+    os.utime(edited, ns=(0, stamps["edited.jpg"].mtime_ns + 1))
+    replaced.write_bytes(JPEG + b"of somebody")
+    os.utime(replaced, ns=(0, stamps["replaced.jpg"].mtime_ns))
+    assert found(tmp_path) == ["old/edited.jpg", "old/replaced.jpg"]
+    assert passed(tmp_path)[1] == {"made by this program": 1}
+    reasons = {item.source.name: item.reason for item in make_plan([tmp_path], tmp_path / "out", overwrite=False)}
+    assert set(reasons) == {"edited.jpg", "replaced.jpg"}
+    assert all("an output of an earlier run stood here" in reason for reason in reasons.values())
+    looked_at = list(inspect([tmp_path], ColorizeOptions(), ALL))
+    assert [item.source.name for item in looked_at] == ["edited.jpg", "replaced.jpg"]
+    assert all("an output of an earlier run stood here" in item.reason for item in looked_at)
 
 
 def test_links_make_no_loops_and_broken_ones_are_found(tmp_path: Path) -> None:
@@ -129,7 +153,7 @@ def test_all_that_is_no_input_is_counted_but_hidden_files_and_waste(tmp_path: Pa
     for name in ("notes.txt", "LETTER.TXT", "README", "x/scan.pdf", "x/as of 3. of May", "x/photo.jpg~", "x/empty.dat"):
         (tmp_path / "in" / name).write_text("words" * ("empty" not in name))
     with Manifest(tmp_path / "in" / "x", pytest.fail) as manifest:
-        manifest.add(Entry("own.jpg", "/in/own.jpg", Stamp(1, 1), Stamp(1, 1), "done", "0"))
+        manifest.add(Entry("own.jpg", "/in/own.jpg", Stamp(1, 1), Stamp.of(tmp_path / "in/x/own.jpg"), "done", "0"))
     (tmp_path / "in" / "album").symlink_to(tmp_path)
     (tmp_path / "in" / "gone").symlink_to("nowhere")
     (tmp_path / "in" / "round").symlink_to("round")
