@@ -37,7 +37,8 @@ class Planned:
 
     ``root`` is the output folder that remembers the file, ``tree`` the input folder whose tree it mirrors, None where the
     user named a file. ``replaces``: an output that stands there is replaced. ``earlier``: it is skipped because an earlier
-    run left it alone, as ``what``, or fails because it failed then. ``failure`` is what is told of a fail, not in JSON.
+    run left it alone, as ``what``, or fails because it failed then. ``older``: its output, which stands, was made by older
+    weights of the same network or by an older version of the program. ``failure`` is what is told of a fail, not in JSON.
     A frame of a sequence that is coloured as a film has its number, ``frame``, and the ``sequence``'s name in its folder, like
     ``scan_%06d.dpx``.
     ``sidecars`` go along with it.
@@ -57,6 +58,7 @@ class Planned:
     sequence: str = ""
     frame: int | None = None
     sidecars: tuple[Sidecar, ...] = ()
+    older: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,14 @@ class Passed:
     """After the plan: what of a searched folder is no input, counted. ``found`` is how many inputs it has.
 
     ``files`` counts by extension what is neither a picture nor a film ("" without one), ``others`` by what it is, or why
-    it is left out, all else.
+    it is left out, all else. ``orphaned`` are outputs that earlier runs made of files which are gone from it; they stay.
     """
 
     source: Path
     found: int
     files: Mapping[str, int]
     others: Mapping[str, int]
+    orphaned: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,7 @@ class Summary:
     ``sidecars`` were copied; ``sidecars_left`` counts those that were not, by why not. ``failed_before``: so many of those that
     failed did so in an earlier run, have not changed since and were not tried again. ``toned``: so many of those that are
     done were in an even tone, which their colours replaced; ``recoded`` counts films by what is said of them in Done.
+    ``older`` and ``orphaned`` name outputs, as Planned and Passed say it.
     """
 
     done: int
@@ -189,6 +193,8 @@ class Summary:
     failed_before: int = 0
     toned: int = 0
     recoded: Mapping[str, int] = field(default_factory=dict)
+    older: tuple[Path, ...] = ()
+    orphaned: tuple[Path, ...] = ()
 
 
 Event: TypeAlias = Planned | Passed | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary

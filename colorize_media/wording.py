@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+MOST_NAMES = 5  # that one line tells
 MOST_SUFFIXES = 12  # that one line tells
 
 
@@ -35,6 +36,18 @@ def passed_text(files: Mapping[str, int], others: Mapping[str, int]) -> str:
     parts = [f"neither pictures nor films: {', '.join(told)}"] if told else []
     parts += [f"{what}: {count:,}" for what, count in sorted(others.items())]
     return "; ".join(parts)
+
+
+def names_text(paths: Sequence[Path]) -> str:
+    """``a.jpg, b.jpg and 3 more``."""
+    more = len(paths) - MOST_NAMES
+    return ", ".join(map(shown_name, paths[:MOST_NAMES])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def orphans_text(orphaned: Sequence[Path]) -> str:
+    """``2 outputs without a source, which is gone (nothing is removed): a.jpg, b.jpg``."""
+    what = "1 output" if len(orphaned) == 1 else f"{len(orphaned):,} outputs"
+    return f"{what} without a source, which is gone (nothing is removed): {names_text(orphaned)}"
 
 
 def left_lines(sidecars_left: Mapping[str, int]) -> list[str]:

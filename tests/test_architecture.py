@@ -367,6 +367,7 @@ def test_events_become_json() -> None:
         "sequence": "",
         "frame": None,
         "sidecars": [],
+        "older": False,
     }
     assert rows[1]["time"] == 0.125
     assert rows[2]["event"] == "summary"

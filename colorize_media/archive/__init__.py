@@ -8,6 +8,7 @@ sidecars         which files go along with a picture or film, by their names
 sidecar_plan     what is to be done with them
 sidecar_copies   copied beside the outputs
 memory           what to do with a file, by what earlier runs remember
+orphans          outputs whose source is gone
 plan             from what the user named to a list of jobs
 manifest         what an output folder remembers of earlier runs
 single_files     outputs that lie in no output folder: what they say, or the user's own memory

@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,7 @@ class Tally:
         self._counts = {Done: 0, Skipped: 0, Failed: 0}
         self._failed_before = self._toned = 0
         self._recoded: Counter[str] = Counter()
+        self._older: list[Path] = []
         self._begun = time.monotonic()
 
     def settle(self, outcome: Outcome) -> None:
@@ -73,11 +74,19 @@ class Tally:
         if isinstance(outcome.result, Done):
             self._toned += outcome.result.what == "toned"
             self._recoded.update(filter(None, [outcome.result.recoded]))
+        if outcome.item.older and outcome.item.target is not None:
+            self._older.append(outcome.item.target)
         self.code = max(self.code, code, key=_FROM_GOOD_TO_BAD.index)
         self._tell(outcome.result)
 
-    def close(self, passed: int = 0, sidecars: int = 0, sidecars_left: Mapping[str, int] | None = None) -> None:
-        """Tell the summary, with the number of files that are no inputs, and of what went along with those that are."""
+    def close(
+        self,
+        passed: int = 0,
+        sidecars: int = 0,
+        sidecars_left: Mapping[str, int] | None = None,
+        orphaned: Sequence[Path] = (),
+    ) -> None:
+        """Tell the summary, with what the caller alone knows: the number of files that are no inputs, and so on."""
         done, skipped, failed = (self._counts[kind] for kind in (Done, Skipped, Failed))
         seconds = time.monotonic() - self._begun
         self._tell(
@@ -92,6 +101,8 @@ class Tally:
                 self._failed_before,
                 self._toned,
                 self._recoded,
+                tuple(self._older),
+                tuple(orphaned),
             )
         )
 

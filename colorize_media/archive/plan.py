@@ -13,7 +13,8 @@ from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
 from colorize_media.archive.manifest import read_sidecars
 from colorize_media.archive.memory import EarlierRuns, Memory
-from colorize_media.archive.naming import pairs_of
+from colorize_media.archive.naming import Pair, output_folder, pairs_of
+from colorize_media.archive.orphans import orphans
 from colorize_media.archive.own_outputs import without_own_outputs
 from colorize_media.archive.sequences import with_sequences
 from colorize_media.archive.sidecar_plan import with_sidecars
@@ -44,6 +45,7 @@ def make_plan(
     is no input. With the option ``image_sequence`` numbered frames stand together (`sequences.with_sequences`).
     """
     memory = memory or Memory(ColorizeOptions())
+    searched: list[Passed] = []
     if memory.options.image_sequence is not None and output is not None:
         _refuse_film(inputs, output)
     sidecars = memory.options.sidecars and not preview
@@ -53,21 +55,35 @@ def make_plan(
         check_encoder(memory.options)
     chosen, purpose = selection or Selection(), memory.options.purpose
     pairs = list(
-        dict.fromkeys(pairs_of(inputs, output, chosen, preview, on_passed, sidecars=sidecars, purpose=purpose))
+        dict.fromkeys(pairs_of(inputs, output, chosen, preview, searched.append, sidecars=sidecars, purpose=purpose))
     )
     pairs = without_own_outputs(pairs, memory.options)
     refuse_overlaps([pair for pair in pairs if pair.made_from is None])
     roots = {pair.root for pair in pairs if pair.root is not None}
-    earlier = EarlierRuns(memory, roots)
+    earlier = EarlierRuns(memory)
     plan = [
         Planned(pair.source, pair.target, "photo", "skip", "previews are for films")
         if preview and pair.kind == "photo"
         else _if_signable(earlier.decide(pair, overwrite=overwrite), memory.options)
         for pair in pairs
     ]
+    for event in searched:
+        on_passed(event if preview else _with_orphans(event, searched, output, pairs, earlier))
     copies = {root: read_sidecars(root) for root in roots} if sidecars else {}
     plan = with_sidecars(pairs, plan, copies, memory.options, overwrite=overwrite)
     return plan if memory.options.image_sequence is None or preview else with_sequences(plan)
+
+
+def _with_orphans(
+    event: Passed, searched: Sequence[Passed], output: Path | None, pairs: Sequence[Pair], earlier: EarlierRuns
+) -> Passed:
+    """Those of an output folder are told with the first of the folders that it mirrors."""
+    root = output_folder(event.source, output)
+    trees = [other.source for other in searched if output_folder(other.source, output) == root]
+    if trees[0] != event.source:
+        return event
+    planned = {pair.target for pair in pairs if pair.root == root and pair.target is not None}
+    return dataclasses.replace(event, orphaned=orphans(root, trees, earlier.entries(root), planned))
 
 
 def _if_signable(planned: Planned, options: ColorizeOptions) -> Planned:

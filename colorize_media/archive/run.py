@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from colorize_media.archive.in_flight import InFlight
 
 
-def run_plan(plan: Sequence[Planned], running: Running, *, passed: int = 0) -> int:
+def run_plan(plan: Sequence[Planned], running: Running, *, passed: int = 0, orphaned: Sequence[Path] = ()) -> int:
     """Do the plan; returns the exit code: 0, 1 if a file failed, 3 if the machine lacked something for one, 4 if nothing failed
     but what had failed before and has not changed.
 
-    ``passed`` is what the summary says of files that are no inputs.
+    ``passed`` is what the summary says of files that are no inputs, ``orphaned`` of outputs without a source.
 
     Results are told in the order of the plan. When interrupted, what is finished is told and remembered before
     KeyboardInterrupt goes on.
@@ -39,7 +39,7 @@ def run_plan(plan: Sequence[Planned], running: Running, *, passed: int = 0) -> i
     tally = Tally(running.on_event)
     with _Run(running, tally) as run:
         run.do(plan)
-    tally.close(passed, run.sidecars.copied, run.sidecars.left)
+    tally.close(passed, run.sidecars.copied, run.sidecars.left, orphaned)
     return tally.code
 
 

@@ -19,6 +19,7 @@ from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import COLORIZE_OPTIONS, PATH, several, take_options
 from colorize_media.cli.running import EventFan, load_colorizer, traceback_teller, use_threads
 from colorize_media.cli.terminal import say
+from colorize_media.errors import ColorizeError
 from colorize_media.events import OnEvent, Passed, Planned
 from colorize_media.options import ColorizeOptions
 
@@ -40,6 +41,7 @@ class Asked:
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     retry_failed: bool
+    redo_older: bool
     strict: bool
     report: str | None  # "auto": beside the outputs
     threads: int
@@ -91,7 +93,7 @@ def _plan(asked: Asked, options: ColorizeOptions, on_passed: Callable[[Passed], 
         overwrite=asked.overwrite,
         preview=options.preview,
         selection=Selection(asked.include, asked.exclude),
-        memory=Memory(options, retry_failed=asked.retry_failed),
+        memory=Memory(options, asked.retry_failed, asked.redo_older),
         on_passed=on_passed,
     )
 
@@ -149,7 +151,15 @@ def _run(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, option
         for hint in hints(plan, options):
             fan(hint)
         count = sum(sum(event.files.values()) + sum(event.others.values()) for event in passed)
-        code = run_plan(plan, Running(make_colorizer, options, fan, asked.threads), passed=count)
+        orphaned = [path for event in passed for path in event.orphaned]
+        try:
+            code = run_plan(plan, Running(make_colorizer, options, fan, asked.threads), passed=count, orphaned=orphaned)
+        except (KeyboardInterrupt, ColorizeError):  # what is done is done, and to be told
+            reporter.close()
+            if page is not None:
+                page.end_early()
+                _write_report(page, asked)
+            raise
     if page is not None:
         _write_report(page, asked)
     return code

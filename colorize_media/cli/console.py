@@ -32,6 +32,8 @@ from colorize_media.events import (
 from colorize_media.wording import (
     duration_text,
     left_lines,
+    names_text,
+    orphans_text,
     passed_text,
     position_text,
     shown_name,
@@ -239,6 +241,13 @@ def _summary_lines(event: Summary) -> list[str]:
         lines += [f"{count:,} film{'s' * (count > 1)}: {what}" for what, count in event.recoded.items()]
     if event.toned:
         lines.append(f"{event.toned:,} in an even tone (sepia, a film's tint): colours stand in its place")
+    if event.older:
+        made = "1 output was" if len(event.older) == 1 else f"{len(event.older):,} outputs were"
+        lines.append(
+            f"{made} made by older weights or an older version (--redo-older does it again): {names_text(event.older)}"
+        )
+    if event.orphaned:
+        lines.append(orphans_text(event.orphaned))
     return lines + left_lines(event.sidecars_left)
 
 

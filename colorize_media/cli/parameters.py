@@ -114,6 +114,7 @@ COLORIZE_OPTIONS = [
            help="Write a page that shows what came of every file, before and after, and the same as JSON beside it."),
     option("--strict", is_flag=True, help="Exit with 1, not 4, if nothing failed but what had failed before and is unchanged."),
     option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run and has not changed."),
+    option("--redo-older", is_flag=True, help="Do again what older weights, or an older version of this program, have made."),
     option("--model", default=DEFAULTS.model, show_default=True, help="A shipped model, a weights file or a run folder."),
     device_option,
     option("--engine", type=click.Choice(ENGINES), default=DEFAULTS.engine, show_default=True,

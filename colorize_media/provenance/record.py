@@ -124,7 +124,7 @@ def record_of(
     read = content or source
     return Record(
         version=__version__,
-        model=_name_of(network.weights),
+        model=name_of_weights(network.weights),
         weights=network.weights_digest,
         engine=network.engine.name,
         precision=str(network.dtype).removeprefix("torch."),
@@ -174,6 +174,6 @@ def _stamp_of(path: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def _name_of(weights: Path) -> str:
+def name_of_weights(weights: Path) -> str:
     """``scenes`` of a shipped file, a run's folder for what lies in one as weights.safetensors."""
     return weights.resolve().parent.name if weights.name == "weights.safetensors" else weights.stem

@@ -59,7 +59,7 @@ class Rows:
     """Gathers a run's events (it is an OnEvent) into a row per file.
 
     ``roots`` are the output folders that remember; ``notes`` are warnings about a folder as a whole; ``passed`` what of
-    the searched folders is no input; ``sidecars`` went along; ``seconds`` the run took.
+    the searched folders is no input; ``sidecars`` went along; ``seconds`` the run took. ``ended_early``: it was interrupted.
     """
 
     def __init__(self, plan: Sequence[Planned]) -> None:
@@ -68,6 +68,8 @@ class Rows:
         self.seconds = 0.0
         self.sidecars = Sidecars()
         self._rows = {item.source: Row(item.source, item.target, item.kind, item.tree) for item in plan}
+        self.ended_early = False
+        self._waiting = {item.source for item in plan}
         self._planned = {item.source: item for item in plan}
         self.roots = list(dict.fromkeys(item.root for item in plan if item.root is not None))
         self._remembered = {root: read_manifest(root) for root in self.roots}
@@ -83,11 +85,18 @@ class Rows:
         elif isinstance(event, Warned):  # about a folder as a whole
             self.notes.append(f"{shown_path(event.source)}: {event.message}")
 
+    @property
+    def not_reached(self) -> int:
+        """Files that the run has not come to so far."""
+        return len(self._waiting)
+
     def all(self) -> list[Row]:
-        """In the order of the plan, then those of earlier runs alone."""
-        return list(self._rows.values())
+        """In the order of the plan, then those of earlier runs alone; after an early end without what was not reached."""
+        return [row for source, row in self._rows.items() if not self.ended_early or source not in self._waiting]
 
     def _hear(self, row: Row, event: Event) -> None:
+        if isinstance(event, (Done, Failed, Skipped)):
+            self._waiting.discard(row.source)
         if isinstance(event, Started):
             row.settle(row.status, event.note, event.what)
         elif isinstance(event, Warned):
@@ -142,7 +151,8 @@ class Rows:
                     elsewhere += 1
                     continue
                 row = Row(source, target, "photo")
-                row.settle(entry.status, entry.reason, entry.what, earlier=True)
+                reason = entry.reason if os.path.lexists(source) else f"{entry.reason}; its source is gone"
+                row.settle(entry.status, reason, entry.what, earlier=True)
                 self._rows[source] = row
         if elsewhere:
             self.notes.append(f"not shown: {elsewhere:,} files of earlier runs that lie in other folders")

@@ -25,7 +25,15 @@ from colorize_media.report.page import GENERATOR, MARK, STATUSES, page
 from colorize_media.report.pairs import pairs_of
 from colorize_media.report.rows import Row, Rows
 from colorize_media.version import __version__
-from colorize_media.wording import duration_text, left_lines, passed_text, shown_name, shown_path, shown_text
+from colorize_media.wording import (
+    duration_text,
+    left_lines,
+    orphans_text,
+    passed_text,
+    shown_name,
+    shown_path,
+    shown_text,
+)
 
 NAME = "colorize-media-report.html"
 
@@ -47,6 +55,10 @@ class Report:
 
     def __call__(self, event: Event) -> None:
         self._gathered(event)
+
+    def end_early(self) -> None:
+        """The run was interrupted: what it has not come to is counted and not shown."""
+        self._gathered.ended_early = True
 
     def write(self, on_progress: Callable[[int, int], None] = lambda done, count: None) -> None:
         """The page and the JSON beside it, each whole or absent. Raises OutputUnwritable."""
@@ -135,6 +147,8 @@ class Report:
                 {"folder": str(event.source), "files": dict(event.files), "others": dict(event.others)}
                 for event in passed
             ],
+            "interrupted": self._gathered.ended_early,
+            "orphaned": [str(path) for event in passed for path in event.orphaned],
             "took": duration_text(self._gathered.seconds),
             "seconds": round(self._gathered.seconds, 2),
             "totals": {
@@ -154,6 +168,11 @@ class Report:
         notes += [f"{shown_path(event.source)}: {text}" for event, text in counts if text]
         if gathered.sidecars.copied:
             notes.append(f"sidecars copied in this run: {gathered.sidecars.copied:,}")
+        if gathered.ended_early:
+            notes.append(
+                f"interrupted: {gathered.not_reached:,} files were not reached; the same command goes on with them"
+            )
+        notes += [orphans_text(event.orphaned) for event in gathered.passed if event.orphaned]
         return notes + left_lines(gathered.sidecars.left)
 
 

@@ -14,7 +14,10 @@ from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.archive.plan import make_plan
 from colorize_media.events import Planned
 from colorize_media.files.whole import host_mark
+from colorize_media.models import find_weights, weights_digest
 from colorize_media.options import ColorizeOptions, Status
+from colorize_media.version import __version__
+from tests.made.records import made_record
 
 JPEG = b"\xff\xd8\xff\xe0"
 DEFAULT = ColorizeOptions()
@@ -161,3 +164,20 @@ def test_a_destination_may_be_moved(tmp_path: Path) -> None:
     (tmp_path / "out").rename(tmp_path / "elsewhere")
     (item,) = make_plan([tmp_path / "in"], tmp_path / "elsewhere", overwrite=False)
     assert item.action == "skip"
+
+
+def test_what_an_older_version_made_stays_unless_it_is_to_be_done_again(tmp_path: Path) -> None:
+    source, target = put(tmp_path / "in" / "a.jpg"), put(tmp_path / "out" / "a.jpg", b"coloured")
+    for version, older in (("0.0.9", True), (__version__, False), ("99.0", False)):
+        record = made_record(version=version, weights=weights_digest(find_weights("scenes"))).as_json()
+        with Manifest(tmp_path / "out", pytest.fail) as manifest:
+            stamps = Stamp.of(source), Stamp.of(target)
+            digest = options_digest(DEFAULT, "photo", "done")
+            manifest.add(Entry("a.jpg", str(source), *stamps, "done", digest, record=record))
+        for redo in (False, True):
+            memory = Memory(DEFAULT, redo_older=redo)
+            (item,) = make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False, memory=memory)
+            assert (item.action, item.older) == (("colorize", False) if older and redo else ("skip", older))
+            assert ("version 0.0.9" in item.reason) == older
+    (item,) = make_plan([tmp_path / "in"], tmp_path / "out", overwrite=False, memory=Memory(ColorizeOptions(quality=1)))
+    assert item.replaces, "other options count more"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from colorize_media.cli.console import PlainLines, lines_of
 from colorize_media.cli.main import run
+from colorize_media.events import Event, Started, Summary
 from tests.made.films import grey_frames, make_video
 from tests.made.photos import grey_picture, save
 from tests.told import told_in_four_parts
@@ -126,3 +131,86 @@ def test_several_files_cannot_become_one(tmp_path: Path, do: Do, capsys: pytest.
         assert do(*inputs, "-o", tmp_path / "both.jpg") == 2
         told_in_four_parts(capsys.readouterr().err, "several files cannot become one", tmp_path / "both.jpg")
     assert not (tmp_path / "both.jpg").exists()
+
+
+def test_outputs_of_older_weights_are_named_and_done_again_on_request(
+    tmp_path: Path, fresh_weights: Path, fresh_regression: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    (folder / "x").mkdir(parents=True)
+    save(folder / "x" / "anna.png", grey_picture())
+    for name, weights in (("then", fresh_weights), ("now", fresh_regression)):
+        (tmp_path / name).mkdir()
+        shutil.copy(weights, tmp_path / name / "net.safetensors")
+
+    def command(network: str, *words: object) -> dict[str, dict[str, Any]]:
+        """The last event of each kind."""
+        model = ["--model", str(tmp_path / network / "net.safetensors"), "--device", "cpu", "--working-size", "64"]
+        assert run(["--json", *map(str, words), *model]) == 0
+        return {row["event"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+
+    for words in ((folder, "-o", out), (folder / "x" / "anna.png",)):
+        target = out / "x" / "anna.png" if len(words) > 1 else folder / "x" / "anna.color.png"
+        command("then", *words)
+        first = target.read_bytes()
+        told = command("now", *words)
+        assert "made by other weights of net" in told["skipped"]["reason"]
+        assert told["summary"]["older"] == [str(target)]
+        assert target.read_bytes() == first
+        assert "done" in command("now", *words, "--redo-older")
+        assert target.read_bytes() != first
+        assert command("now", *words, "--redo-older")["skipped"]["reason"] == "the output is already there"
+    assert lines_of(Summary(0, 2, 0, 1.0, older=(Path("x/anna.png"),)), quiet=False, verbose=0)[1:] == [
+        "1 output was made by older weights or an older version (--redo-older does it again): anna.png"
+    ]
+
+
+def test_outputs_without_a_source_are_named_and_never_removed(
+    tmp_path: Path, do: Do, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("anna.png", "bert.png", "carl.png"):
+        save(folder / name, grey_picture())
+    assert do(folder, "-o", out) == 0
+    for name in ("anna.png", "bert.png"):
+        (folder / name).unlink()
+    os.utime(out / "bert.png")  # somebody works on it
+    capsys.readouterr()
+    assert do(folder, "-o", out, "--report") == 0
+    assert "1 output without a source, which is gone (nothing is removed): anna.png" in capsys.readouterr().err
+    said = json.loads((out / "colorize-media-report.json").read_text())
+    assert said["orphaned"] == [str(out / "anna.png")]
+    assert any("1 output without a source" in note for note in said["notes"])
+    (row,) = (row for row in said["rows"] if row["source"].endswith("anna.png"))
+    assert row["reason"].endswith("its source is gone")
+    assert do(folder, "-o", out, "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    orphaned = {row["event"]: row["orphaned"] for row in rows if row["event"] in ("passed", "summary")}
+    assert orphaned == {event: [str(out / "anna.png")] for event in ("passed", "summary")}
+    (folder / "carl.png").unlink()
+    assert do(folder, "-o", out) == 1
+    assert {path.name for path in out.iterdir()} >= {"anna.png", "bert.png", "carl.png"}
+
+
+def test_an_interrupted_run_still_writes_the_report_of_what_is_done(
+    tmp_path: Path, do: Do, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    make_video(folder / "a.mkv", frames=grey_frames(3))
+    make_video(folder / "b.mkv", frames=grey_frames(3))
+    tell = PlainLines.__call__
+
+    def end_in_the_second(self: PlainLines, event: Event) -> None:
+        tell(self, event)
+        if isinstance(event, Started) and event.source.name == "b.mkv":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(PlainLines, "__call__", end_in_the_second)
+    assert do(folder, "-o", out, "--report") == 130
+    said = json.loads((out / "colorize-media-report.json").read_text())
+    assert [(Path(row["source"]).name, row["status"]) for row in said["rows"]] == [("a.mkv", "done")]
+    assert said["interrupted"]
+    assert "interrupted: 1 files were not reached; the same command goes on with them" in said["notes"]
+    assert (out / "colorize-media-report.html").exists()
