@@ -23,6 +23,7 @@
     │   ├── DamagedMedia
     │   ├── UnsupportedMedia
     │   ├── StreamNotKept
+    │   ├── NoRecord
     │   ├── ServerRefused
     │   └── OutputUnwritable
     └── TrainingProblem     exit 1   training cannot go on (data, non-finite loss)
@@ -168,6 +169,10 @@ class StreamNotKept(FileProblem):
     """A film would lose its sound, its subtitles or other streams, and that is not allowed (``drop_streams``)."""
 
     lasting = True
+
+
+class NoRecord(FileProblem):
+    """Neither the file nor anybody else says how it was made."""
 
 
 class ServerRefused(FileProblem):

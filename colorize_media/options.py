@@ -265,7 +265,7 @@ def what_made_it(options: ColorizeOptions, kind: Kind, weights: str) -> dict[str
     of what decides about its parts.
     """
     colors = what_changed_colors(options, kind)
-    beside = not_at_default(options, that_change_the_output(kind) | that_change("limit")).items()
+    beside = not_at_default(options, that_change_the_output(kind) | that_change("limit") | {"preview"}).items()
     return {
         "options": colors,
         "settings": {name: value for name, value in beside if name not in colors and not name.startswith("sign_")},

@@ -28,5 +28,6 @@ in_flight        which files crashed a run, so that the next one tries them apar
 trial            one file in a process of its own
 outcomes         what came of each file
 output_folders   made when needed, dressed at the end like the folders they mirror
+how_made         how an output was made, asked afterwards
 inspection       what would be coloured, and why
 """

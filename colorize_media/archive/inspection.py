@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from colorize_media.archive.discovery import PassedOver, Selection, search
+from colorize_media.archive.how_made import HowMade
 from colorize_media.archive.workers import default_workers
 from colorize_media.errors import ColorizeError
 from colorize_media.events import Passed, ignore
@@ -30,7 +31,8 @@ class Inspection:
     """The decision about one file.
 
     ``decision``: color (it would be coloured), leave or fail. ``verdict`` and ``document`` are None where nothing could be
-    judged; films are not asked whether they are documents. ``mark`` says who coloured it, if this program did.
+    judged; films are not asked whether they are documents. ``mark`` says who coloured it, if this program did; ``record`` how
+    (`provenance.record.Record`), ``recorded`` where that is said, as in `Made`, and ``made`` the same in lines for people.
     """
 
     source: Path
@@ -40,6 +42,9 @@ class Inspection:
     verdict: Verdict | None = None
     document: DocumentVerdict | None = None
     mark: str = ""
+    record: dict[str, Any] | None = None
+    recorded: str = ""
+    made: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """A dict of JSON types."""
@@ -58,9 +63,12 @@ def inspect(
 
     ``on_passed`` gets, of each folder, what is no input.
     """
+    how_made = HowMade(options.max_pixels)
     pool = ThreadPoolExecutor(workers or default_workers())
     try:
-        yield from pool.map(lambda found: _inspect(*found, options), list(_files(inputs, selection, on_passed)))
+        yield from pool.map(
+            lambda found: _inspect(found, options, how_made), list(_files(inputs, selection, on_passed))
+        )
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -81,8 +89,13 @@ def _files(
             yield path, "", ""
 
 
-def _inspect(path: Path, problem: str, note: str, options: ColorizeOptions) -> Inspection:
+def _inspect(asked: tuple[Path, str, str], options: ColorizeOptions, how_made: HowMade) -> Inspection:
+    """Of a file, as `_files` gives it."""
+    path, problem, note = asked
     found = _judged(path, problem, options)
+    if found.decision != "fail" and (made := how_made.of(path)) is not None:
+        said, lines = made.record.as_json(), tuple(made.lines)
+        found = dataclasses.replace(found, record=said, recorded=made.where, made=lines)
     return dataclasses.replace(found, reason=f"{found.reason}; {note}") if note else found
 
 
@@ -131,12 +144,13 @@ def table_head() -> str:
 
 
 def table_row(inspection: Inspection, name: str) -> str:
-    """A line of text, numbers as in `monochrome.Verdict`; where this program coloured it, a second line says so."""
+    """A line of text, numbers as in `monochrome.Verdict`; where this program coloured it, more lines say how."""
     verdict, document = inspection.verdict, inspection.document
     if verdict is None:
         what, numbers = "", " ".join([" " * 8] * len(NUMBERS))
     else:
         what = "document" if document is not None and document.is_document else verdict.kind
         numbers = " ".join(f"{getattr(verdict, name):8.2f}" for name in NUMBERS)
-    mark = f"\n{'':8}  {inspection.mark}" if inspection.mark else ""
-    return f"{inspection.decision:8}  {what:8} {numbers}  {name}: {inspection.reason}{mark}"
+    told = inspection.made or ((inspection.mark,) if inspection.mark else ())
+    made = "".join(f"\n{'':8}  {line}" for line in told)
+    return f"{inspection.decision:8}  {what:8} {numbers}  {name}: {inspection.reason}{made}"

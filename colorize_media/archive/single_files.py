@@ -35,13 +35,14 @@ class SingleFiles:
 
     def entry(self, target: Path, kind: Kind) -> Entry | None:
         """What is known of the making of what stands there, as a line of a manifest would say it; None of anybody's file."""
-        remembered = self._remembered(target)
+        remembered = self.remembered(target)
         if remembered is not None and remembered.made == Stamp.if_there(target):
             return remembered
         said = entry_in(target, kind, self._options.max_pixels)
         return remembered if said is None else said
 
-    def _remembered(self, target: Path) -> Entry | None:
+    def remembered(self, target: Path) -> Entry | None:
+        """What the user's own memory has of it."""
         if self._entries is None:
             self._entries = read_manifest(self._folder)
         return self._entries.get(_name(target))
@@ -72,7 +73,7 @@ def _name(target: Path) -> str:
 
 def entry_in(target: Path, kind: Kind, max_pixels: int) -> Entry | None:
     """What an output's own file says, as a line of a manifest; None where it says too little to be known again by."""
-    for record, changed in _records(target, max_pixels):
+    for record, changed in records_in(target, max_pixels):
         if record.source_stamp is None or not record.made_under:
             return None
         source = Stamp(*record.source_stamp)
@@ -88,7 +89,7 @@ def entry_in(target: Path, kind: Kind, max_pixels: int) -> Entry | None:
     return None
 
 
-def _records(target: Path, max_pixels: int) -> Iterator[tuple[Record, bool]]:
+def records_in(target: Path, max_pixels: int) -> Iterator[tuple[Record, bool]]:
     """Those that the file holds, and whether another program has written it since."""
     from colorize_media.photo.said import xmp_packets
     from colorize_media.video.opening import open_video

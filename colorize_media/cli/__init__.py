@@ -7,6 +7,7 @@ config      the config file
 running     threads, network, events, signals, exit codes
 colorize    INPUT..., the default command
 inspect     what would be coloured, and why
+redo        the command that made an output
 immich      an Immich library
 train       prepare, train, evaluate
 tools       models, export, doctor

@@ -37,7 +37,10 @@ def inspect(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Say of every picture and film whether it would be coloured, and why. Nothing is written."""
+    """Say of every picture and film whether it would be coloured, and why; of outputs of this program how they were made.
+
+    Nothing is written. `redo` shows the command that made an output.
+    """
     from colorize_media.archive.discovery import Selection
     from colorize_media.archive.inspection import inspect as inspect_files
     from colorize_media.archive.inspection import table_head, table_row
@@ -51,6 +54,8 @@ def inspect(
     chosen, selection = ColorizeOptions(**options), Selection(include, exclude)
     for found in inspect_files(inputs, chosen, selection, workers=threads, on_passed=passed.append):
         say(json.dumps(found.as_json()) if as_json else table_row(found, shown_path(found.source)))
+        if not as_json and found.source in inputs and found.decision == "leave" and not found.made and not found.mark:
+            say(f"{'':8}  it carries no record of having been made by this program")
         failed |= found.decision == "fail"
     for line in (line for event in passed for line in passed_lines(event)):
         say(line, err=True)

@@ -4,7 +4,7 @@
     parameters  kinds of values and options that several commands take
     config      the config file
     running     threads, network, events, signals, exit codes
-    colorize inspect immich train tools plugin    the commands
+    colorize inspect redo immich train tools plugin    the commands
 
 To add a command, write ``@cli.command()`` over a function in the module of its kin, or in a new module that is imported here;
 it returns an exit code and raises `ColorizeError`. torch, PyAV and the rest of the package are imported inside the commands,
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import click
 
-from colorize_media.cli import colorize, immich, inspect, plugin, tools, train  # noqa: F401 (they add their commands)
+from colorize_media.cli import colorize, immich, inspect, plugin, redo, tools, train  # noqa: F401 (they add their commands)
 from colorize_media.cli.config import read_config
 from colorize_media.cli.group import cli
 from colorize_media.cli.running import WRONG_USAGE, exit_code_of

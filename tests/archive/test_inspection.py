@@ -75,8 +75,13 @@ def test_what_this_program_coloured_is_told(
     capsys.readouterr()
     assert run(["inspect", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    marks = [line.strip() for line in lines if line.startswith(" ")]
-    assert marks == [f"coloured by colorize-media {__version__} on 2026-05-04"] * 3
+    told = [line.strip() for line in lines if line.startswith(" ")]
+    made = f"made on 2026-05-04 10:00 UTC by colorize-media {__version__}, network regression (weights sha256 "
+    assert len(told) == 3 * 4
+    assert all(line.startswith(made) for line in told[::4])
+    assert [line.split()[1] for line in told[1::4]] == ["anna.png", "road.mp4", "street.mkv"]
+    assert told[2::4] == ["with working size 64"] * 3
+    assert told[3::4] == ["the file says so"] * 3
     assert run(["inspect", "--json", str(tmp_path), str(tmp_path / "out")]) == 0
     by_path = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {Path(row["source"]).parent.name for row in by_path if row["mark"]} == {"out"}
