@@ -77,6 +77,24 @@ class Passed:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """The last event of a dry run: what a run would do. ``seconds`` is how long the ``films`` to be coloured play.
+
+    ``photos`` and ``films`` would be coloured, ``skipped`` counts what would not, by why, ``failed`` what would fail.
+    ``passed`` counts what of the searched folders is no input, as Passed does. ``quick``: no file was looked into, so what has
+    colour already is still among those to be coloured.
+    """
+
+    photos: int
+    films: int
+    seconds: float
+    skipped: Mapping[str, int]
+    failed: int
+    passed: Mapping[str, int]
+    quick: bool = False
+
+
+@dataclass(frozen=True)
 class Started:
     """Work on one file begins. ``frames`` is the container's own estimate, None when unknown; 1 for a photo.
 
@@ -197,7 +215,9 @@ class Summary:
     orphaned: tuple[Path, ...] = ()
 
 
-Event: TypeAlias = Planned | Passed | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary
+Event: TypeAlias = (
+    Planned | Passed | Expected | Started | Resumed | Advanced | Warned | Done | Skipped | Failed | Summary
+)
 Result: TypeAlias = Done | Skipped  # of a job that did not fail
 OnEvent: TypeAlias = Callable[[Event], None]
 

@@ -29,5 +29,6 @@ trial            one file in a process of its own
 outcomes         what came of each file
 output_folders   made when needed, dressed at the end like the folders they mirror
 how_made         how an output was made, asked afterwards
+forecast         what a run would do, file by file, and the totals
 inspection       what would be coloured, and why
 """

@@ -18,9 +18,9 @@ import click
 from colorize_media.cli.group import cli
 from colorize_media.cli.parameters import COLORIZE_OPTIONS, PATH, several, take_options
 from colorize_media.cli.running import EventFan, load_colorizer, traceback_teller, use_threads
-from colorize_media.cli.terminal import say
+from colorize_media.cli.terminal import say, say_lines
 from colorize_media.errors import ColorizeError
-from colorize_media.events import OnEvent, Passed, Planned
+from colorize_media.events import Event, OnEvent, Passed, Planned
 from colorize_media.options import ColorizeOptions
 
 NOTHING_FOUND = 1  # exit code
@@ -38,6 +38,7 @@ class Asked:
     output: Path | None
     overwrite: bool
     dry_run: bool
+    quick: bool
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     retry_failed: bool
@@ -100,23 +101,30 @@ def _plan(asked: Asked, options: ColorizeOptions, on_passed: Callable[[Passed], 
 
 def _show(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, options: ColorizeOptions) -> None:
     """To people the plan; to programs also whether it could be run here: a missing device is an error."""
+    from colorize_media.archive.forecast import Foreseen, Totals, foresee
     from colorize_media.archive.sequence_hint import hints
-    from colorize_media.cli.console import JsonLines, lines_of, passed_lines, plan_lines
+    from colorize_media.cli.console import Count, JsonLines, lines_of
+    from colorize_media.wording import orphans_text
 
-    if not asked.json_lines:
-        for line in (*plan_lines(plan), *(line for event in passed for line in passed_lines(event))):
-            say(line)
-        for hint in hints(plan, options):
-            say("\n".join(lines_of(hint, quiet=False, verbose=0)))
-        return
-    _check_machine(plan, options)
-    tell = JsonLines(sys.stdout)
-    for item in plan:
-        tell(item)
-    for event in passed:
+    if asked.json_lines:
+        _check_machine(plan, options)
+        tell: OnEvent = JsonLines(sys.stdout)
+    else:
+        tell = lambda event: say_lines(lines_of(event, quiet=False, verbose=0))  # noqa: E731
+    totals, quick = Totals(), asked.quick or options.preview
+    looked_at = iter(map(Foreseen, plan)) if quick else foresee(plan, options, workers=asked.threads)
+    on_progress = Count("files looked at")
+    for number, found in enumerate(looked_at, 1):
+        tell(found.item)
+        totals.add(found)
+        if not (quick or asked.quiet):
+            on_progress(number, len(plan))
+    rest: list[Event] = [*passed, *hints(plan, options), totals.expected(passed, quick=quick)]
+    for event in rest:
         tell(event)
-    for hint in hints(plan, options):
-        tell(hint)
+    orphaned = [path for event in passed for path in event.orphaned]
+    if orphaned and not asked.json_lines:
+        say(orphans_text(orphaned))
 
 
 def _run(plan: Sequence[Planned], passed: Sequence[Passed], asked: Asked, options: ColorizeOptions) -> int:

@@ -19,6 +19,7 @@ from colorize_media.events import (
     Advanced,
     Done,
     Event,
+    Expected,
     Failed,
     Passed,
     Planned,
@@ -30,6 +31,7 @@ from colorize_media.events import (
     as_json,
 )
 from colorize_media.wording import (
+    MOST_SUFFIXES,
     duration_text,
     left_lines,
     names_text,
@@ -220,6 +222,10 @@ def lines_of(event: Event, *, quiet: bool, verbose: int) -> list[str]:
         return [f"{shown_name(event.source)}: skipped, {event.reason}{_with(event.sidecars)}"]
     if isinstance(event, Summary):
         return _summary_lines(event)
+    if isinstance(event, Planned):
+        return plan_lines([event])
+    if isinstance(event, Expected):
+        return expected_lines(event)
     if isinstance(event, Started) and verbose:
         return [f"{shown_name(event.source)}: {event.note}"]
     return []
@@ -266,6 +272,25 @@ def plan_lines(plan: Sequence[Planned]) -> list[str]:
             elif sidecar.action == "leave":
                 lines.append(f"  without {shown_name(sidecar.source)} ({sidecar.reason})")
     return lines
+
+
+def expected_lines(event: Expected) -> list[str]:
+    """The totals of a dry run."""
+    plays = f" ({duration_text(event.seconds)} of film)" if event.seconds else ""
+    coloured = f"{_counted(event.photos, 'picture')} and {_counted(event.films, 'film')}{plays}"
+    lines = [f"would colour {coloured}, skip {sum(event.skipped.values()):,}, fail on {event.failed:,}"]
+    lines += [f"  {count:,} skipped: {why}" for why, count in sorted(event.skipped.items())]
+    if passed := sum(event.passed.values()):
+        most = sorted(event.passed.items(), key=lambda item: (-item[1], item[0]))
+        told = ", ".join(f"{count:,} {shown_text(what) or 'without extension'}" for what, count in most[:MOST_SUFFIXES])
+        lines.append(f"  {passed:,} passed over: {told}" + (" and others" if len(most) > MOST_SUFFIXES else ""))
+    if event.quick:
+        lines.append("  no file was looked into (--quick): what has colour already is among those to be coloured")
+    return lines
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def passed_lines(event: Passed) -> list[str]:

@@ -106,7 +106,8 @@ SELECTION_OPTIONS = [
 COLORIZE_OPTIONS = [
     option("-o", "--output", type=PATH, help="Output file or folder; default: beside the input, as NAME.color.EXT."),
     option("-y", "--overwrite", is_flag=True, help="Replace outputs that are already there."),
-    option("-n", "--dry-run", is_flag=True, help="Show what would be done, and do nothing."),
+    option("-n", "--dry-run", is_flag=True, help="Look at every file, show what would be done with it, and do nothing."),
+    option("--quick", is_flag=True, help="With -n: look into no file; what has colour already is listed with the others then."),
     option("--force", is_flag=True, help="Colour inputs, and shots of films, that already have colour."),
     skip_documents_option,
     *SELECTION_OPTIONS,

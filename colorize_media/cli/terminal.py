@@ -7,6 +7,7 @@ terminal. So nothing in `cli` but this writes text; a test looks for other ways.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 import click
@@ -17,6 +18,12 @@ from colorize_media.wording import shown_text
 def say(text: str, *, err: bool = False) -> None:
     """Lines on standard output, or standard error, without control characters."""
     click.echo(harmless(text), err=err)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Each as `say` does."""
+    for line in lines:
+        say(line)
 
 
 def write_line(stream: TextIO, text: str) -> None:

@@ -16,6 +16,7 @@ pixels      decoded planes
 refusals    what cannot be read, in words
 join        luma and chroma to pixels
 encode      pixels to the bytes of a format
+glance      a quick look, by which it is decided
 said        what a file says in XMP, without decoding it
 sidecar     the XMP file beside it, fitted to the one in colour
 write       the output file with its metadata

@@ -37,7 +37,11 @@ def read_photo(path: Path, *, max_pixels: int) -> Photo:
 
 def read_pages(path: Path, *, max_pixels: int) -> Iterator[Photo]:
     """Decode a photograph, page by page where it is a TIFF file with several. Raises as `read_photo`."""
-    data = read_file(path, max_pixels)
+    yield from pages_of_file(path, read_file(path, max_pixels), max_pixels)
+
+
+def pages_of_file(path: Path, data: bytes, max_pixels: int) -> Iterator[Photo]:
+    """The same of its content, ``data``."""
     pages = _pages_in(path, data)
     if pages is None or len(pages.pages) < 2:
         photo = photo_of(path, data, max_pixels)

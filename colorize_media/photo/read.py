@@ -100,6 +100,11 @@ READERS = (
 )
 
 
+def is_for_pillow(path: Path, data: bytes) -> bool:
+    """Whether no other library reads the file."""
+    return next(reader for reader in READERS if reader.opens(path, data)) is READERS[-1]
+
+
 def _in_srgb_terms(content: Content) -> Content:
     """Make the luma mean what it will mean in R′G′B′ outputs, and drop profiles that cannot stand on R′G′B′."""
     decoded, metadata, pixels = content.decoded, content.metadata, content.decoded.pixels

@@ -10,7 +10,19 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from colorize_media.archive.manifest import Entry, Stamp, read_manifest
-from colorize_media.events import Done, Event, Failed, Passed, Planned, Skipped, Started, Summary, Warned, What
+from colorize_media.events import (
+    Done,
+    Event,
+    Expected,
+    Failed,
+    Passed,
+    Planned,
+    Skipped,
+    Started,
+    Summary,
+    Warned,
+    What,
+)
 from colorize_media.wording import shown_path
 
 Status = Literal["done", "left", "present", "failed"]
@@ -80,6 +92,8 @@ class Rows:
             self.seconds, self.sidecars = event.seconds, Sidecars(event.sidecars, event.sidecars_left)
         elif isinstance(event, Passed):
             self.passed.append(event)
+        elif isinstance(event, Expected):
+            return  # of a dry run, which has no report
         elif event.source in self._rows:
             self._hear(self._rows[event.source], event)
         elif isinstance(event, Warned):  # about a folder as a whole

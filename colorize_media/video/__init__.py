@@ -28,6 +28,7 @@ tags         which of them are carried over
 ffmpeg_words  why FFmpeg refuses something
 container    the file that is written
 segments     finished pieces that outlast a killed run
+room          whether the disk has room for the film
 work_folder  where they lie
 preview      a strip of frames before and after
 comparison   all ways of smoothing side by side, for measuring

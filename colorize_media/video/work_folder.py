@@ -74,6 +74,11 @@ class WorkFolder:
             close_durably(file)
         self.segments.append(segment.finish(extradata, hashlib.sha256(content).hexdigest()))
 
+    @property
+    def finished_bytes(self) -> int:
+        """Of all segments."""
+        return sum((self.path / segment.name).stat().st_size for segment in self.segments)
+
     def state(self) -> dict[str, NDArray[Any]]:
         """The state after the last segment; empty before the first one."""
         if not self.segments:

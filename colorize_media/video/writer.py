@@ -30,6 +30,7 @@ from colorize_media.video.demuxing import other_packets
 from colorize_media.video.encoder import EncoderSettings, PictureEncoder, plan_encoding, what_changed
 from colorize_media.video.ffmpeg_words import FFmpegWords
 from colorize_media.video.reader import Frame, Reader
+from colorize_media.video.room import check_room
 from colorize_media.video.segments import SegmentWriter, decoding_times
 from colorize_media.video.streams import first_of_all, plan_streams
 from colorize_media.video.work_folder import WorkFolder
@@ -90,6 +91,7 @@ class Writer:
             raise write_problem(error, self.target) from error
         self.warnings += self._work.warnings
         try:
+            check_room(reader, self._encoding, self.target, self._work.finished_bytes)
             self._try_out()
         except BaseException as error:
             self.abort(error)

@@ -177,6 +177,8 @@ def test_outputs_without_a_source_are_named_and_never_removed(
         (folder / name).unlink()
     os.utime(out / "bert.png")  # somebody works on it
     capsys.readouterr()
+    assert do(folder, "-o", out, "-n", "--quick") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 output without a source")
     assert do(folder, "-o", out, "--report") == 0
     assert "1 output without a source, which is gone (nothing is removed): anna.png" in capsys.readouterr().err
     said = json.loads((out / "colorize-media-report.json").read_text())
