@@ -154,9 +154,11 @@ def _left_behind(root: Path) -> tuple[dict[str, bool], set[str], list[Path]]:
     named: set[str] = set()
     stale: list[Path] = []
     with contextlib.suppress(OSError):
-        for path in sorted(root.iterdir()):
-            match = _NAME.fullmatch(path.name)
-            if match is None or not (path == _path(root) or was_left_by_dead_run(path, *match.groups())):
+        with os.scandir(root) as entries:  # of perhaps many thousands of outputs: no more than a name is made of each
+            found = sorted((entry.name, match) for entry in entries if (match := _NAME.fullmatch(entry.name)))
+        for name, match in found:
+            path = root / name
+            if not (path == _path(root) or was_left_by_dead_run(path, *match.groups())):
                 continue
             stale.append(path)
             unfinished, begun = _begun(path)

@@ -20,7 +20,7 @@ from typing import Any, get_args
 
 from colorize_media.archive.old_lines import had_parts, what_it_was
 from colorize_media.events import What
-from colorize_media.files.own import append_lines, own_lines
+from colorize_media.files.own import Note, own_lines
 from colorize_media.options import Status
 
 MANIFEST_NAME = ".colorize-media.jsonl"
@@ -195,12 +195,13 @@ class Manifest:
         self._flushed = time.monotonic()
         self._broken = False
         self._lock = threading.Lock()
+        self._note = Note(self.path, LONGEST)
 
     def __enter__(self) -> Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.flush()
+        self.close()
 
     def add(self, entry: Entry | SidecarEntry) -> None:
         """Remember an entry: written at once, waited for until it is on the disk with the next batch."""
@@ -220,11 +221,17 @@ class Manifest:
             if self._unsynced:
                 self._append(b"", durable=True)
 
+    def close(self) -> None:
+        """Wait as `flush` does, and let go of the file."""
+        self.flush()
+        with self._lock:
+            self._note.close()
+
     def _append(self, line: bytes, *, durable: bool) -> None:
         if self._broken:
             return
         try:
-            append_lines(self.path, line, LONGEST, durable=durable)
+            self._note.append(line, durable=durable)
         except OSError as error:
             self._broken = True
             why = error.strerror or str(error)

@@ -65,6 +65,7 @@ class OutputFolders:
         for own, (model, made) in sorted(self._mirrors.items(), key=lambda pair: -len(pair[0].parts)):
             with contextlib.suppress(OSError):
                 found = model.stat()
-                if made:
-                    os.chmod(own, stat.S_IMODE(found.st_mode) & 0o777 | stat.S_IRWXU)
+                if made:  # what is set for the group comes from the model, or from the folder above on this disk
+                    group = (found.st_mode | own.stat().st_mode) & stat.S_ISGID
+                    os.chmod(own, stat.S_IMODE(found.st_mode) & 0o777 | stat.S_IRWXU | group)
                 os.utime(own, ns=(found.st_atime_ns, found.st_mtime_ns))

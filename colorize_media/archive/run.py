@@ -62,8 +62,8 @@ class _Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for manifest in self._manifests.values():
-            manifest.flush()
-        self._singles.flush()
+            manifest.close()
+        self._singles.close()
         if self._in_flight is not None:
             self._in_flight.close()
         self._folders.close()

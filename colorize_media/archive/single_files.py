@@ -60,10 +60,10 @@ class SingleFiles:
         """By which the output is remembered."""
         return _name(target)
 
-    def flush(self) -> None:
+    def close(self) -> None:
         """Wait until all is on the disk."""
         if self._manifest is not None:
-            self._manifest.flush()
+            self._manifest.close()
 
 
 def _name(target: Path) -> str:

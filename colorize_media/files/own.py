@@ -54,24 +54,53 @@ def own_lines(path: Path, longest: int, most: int) -> Iterator[bytes]:
             yield line
 
 
-def append_lines(path: Path, text: bytes, most: int, *, durable: bool = True) -> None:
-    """Add whole lines to a note, in a folder that is made if need be; ``durable``: wait until all of it is on the disk.
+class Note:
+    """A note that whole lines are added to, held open between them: on a network's disk each opening costs milliseconds.
 
-    Where a killed run left a line without its end, they begin on a new one. Raises OSError as `read_own`, for what is longer
-    than ``most`` bytes already.
+    In a folder that is made if need be; never more than ``most`` bytes. Not safe from several threads.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = open_own(path, os.O_CREAT | os.O_RDWR | os.O_APPEND)
-    try:
-        _check_length(handle, most)
+
+    def __init__(self, path: Path, most: int) -> None:
+        self._path, self._most = path, most
+        self._handle: int | None = None
+
+    def append(self, text: bytes, *, durable: bool = True) -> None:
+        """Write lines at once; ``durable``: wait until all of the note is on the disk.
+
+        Where a killed run left a line without its end, they begin on a new one. Raises OSError as `read_own`, for what is
+        longer already. What was taken away meanwhile is begun anew.
+        """
+        handle = self._opened()
+        _check_length(handle, self._most)
         if text and _ends_torn(handle):
             text = b"\n" + text
         while text:  # one write, unless the disk is nearly full
             text = text[os.write(handle, text) :]
         if durable:
             os.fsync(handle)
+
+    def close(self) -> None:
+        """Let go of the file; `append` opens it again."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def _opened(self) -> int:
+        if self._handle is not None and os.fstat(self._handle).st_nlink == 0:
+            self.close()
+        if self._handle is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = open_own(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND)
+        return self._handle
+
+
+def append_lines(path: Path, text: bytes, most: int) -> None:
+    """Add whole lines to a note, once. Raises OSError as `Note`."""
+    note = Note(path, most)
+    try:
+        note.append(text)
     finally:
-        os.close(handle)
+        note.close()
 
 
 def _check_length(handle: int, most: int) -> None:

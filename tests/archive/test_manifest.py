@@ -127,6 +127,15 @@ def test_several_runs_at_once_lose_nothing(tmp_path: Path) -> None:
     assert len(read_manifest(tmp_path)) == 3 * 40 * 5
 
 
+def test_a_manifest_that_is_taken_away_meanwhile_is_begun_anew(tmp_path: Path) -> None:
+    """It is held open between lines."""
+    with Manifest(tmp_path, refuse) as manifest:
+        manifest.add(entry("a.jpg"))
+        (tmp_path / MANIFEST_NAME).unlink()
+        manifest.add(entry("b.jpg"))
+        assert list(read_manifest(tmp_path)) == ["b.jpg"], "written at once"
+
+
 def test_a_destination_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file in the way")
     told: list[str] = []
@@ -148,6 +157,7 @@ OTHER = {
     "sidecars": False,
     "audio": "opus",
     "drop_streams": True,
+    "purpose": "editing",
 }  # fmt: skip
 
 
@@ -170,7 +180,7 @@ def test_options_that_change_the_output_and_no_others_make_work_anew(name: str) 
         name in both | {"quality", "fast", "provenance", "strip_metadata", "sign_cert", "image_sequence"}
     )
     film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset", "audio", "provenance", "sign_cert"}
-    assert changes("video", "done") == (name in both | film)
+    assert changes("video", "done") == (name in both | film | {"purpose"})
     assert changes("photo", "left") == (name in {"force", "skip_documents", "image_sequence"})
     assert changes("video", "left") == (name == "force")  # a film is never asked whether it is a document
     assert changes("photo", "failed") == changes("video", "failed") == (name in {"max_pixels", "drop_streams"})
