@@ -20,6 +20,7 @@ import skimage.data
 from numpy.typing import NDArray
 
 from colorize_media.archive.manifest import MANIFEST_NAME
+from colorize_media.cli.main import run
 from colorize_media.events import Done, Event, Failed, Skipped, Warned
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.photo.pages import read_photo
@@ -192,23 +193,27 @@ def test_a_shot_in_colour_is_copied_as_it_is(tmp_path: Path, fresh_weights: Path
     assert same == [False] * 12 + [True] * 12
 
 
-def test_a_killed_run_is_gone_on_with_to_the_same_frames(tmp_path: Path, fresh_weights: Path) -> None:
+def test_a_killed_run_is_gone_on_with_to_the_same_frames(
+    tmp_path: Path, fresh_weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that is killed is a process of its own; the one before and the one that goes on are in this process."""
     count = 120
     frames(tmp_path / "in", count)
     words = ["--model", str(fresh_weights), "--device", "cpu", "--working-size", "64", "--image-sequence", "24"]
-    program = [sys.executable, "-m", "colorize_media", str(tmp_path / "in"), *words, "-o"]
-    assert subprocess.run([*program, str(tmp_path / "whole")], check=False).returncode == 0
+    words = [str(tmp_path / "in"), *words, "-o"]
+    assert run([*words, str(tmp_path / "whole")]) == 0
     out = tmp_path / "out"
-    with subprocess.Popen([*program, str(out)], stderr=subprocess.DEVNULL) as killed:
+    program = [sys.executable, "-m", "colorize_media", *words, str(out)]
+    with subprocess.Popen(program, stderr=subprocess.DEVNULL) as killed:
         while not list(out.glob("*.frames")) and killed.poll() is None:
             time.sleep(0.01)
         assert killed.poll() is None
         killed.send_signal(signal.SIGKILL)
     there = {name: (out / name).stat().st_ctime_ns for name in os.listdir(out) if name.startswith("scan")}
     assert there
-    again = subprocess.run([*program, str(out)], check=False, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
-    assert "resuming at" in again.stderr
+    capsys.readouterr()
+    assert run([*words, str(out)]) == 0
+    assert "resuming at" in capsys.readouterr().err
     assert {name: (out / name).stat().st_ctime_ns for name in there} == there
     assert outputs(out) == [f"scan_{n:04}.png" for n in range(1, count + 1)]
     for name in outputs(out):
