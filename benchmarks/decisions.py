@@ -1,11 +1,13 @@
 """What is taken for black and white, for colour and for a document: the confusion table, and what is wrong in it.
 
-python benchmarks/decisions.py PRINTS COLOR [--limit 1000] [--list 10] [--overlaid 200]
+python benchmarks/decisions.py PRINTS COLOR [--limit 1000] [--list 10] [--overlaid 200] [--films BLACK COLOR]
 
 PRINTS is a folder of black-and-white prints (neutral or toned), COLOR a folder or tar of colour pictures. Colour pictures
 are also judged as documents after their colour is taken away, as a run judges what it would colour. Overlays and noise
 (`overlaid.py`) are made on the prints that are seen as black and white, and on colour pictures made grey; beside them what
-must stay in colour. Their limits were chosen on the pictures of one half; the other half is the check.
+must stay in colour. Their limits were chosen on the pictures of one half; the other half is the check. ``--films`` are a folder
+of
+black-and-white clips and one of colour clips: joined in 28 ways, and with overlays and noise (`joined.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from joined import joined_rows, overlaid_film_rows, pieces
 from overlaid import IN_COLOR, OVER_GREY, Maker, Picture
 from PIL import Image
 
@@ -112,6 +115,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--list", type=int, default=10, help="wrong ones to name, of each kind")
     parser.add_argument("--overlaid", type=int, default=200, help="colour pictures that overlays and noise are put on")
+    parser.add_argument("--films", type=Path, nargs=2, metavar=("BLACK", "COLOR"), help="clips to make films of")
     arguments = parser.parse_args()
     print("| pictures | count | " + " | ".join(COLUMNS) + " | documents |")
     print("|---|---|" + "---|" * (len(COLUMNS) + 1))
@@ -131,6 +135,10 @@ def main() -> None:
         for item in items[: arguments.list]:
             print(f"{text}: {item.source.name}: {item.reason}")
     overlaid_rows(prints, few)
+    if arguments.films:
+        black, in_color = (pieces(folder) for folder in arguments.films)
+        joined_rows(black, in_color, arguments.list)
+        overlaid_film_rows(black, in_color, arguments.list)
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def _inspect_film(path: Path, options: ColorizeOptions) -> Inspection:
 
 
 def _of(path: Path, kind: Kind, found: Decision) -> Inspection:
-    return Inspection(path, kind, "color" if found.colorize else "leave", found.reason, found.verdict, found.document)
+    return Inspection(path, kind, "color" if found.colorize else "leave", found.doubted, found.verdict, found.document)
 
 
 def _marked(found: Inspection, mark: Mark | None) -> Inspection:

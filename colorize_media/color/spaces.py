@@ -27,16 +27,16 @@ _LUMA: dict[str, tuple[float, float]] = {
 }
 
 # sRGB primaries to XYZ and the D65 white with the digits scikit-image uses, so that both agree to float precision.
-_XYZ_FROM_RGB = (
+XYZ_FROM_RGB = (
     (0.412453, 0.357580, 0.180423),
     (0.212671, 0.715160, 0.072169),
     (0.019334, 0.119193, 0.950227),
 )
-_WHITE = (0.95047, 1.0, 1.08883)
+WHITE = (0.95047, 1.0, 1.08883)
 
-_EPSILON = 0.008856  # CIE 15: below this XYZ ratio the cube root is replaced by a line
-_KAPPA_SLOPE = 7.787
-_OFFSET = 16.0 / 116.0
+EPSILON = 0.008856  # CIE 15: below this XYZ ratio the cube root is replaced by a line
+KAPPA_SLOPE = 7.787
+OFFSET = 16.0 / 116.0
 
 
 @dataclass(frozen=True)
@@ -118,19 +118,19 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
 
 def rgb_to_xyz(rgb: Tensor) -> Tensor:
     """R'G'B' ``(..., 3, H, W)`` in [0, 1] to XYZ of the same shape."""
-    return _mix(srgb_to_linear(rgb), rgb.new_tensor(_XYZ_FROM_RGB))
+    return _mix(srgb_to_linear(rgb), rgb.new_tensor(XYZ_FROM_RGB))
 
 
 def xyz_to_rgb(xyz: Tensor) -> Tensor:
     """XYZ to R'G'B'; colours the display cannot show lie outside [0, 1]."""
-    inverse = torch.linalg.inv(torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64))
+    inverse = torch.linalg.inv(torch.tensor(XYZ_FROM_RGB, dtype=torch.float64))
     return linear_to_srgb(_mix(xyz, inverse.to(xyz)))
 
 
 def xyz_to_lab(xyz: Tensor) -> Tensor:
     """XYZ to CIELAB (CIE 15:2004), D65."""
-    ratio = xyz / xyz.new_tensor(_WHITE).view(3, 1, 1)
-    f = torch.where(ratio > _EPSILON, ratio.clamp(min=_EPSILON) ** (1 / 3), _KAPPA_SLOPE * ratio + _OFFSET)
+    ratio = xyz / xyz.new_tensor(WHITE).view(3, 1, 1)
+    f = torch.where(ratio > EPSILON, ratio.clamp(min=EPSILON) ** (1 / 3), KAPPA_SLOPE * ratio + OFFSET)
     fx, fy, fz = f.unbind(-3)
     return torch.stack((116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)), dim=-3)
 
@@ -140,8 +140,8 @@ def lab_to_xyz(lab: Tensor) -> Tensor:
     lightness, a, b = lab.unbind(-3)
     fy = (lightness + 16.0) / 116.0
     f = torch.stack((fy + a / 500.0, fy, (fy - b / 200.0).clamp(min=0.0)), dim=-3)
-    ratio = torch.where(f > 0.2068966, f**3, (f - _OFFSET) / _KAPPA_SLOPE)
-    return ratio * lab.new_tensor(_WHITE).view(3, 1, 1)
+    ratio = torch.where(f > 0.2068966, f**3, (f - OFFSET) / KAPPA_SLOPE)
+    return ratio * lab.new_tensor(WHITE).view(3, 1, 1)
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ def ycbcr_to_rgb(ycbcr: Tensor, matrix: Matrix) -> Tensor:
 def lightness_of_luma(luma: Tensor) -> Tensor:
     """L in [0, 100] of the grey whose R' = G' = B' = Y' (same shape)."""
     linear = srgb_to_linear(luma)
-    f = torch.where(linear > _EPSILON, linear.clamp(min=_EPSILON) ** (1 / 3), _KAPPA_SLOPE * linear + _OFFSET)
+    f = torch.where(linear > EPSILON, linear.clamp(min=EPSILON) ** (1 / 3), KAPPA_SLOPE * linear + OFFSET)
     return 116.0 * f - 16.0
 
 

@@ -22,9 +22,8 @@ _LEFT: dict[What, str] = {
 _TWO_TONES = (
     "it has black and white only and no tone between (1 bit), where no colour can stand; scan it in greys instead"
 )
-_IN_DOUBT = (
-    "; a close verdict: if it is black and white, --force colours it (`colorize-media inspect` shows the numbers)"
-)
+_IN_DOUBT = "; a close verdict: if it is black and white, --force colours it"
+_NUMBERS = " (`colorize-media inspect` shows the numbers)"
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,20 @@ class Decision:
     negative: bool = False
 
     @property
+    def is_close(self) -> bool:
+        """Whether it is left alone, and by so little that a person may see it otherwise."""
+        return not self.colorize and self.what == "color" and self.verdict is not None and self.verdict.close
+
+    @property
+    def doubted(self) -> str:
+        """The reason, and what to do where the verdict is close: what inspection says."""
+        return f"{self.reason}{_IN_DOUBT if self.is_close else ''}"
+
+    @property
     def told(self) -> str:
         """The reason with what it is in front, for people: what notes and skips say."""
         if not self.colorize:
-            close = self.what == "color" and self.verdict is not None and self.verdict.close
-            return f"{_LEFT[self.what]}: {self.reason}{_IN_DOUBT if close else ''}"
+            return f"{_LEFT[self.what]}: {self.doubted}{_NUMBERS if self.is_close else ''}"
         known = self.what == "unknown" or self.reason.startswith(f"{self.what}: ")
         return self.reason if known else f"{self.what}: {self.reason}"
 

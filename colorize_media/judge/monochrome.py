@@ -16,10 +16,9 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from colorize_media.color.spaces import rgb_to_lab
+from colorize_media.color.lab import lab_of_picture
 from colorize_media.judge import overlays
 
 # All limits are in CIELAB units unless said otherwise. Measured at 64 pixels on 47 old prints, 26 clips and the 1,000
@@ -33,9 +32,9 @@ NEUTRAL_STRAY = 6.0  # 99th percentile: a grey picture with one coloured object 
 
 TONED_WARM = 3.7  # 90th percentile of the residual; stained prints reach 3.6, warm colour scenes begin at 4.0
 TONED_OTHER = 2.1  # the same for green, blue and purple tones: prints reach 2.0, colour scenes begin at 2.2
-TONED_FILM = (
-    2.4  # the same for any frame of a film, which is dyed evenly: tinted film reaches 1.6, dull colour shots 2.6
-)
+# The same for a film's frame whose residual lies not along the tone's own hue (`FILM_ACROSS`): tinted film reaches 1.6, dull
+# colour shots 2.6. Along it small sepia films leave up to 3.7 by their compression alone.
+TONED_FILM = 2.4
 TONED_STRAY = 16.0  # 99th percentile of the residual; prints with a torn or taped corner reach 12.6, a skier in snow 18
 WARM_ACROSS = 0.32  # 90th percentile of the residual across the tone's hue, as a share of its chroma; prints reach 0.31
 WARM_HUES = (0.0, 110.0)  # degrees in the ab plane: red-brown to yellow
@@ -53,6 +52,12 @@ LEAST_MIDDLE_SPREAD = 3.0  # L between the quartiles: black-and-white film 17 an
 EXACTLY_GREY = 1.0  # chroma's 99th percentile; a camera's grey has more, so `LIGHTNESS_SPREAD` is enough here
 STRONG = 2.0  # times `TONED_FILM` or `TONED_STRAY`: colour even in a film that seems to have none
 
+# A print that has faded unevenly, by `uneven.Left`: of 2,000 colour photographs one more is
+# one then, and it is sepia to the eye.
+MOST_UNEVEN = 1.5  # times TONED_WARM, before the fit by place; what differs more is colour
+UNEVEN_LEFT = 3.5  # CIELAB units
+UNEVEN_TURN = 25.0  # degrees
+REST_ROWS = 64  # rows of pixels, at least, by which what is left beside overlays is judged
 LEAST_TONES = 2.8  # bits: photographs, on white pages too, 3.0 and more; comics and pages of programs at most 2.4
 MOST_ON_TONED = (
     0.12  # share of a toned picture that may lie under overlays; two of 2,000 colour photographs have 17 and 19 %
@@ -61,6 +66,7 @@ OBJECT_SIDE = 16  # pixels, short side at the scale of objects: noise has no mea
 NOISE_LEFT = (
     0.5  # of the chroma's 95th percentile, from 64 pixels to 16: white noise keeps a quarter, colours nearly all
 )
+MOST_NOISE = 20.0  # residual: chroma noise of worn tapes in small films leaves up to 18; what leaves more is colour
 CLOSE = 1.3  # times a limit: a verdict that a person may see otherwise
 
 Kind = Literal["neutral", "toned", "color"]
@@ -134,6 +140,12 @@ def evidence(preview: NDArray[np.uint8], *, among_color: bool, strong: bool = Fa
     return "monochrome"
 
 
+def may_be_noise(preview: NDArray[np.uint8]) -> bool:
+    """Whether what colour a film's frame has could be noise: then `noise.mean_over_time` is worth a look."""
+    measure = _measure(*_flat(_small_lab(preview, SIDE)))
+    return _kind(measure, film=True)[0] == "color" and measure.residual <= MOST_NOISE
+
+
 @dataclass(frozen=True)
 class _Measure:
     chroma: float
@@ -163,6 +175,8 @@ def _seen(preview: NDArray[np.uint8], *, film: bool) -> _Seen:
     kind, reason = _kind(measure, film=film)
     if kind != "color":
         return _Seen(measure, kind, reason)
+    if not film and (uneven := _uneven(small, measure)) is not None:
+        return uneven
     large = _small_lab(preview, overlays.SIDE) if overlays.may_have_overlays(small) else None
     found = overlays.find_overlays(large) if large is not None else None
     if large is not None and found is not None and (rest := _rest(large, found, film=film)) is not None:
@@ -178,11 +192,31 @@ def _seen(preview: NDArray[np.uint8], *, film: bool) -> _Seen:
     return _Seen(measure, kind, reason, _is_close(measure, film=film))
 
 
+def _uneven(lab: NDArray[np.float32], measure: _Measure) -> _Seen | None:
+    """A print in one warm tone that has faded or yellowed over its area, if the picture is one."""
+    if not _is_warm(measure) or measure.residual > MOST_UNEVEN * TONED_WARM or measure.stray > TONED_STRAY:
+        return None
+    if measure.spread < LEAST_SPREAD or measure.across > WARM_ACROSS * measure.chroma:
+        return None
+    from colorize_media.judge.uneven import left_of_uneven_tone  # here: films need it never
+
+    left = left_of_uneven_tone(lab)
+    if left.residual > UNEVEN_LEFT or left.across > left.along or left.turn > UNEVEN_TURN:
+        return None
+    return _Seen(
+        measure,
+        "toned",
+        f"unevenly toned: but for its fading, colours differ by {left.residual:.1f} at equal lightness",
+    )
+
+
 def _rest(lab: NDArray[np.float32], found: overlays.Overlays, *, film: bool) -> _Seen | None:
     """What a picture is but for its overlays, if that has no colour and is enough of a photograph to prove it."""
-    if (~found.mask).sum() < LAYERS:
+    few = slice(None, None, max(1, min(lab.shape[:2]) // REST_ROWS))
+    left = lab[few, few][~found.mask[few, few]]
+    if len(left) < LAYERS:
         return None
-    lightness, ab = _flat(lab[~found.mask])
+    lightness, ab = _flat(left)
     rest = _measure(lightness, ab)
     kind, why = _kind(rest, film=film)
     if kind == "color" or not _is_telling(rest) or _tones(lightness) < LEAST_TONES:
@@ -218,9 +252,21 @@ def _is_close(measure: _Measure, *, film: bool) -> bool:
     """Whether a picture in colour would not be with limits a little wider."""
     if measure.chroma_95 <= CLOSE * NEUTRAL_CHROMA and measure.chroma_99 <= CLOSE * NEUTRAL_STRAY:
         return True
-    limit = TONED_FILM if film else TONED_WARM if WARM_HUES[0] <= measure.hue <= WARM_HUES[1] else TONED_OTHER
+    limit = _toned_limit(measure, film=film)
     even = measure.spread >= LIGHTNESS_SPREAD and measure.residual <= CLOSE * limit
     return even and measure.stray <= CLOSE * TONED_STRAY
+
+
+def _is_warm(measure: _Measure) -> bool:
+    return WARM_HUES[0] <= measure.hue <= WARM_HUES[1]
+
+
+def _toned_limit(measure: _Measure, *, film: bool) -> float:
+    """How far the colours of a toned picture may differ at equal lightness."""
+    if not _is_warm(measure):
+        return TONED_OTHER
+    along = measure.across <= FILM_ACROSS * measure.chroma
+    return TONED_FILM if film and not along else TONED_WARM
 
 
 def _measure(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> _Measure:
@@ -230,23 +276,34 @@ def _measure(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> _Measur
     left = ab - fit
     direction = fit / np.maximum(np.hypot(fit[:, 0], fit[:, 1]), 1e-6)[:, None]
     across = np.abs(left[:, 1] * direction[:, 0] - left[:, 0] * direction[:, 1])
-    chroma, residual = np.hypot(ab[:, 0], ab[:, 1]), np.hypot(left[:, 0], left[:, 1])
     middle = np.median(ab, axis=0)
-    chroma_95, chroma_99 = np.percentile(chroma, (95, 99))
-    residual_90, stray = np.percentile(residual, (90, 99))
-    low, quarter, three_quarters, high = np.percentile(lightness, (5, 25, 75, 95))
+    chroma, chroma_95, chroma_99 = _percentiles(np.hypot(ab[:, 0], ab[:, 1]), 50, 95, 99)
+    residual_90, stray = _percentiles(np.hypot(left[:, 0], left[:, 1]), 90, 99)
+    low, quarter, three_quarters, high = _percentiles(lightness, 5, 25, 75, 95)
     return _Measure(
-        chroma=float(np.median(chroma)),
-        chroma_95=float(chroma_95),
-        chroma_99=float(chroma_99),
+        chroma=chroma,
+        chroma_95=chroma_95,
+        chroma_99=chroma_99,
         hue=float(np.degrees(np.arctan2(middle[1], middle[0]))),
-        residual=float(residual_90),
-        stray=float(stray),
-        across=float(np.percentile(across, 90)),
-        spread=float(high - low),
-        middle_spread=float(three_quarters - quarter),
-        light=float(high),
+        residual=residual_90,
+        stray=stray,
+        across=_percentiles(across, 90)[0],
+        spread=high - low,
+        middle_spread=three_quarters - quarter,
+        light=high,
     )
+
+
+def _percentiles(values: NDArray[np.float32], *shares: int) -> list[float]:
+    """As `numpy.percentile`, whose checks cost more than its work on so few numbers."""
+    ordered = np.sort(values)
+    places = [(len(ordered) - 1) * share / 100 for share in shares]
+    below = [int(place) for place in places]
+    above = [min(place + 1, len(ordered) - 1) for place in below]
+    return [
+        float(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
+        for place, low, high in zip(places, below, above, strict=True)
+    ]
 
 
 def _layer_medians(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -264,10 +321,11 @@ def _small_lab(preview: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     """Lab ``(h, w, 3)`` of the picture made small."""
     height, width = preview.shape[:2]
     scale = min(1.0, side / min(height, width))
+    if scale == 1.0:
+        return lab_of_picture(preview)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(preview.astype(np.float32) / 255.0, size, interpolation=cv2.INTER_AREA)
-    lab = rgb_to_lab(torch.from_numpy(small).permute(2, 0, 1))
-    return np.ascontiguousarray(lab.permute(1, 2, 0).numpy())
+    small = cv2.resize(preview.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return lab_of_picture(small * np.float32(1 / 255))
 
 
 def _flat(lab: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -288,10 +346,7 @@ def _kind(measure: _Measure, *, film: bool) -> tuple[Kind, str]:
         return "neutral", _neutral_reason(measure)
     if measure.spread < LIGHTNESS_SPREAD:
         return "color", "coloured, and too even in lightness to tell a tone from a colour"
-    warm = WARM_HUES[0] <= measure.hue <= WARM_HUES[1]
-    limit = TONED_WARM if warm else TONED_OTHER
-    if film:
-        limit = min(limit, TONED_FILM)
+    warm, limit = _is_warm(measure), _toned_limit(measure, film=film)
     if measure.residual > limit:
         return "color", f"its colours differ by {measure.residual:.1f} at equal lightness (a tone: at most {limit})"
     if measure.stray > TONED_STRAY:

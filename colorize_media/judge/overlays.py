@@ -22,6 +22,7 @@ Mask = NDArray[np.bool_]
 
 SIDE = 256  # pixels, short side of the picture looked at: a letter of a subtitle is six pixels wide
 OFF = 6.0  # CIELAB units from the picture's tone: stains and chroma noise of prints stay below
+FIT_ROWS = 64  # rows of pixels, at least, that the tone is fitted to: it has six numbers
 SPREAD = 2.0  # CIELAB units from the fitted tone at which a pixel counts a quarter
 MOST = 0.2  # share of the picture that overlays may take, their blurred edges included
 SMALL = 0.03  # share of the picture that coloured things may take together and still decide nothing
@@ -87,23 +88,26 @@ def find_overlays(lab: Lab) -> Overlays | None:
 
 def _off(lab: Lab) -> Mask:
     """Pixels far from the tone ``(h, w)``: a robust parabola in L, which a part of the picture cannot bend to itself."""
-    few = lab[::2, ::2].reshape(-1, 3)
-    terms, colors = _parabola(few[:, 0]), few[:, 1:]
-    fit = np.zeros((3, 2), np.float32)
-    fit[0] = np.median(colors, axis=0)
-    stiff = 1e-2 * len(few) * np.diag([0, 0.02, 0.1])
+    step = max(2, min(lab.shape[:2]) // FIT_ROWS)
+    few = np.ascontiguousarray(lab[::step, ::step].reshape(-1, 3).T)
+    terms, colors = _parabola(few[0]), few[1:]
+    fit = np.zeros((2, 3), np.float32)
+    fit[:, 0] = np.median(colors, axis=1)
+    stiff = 1e-2 * few.shape[1] * np.diag([0, 0.02, 0.1])
     for _ in range(6):
-        weights = 1.0 / (1.0 + ((colors - terms @ fit) ** 2).sum(axis=1) / SPREAD**2) ** 2
-        weighted = terms * weights[:, None]
-        fit = np.linalg.solve(weighted.T @ terms + stiff, weighted.T @ colors)
-    left = lab[..., 1:] - _parabola(lab[..., 0]) @ fit.astype(np.float32)
-    off: Mask = np.hypot(left[..., 0], left[..., 1]) > OFF
+        left = colors - fit @ terms
+        weighted = terms / (1.0 + (left * left).sum(axis=0) / np.float32(SPREAD**2)) ** 2
+        fit = np.linalg.solve(weighted @ terms.T + stiff, weighted @ colors.T).T.astype(np.float32)
+    light, a, b = cv2.split(lab)
+    light = light * np.float32(1 / 50) - 1
+    a, b = (plane - (c0 + light * (c1 + light * c2)) for plane, (c0, c1, c2) in zip((a, b), fit, strict=True))
+    off: Mask = a * a + b * b > np.float32(OFF**2)
     return off
 
 
 def _parabola(lightness: NDArray[np.float32]) -> NDArray[np.float32]:
     light = lightness / 50.0 - 1.0
-    return np.stack((np.ones_like(light), light, light**2), axis=-1)
+    return np.stack((np.ones_like(light), light, light**2))
 
 
 def _grown(mask: Mask) -> Mask:
@@ -116,11 +120,14 @@ def _drawn(lab: Lab, off: Mask) -> tuple[Mask, Mask]:
     """The coloured parts that are drawn, and the others."""
     gap = max(3, round(0.02 * min(off.shape)) | 1)
     joined = cv2.morphologyEx(off.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, gap), np.uint8))
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     depth = cv2.distanceTransform(np.pad(off, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
     thin = max(1.5, THIN * min(off.shape))
-    drawn = np.zeros_like(off)
-    for number in range(1, count):
+    # Noise has hundreds of parts that need no look of their own: nothing in so narrow a box is thick.
+    is_narrow = np.minimum(boxes[:, 2], boxes[:, 3]) + 1 <= 2 * thin
+    is_narrow[0] = False
+    drawn: Mask = is_narrow[labels] & off
+    for number in np.flatnonzero(~is_narrow)[1:]:
         x, y, w, h = (int(v) for v in boxes[number][:4])
         view = slice(y, y + h), slice(x, x + w)
         part = (labels[view] == number) & off[view]
@@ -137,15 +144,17 @@ def _is_flat(lab: Lab, part: Mask, largest: float) -> bool:
     """Whether the part's inside is made of even areas: each without steps, around one colour, and of so many pixels at most."""
     square = np.ones((3, 3), np.uint8)
     inside = cv2.erode(part.astype(np.uint8), square, borderValue=0) > 0
-    smooth = inside & (np.linalg.norm(cv2.dilate(lab, square) - cv2.erode(lab, square), axis=2) <= STEP)
+    box = cv2.dilate(lab, square) - cv2.erode(lab, square)
+    smooth = inside & ((box * box).sum(axis=2) <= STEP**2)
     if not smooth.sum() > SMOOTH_SHARE * inside.sum():
         return False
-    count, labels = cv2.connectedComponents(smooth.astype(np.uint8), connectivity=4)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(smooth.astype(np.uint8), connectivity=4)
+    if boxes[1:, cv2.CC_STAT_AREA].max(initial=0) > largest:
+        return False
     even = 0
-    for number in range(1, count):
-        area = lab[labels == number]
-        if len(area) > largest:
-            return False
+    for number, (x, y, w, h, _) in enumerate(boxes[1:], 1):
+        view = slice(y, y + h), slice(x, x + w)
+        area = lab[view][labels[view] == number]
         even += int((np.linalg.norm(area - np.median(area, axis=0), axis=1) <= FLAT).sum())
     return even >= FLAT_SHARE * smooth.sum()
 
@@ -168,16 +177,16 @@ def _is_line(lab: Lab, part: Mask, box: NDArray[np.int32], shape: tuple[int, ...
 def _paper(lab: Lab) -> Mask | None:
     """Pixels of the one coloured ground along the picture's sides ``(h, w)``, if what lies on it has straight edges."""
     height, width = lab.shape[:2]
-    down, across = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
-    terms = np.stack((np.ones_like(down), down, across), axis=-1)
     side = np.zeros((height, width), np.bool_)
     side[[0, -1]] = side[:, [0, -1]] = True
-    known, colors = terms[side], lab[side]
+    colors = lab[side]
     tint = np.median(colors, axis=0)
     near = np.linalg.norm((colors - tint)[:, 1:], axis=1) <= 2 * PAPER_AB
     if np.hypot(*tint[1:]) < OFF or near.mean() < PAPER_SIDES:
         return None
-    fit = np.linalg.lstsq(known[near], colors[near], rcond=None)[0]  # an uneven lamp
+    down, across = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    terms = np.stack((np.ones_like(down), down, across), axis=-1)
+    fit = np.linalg.lstsq(terms[side][near], colors[near], rcond=None)[0]  # an uneven lamp
     left = lab - terms @ fit
     paper: Mask = (np.linalg.norm(left[..., 1:], axis=-1) <= PAPER_AB) & (np.abs(left[..., 0]) <= PAPER_L)
     if paper[side].mean() < PAPER_SIDES or not PAPER_SHARE[0] <= paper.mean() <= PAPER_SHARE[1]:

@@ -46,5 +46,7 @@ def survey(samples: Sequence[Picture]) -> Survey:
     if grey <= MOST_STRAYS * (grey + colored):
         return Survey("color", verdict, verdict.reason)
     return Survey(
-        "mixed", verdict, f"mixed: {colored} of {grey + colored} pictures are in colour, their shots are left alone"
+        "mixed",
+        verdict,
+        f"mixed: {colored} of {grey + colored} pictures are in colour, their shots are left alone (--force colours them too)",
     )

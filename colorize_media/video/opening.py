@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from colorize_media.errors import UnsupportedMedia
+from colorize_media.judge.monochrome import may_be_noise
 from colorize_media.judge.survey import Survey, samples_for, survey
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.purposes import with_grid
@@ -30,5 +31,5 @@ def open_video(source: Path, options: ColorizeOptions) -> Reader:
 
 def survey_of(reader: Reader) -> Survey | None:
     """Whether the film has colour; None if it is damaged in all places that were looked at."""
-    samples = sample(reader, samples_for(reader.duration))
+    samples = sample(reader, samples_for(reader.duration), may_be_noise)
     return survey(samples) if samples else None

@@ -5,6 +5,8 @@
 look alike in both kinds; so a shot is decided by the first of its frames that say something, and stays so. Until then the
 decision of the shot before it holds, and with it fades and titles keep what they belong to.
 
+Noise has no mean over time: where what a frame has of colour might be noise, the mean of those that wait is asked instead.
+
 A blank frame makes the shot open again: between two fades the cut may be too dark to be seen. Else the decision changes
 within a shot on two occasions only, and if all frames of the look-ahead agree: after a dissolve, and where the evidence is
 strong (colour comes up in a shot that began in fog; exact grey behind a cut that nobody saw).
@@ -13,13 +15,16 @@ strong (colour comes up in a shot that began in fog; exact grey behind a cut tha
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.judge.monochrome import Evidence, evidence
+from colorize_media.judge.monochrome import Evidence, evidence, may_be_noise
+from colorize_media.judge.noise import mean_over_time
 from colorize_media.judge.survey import Picture
 from colorize_media.motion.shots import CutDetector, DissolveDetector, is_blank
 from colorize_media.motion.state import State, Stateful, joined_state, restore_joined
@@ -68,6 +73,7 @@ class _Waiting(Generic[T]):
     blank: bool
     age: int  # frames since the shot began
     says: Evidence | None = None  # None: not asked yet
+    doubtful: bool | None = None  # whether that may be noise; None: not asked yet
 
 
 class ColorShots(Generic[T]):
@@ -148,8 +154,9 @@ class ColorShots(Generic[T]):
     def _settle(self, head: _Waiting[T]) -> None:
         """Whether the frames from ``head`` on are in colour, where its shot is open or what is seen contradicts."""
         witnesses = [frame for frame in self._waiting if frame.age % STRIDE == 0] or [head]
+        over_time = cache(self._over_time)
         if not self._decided:
-            said = [self._ask(frame) for frame in witnesses]
+            said = [self._ask(frame, over_time) for frame in witnesses]
             grey, colored = said.count("monochrome"), said.count("color")
             if grey or colored:
                 self.own, self._decided = colored >= grey, True
@@ -160,14 +167,28 @@ class ColorShots(Generic[T]):
         if not after_dissolve and head.age % PATROL:
             return
         other = "monochrome" if self.own else "color"
-        if all(self._ask(frame, strong=not after_dissolve) == other for frame in witnesses):
+        if all(self._ask(frame, over_time, strong=not after_dissolve) == other for frame in witnesses):
             self.own = not self.own
 
-    def _ask(self, frame: _Waiting[T], *, strong: bool = False) -> Evidence:
+    def _ask(self, frame: _Waiting[T], over_time: Callable[[bool], Evidence], *, strong: bool = False) -> Evidence:
+        """What a frame says; where it might say so for noise, what the mean of all that wait says."""
         if frame.picture is None:
             raise ValueError("a frame to be judged needs its picture")
         if strong:
-            return evidence(frame.picture, among_color=bool(self._among_color), strong=True)
-        if frame.says is None:
-            frame.says = evidence(frame.picture, among_color=bool(self._among_color))
-        return frame.says
+            says = evidence(frame.picture, among_color=bool(self._among_color), strong=True)
+        elif frame.says is None:
+            says = frame.says = evidence(frame.picture, among_color=bool(self._among_color))
+        else:
+            says = frame.says
+        if says != "color" or (strong and self.own):
+            return says
+        if frame.doubtful is None:
+            frame.doubtful = may_be_noise(frame.picture)
+        return over_time(strong) if frame.doubtful else says
+
+    def _over_time(self, strong: bool) -> Evidence:
+        """What the frames that wait, all of one shot, say together; not kept, so that a run taken up again asks the same."""
+        pictures = [frame.picture for frame in self._waiting if frame.picture is not None and not frame.blank]
+        if not pictures:
+            return "none"
+        return evidence(mean_over_time(pictures), among_color=bool(self._among_color), strong=strong)

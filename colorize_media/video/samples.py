@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from colorize_media.judge.noise import FEWEST, mean_over_time
+from colorize_media.motion.shots import CutDetector
 from colorize_media.video.demuxing import demuxed, open_container, picture_stream
 from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.reader import Reader
@@ -24,8 +27,17 @@ SEARCH = 100
 """Frames decoded at most for one sample, where several samples fall between two key frames."""
 
 
-def sample(reader: Reader, count: int) -> list[NDArray[np.uint8]]:
+NEIGHBOURS = 8
+"""Frames that the mean over time is taken of: a third of a second; noise is then a third of what it was."""
+
+Picture = NDArray[np.uint8]
+
+
+def sample(reader: Reader, count: int, may_be_noise: Callable[[Picture], bool] | None = None) -> list[Picture]:
     """Up to ``count`` frames spread over the reader's clip: ``(h, w, 3)`` R'G'B', upright, short side at most 256.
+
+    Those of which ``may_be_noise`` says so are the `mean_over_time` with the frames that follow in their shot, and smaller;
+    where too few follow they are left out, unless nothing else is there.
 
     Opens the file a second time, so a running iteration is not disturbed. A film that cannot be sought in gives its
     first frames. Damaged places are left out; the list may be shorter than asked, even empty.
@@ -36,7 +48,8 @@ def sample(reader: Reader, count: int) -> list[NDArray[np.uint8]]:
         start = (stream.start_time or 0) * reader.time_base
         if not reader.clip.whole:
             start = max(start, reader.clip.begin)
-        pictures: list[NDArray[np.uint8]] = []
+        pictures: list[Picture] = []
+        doubtful: list[Picture] = []
         previous: int | None = None
         for step in range(count):
             time = start + (reader.duration or 0) * Fraction(2 * step + 1, 2 * count)
@@ -50,8 +63,27 @@ def sample(reader: Reader, count: int) -> list[NDArray[np.uint8]]:
             if frame is None:
                 continue
             previous = own_time(frame)
-            pictures.append(_small(frame, reader.geometry))
-        return pictures
+            picture = _small(frame, reader.geometry)
+            if may_be_noise is not None and may_be_noise(picture):
+                shot = _with_followers(picture, (_small(other, reader.geometry) for other in frames))
+                if len(shot) < FEWEST:  # the end of a shot or of the film: noise may be all that there is
+                    doubtful.append(picture)
+                    continue
+                picture = mean_over_time(shot)
+            pictures.append(picture)
+        return pictures or doubtful
+
+
+def _with_followers(picture: Picture, followers: Iterator[Picture]) -> list[Picture]:
+    """The frame and those behind it in its shot, `NEIGHBOURS` at most."""
+    shot, cuts = [picture], CutDetector()
+    cuts.is_cut(np.ascontiguousarray(picture[..., 1]))
+    with contextlib.suppress(FFmpegError, OSError):  # a damaged place ends what can be looked at
+        for other in itertools.islice(followers, NEIGHBOURS - 1):
+            if other.shape != picture.shape or cuts.is_cut(np.ascontiguousarray(other[..., 1])):
+                break
+            shot.append(other)
+    return shot
 
 
 def _frame_after(
@@ -68,7 +100,7 @@ def _frame_after(
     return frame if frame is not None and previous is not None and (own_time(frame) or 0) > previous else None
 
 
-def _small(frame: av.VideoFrame, geometry: VideoGeometry) -> NDArray[np.uint8]:
+def _small(frame: av.VideoFrame, geometry: VideoGeometry) -> Picture:
     scale = min(1.0, SHORT_SIDE / min(geometry.width, geometry.height))  # all alike, whatever changes within the film
     width, height = max(1, round(geometry.width * scale)), max(1, round(geometry.height * scale))
     rgb: NDArray[Any] = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()

@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -58,6 +59,23 @@ def test_films(frames: list[np.ndarray], what: str) -> None:
     assert found.told.count(f"{what}: ") <= 1
 
 
+def test_a_close_verdict_names_what_to_do_in_films_too() -> None:
+    """A subtitle's colours on a third of a grey film: colour, and close."""
+    painted = GREY.copy()
+    painted[100:300, 100:250] = cv2.resize(COLOR, (150, 200))
+    close = decide_film(survey([painted] * 8), ASK)
+    clear = decide_film(survey([COLOR] * 8), ASK)
+    assert not close.colorize
+    assert not clear.colorize
+    assert close.told.startswith("already in colour: ")
+    assert "a close verdict: if it is black and white, --force colours it" in close.told
+    assert "colorize-media inspect" in close.told
+    assert close.doubted in close.told
+    assert close.doubted.endswith("--force colours it")
+    assert "--force" not in clear.told + clear.doubted
+    assert "--force colours" in decide_film(survey([GREY, COLOR] * 4), ASK).told
+
+
 @pytest.mark.parametrize("what", get_args(What))
 def test_people_are_told_what_it_is_in_front_of_why_and_only_once(what: What) -> None:
     head = {"color": "already in colour: ", "document": "a document: ", "unknown": ""}.get(what, f"{what}: ")
@@ -68,20 +86,19 @@ def test_people_are_told_what_it_is_in_front_of_why_and_only_once(what: What) ->
 
 # --- real pictures
 
-# Of the validation pictures, all six to the eye: sepia, though they are said to be in colour.
+# Of the validation pictures, all seven to the eye: sepia, the last one unevenly, though they are said to be in colour.
 SEPIA = {
     *("f1e39e94e71583de", "39eec2f6449013a3", "e3fc5f4c9eab6f87"),
-    *("418d117e057ce51f", "f119add04db2e051", "e299ace7d906f377"),
+    *("418d117e057ce51f", "f119add04db2e051", "e299ace7d906f377", "e0033e0a39c9ff0a"),
 }
 
 
 def test_of_old_prints_at_most_three_in_a_hundred_are_taken_for_colour(shared_media: Path) -> None:
-    """One of them has faded colour, and is left alone as it should be; one is toned unevenly, and is the miss."""
+    """One is toned so unevenly that it is the miss."""
     found = {path.stem: decided(path, ASK) for path in sorted((shared_media / "bw_photo").iterdir())}
     assert len(found) > 40
     left = {name for name, decision in found.items() if not decision.colorize}
-    assert left <= {"AirmanDad", "BritishTeaBombay1890s"}
-    assert len(left - {"AirmanDad"}) <= 0.03 * (len(found) - 1)
+    assert left <= {"BritishTeaBombay1890s"}
 
 
 @pytest.mark.slow

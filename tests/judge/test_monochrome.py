@@ -134,13 +134,27 @@ def test_fade_of_a_toned_film_does_not_make_it_colour() -> None:
     assert decide([sepia, faded]).kind == "toned"
 
 
-def test_film_is_judged_more_strictly_than_a_print() -> None:
-    """A film is dyed evenly; what would pass for a stained print is a dull colour shot."""
+@pytest.mark.parametrize(("towards", "in_a_film"), [((0.0, 0.2, 1.0), "toned"), ((0.7, -0.5, 0.0), "color")])
+def test_film_is_judged_more_strictly_than_a_print(towards: tuple[float, ...], in_a_film: str) -> None:
+    """A film is dyed evenly, though compression lets its tone fade; what differs across its hue is a dull colour shot."""
     picture = toned(CAMERA, TONES["sepia"]).astype(np.float32)
-    picture += np.linspace(-9, 9, picture.shape[1])[None, :, None] * np.array([0.0, 0.2, 1.0])  # uneven yellowing
+    picture += np.linspace(-9, 9, picture.shape[1])[None, :, None] * np.array(towards)
     uneven = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
     assert decide([uneven]).kind == "toned"
-    assert decide([uneven], film=True).kind == "color"
+    assert decide([uneven], film=True).kind == in_a_film
+
+
+def test_a_print_that_has_yellowed_unevenly_is_toned() -> None:
+    """More on one side and in one corner; a photograph in colour has edges that no place explains."""
+    y, x = np.mgrid[0 : 1 : CAMERA.shape[0] * 1j, 0 : 1 : CAMERA.shape[1] * 1j]
+    share = (0.5 * x + 0.5 * x * y)[..., None]
+    picture = CAMERA * (1.0 - share * np.array([0.0, 0.09, 0.3])) * [1.0, 0.97, 0.92]
+    verdict = decide([through_jpeg(np.rint(picture).astype(np.uint8), 92)])
+    assert verdict.kind == "toned", verdict
+    assert "fading" in verdict.reason
+    two = picture.copy()
+    two[60:190, 90:200] *= [0.95, 1.0, 1.25]  # a garment that is not yellowed
+    assert decide([np.clip(np.rint(two), 0, 255).astype(np.uint8)]).kind == "color"
 
 
 def test_reason_is_one_clause_with_a_number() -> None:

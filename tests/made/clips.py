@@ -46,3 +46,16 @@ def sepia(count: int) -> list[Picture]:
         np.clip(frame * [1.0, 0.88, 0.7] + [8, 4, 0], 0, 255).astype(np.uint8)
         for frame in drifting(np.repeat(data.camera()[::-1, :, None], 3, axis=2), count)
     ]
+
+
+def chroma_noise(frames: list[Picture], sigma: float = 9.0) -> list[Picture]:
+    """The frames as a worn tape shows them: long, low specks of colour, other ones in each frame."""
+    chance, out = np.random.default_rng(5), []
+    for frame in frames:
+        noise = cv2.GaussianBlur(
+            chance.normal(0, 1, (*frame.shape[:2], 2)), (0, 0), sigmaX=frame.shape[1] / 60, sigmaY=1
+        )
+        codes = cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb).astype(np.float32)
+        codes[..., 1:] += sigma * noise / noise.std()
+        out.append(cv2.cvtColor(np.clip(codes, 0, 255).astype(np.uint8), cv2.COLOR_YCrCb2RGB))
+    return out

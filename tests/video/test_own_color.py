@@ -19,7 +19,7 @@ from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.colorize import colorize_video
 from colorize_media.video.own_color import LOOK_AHEAD, PATROL, ColorShots, ShotFrame
-from tests.made.clips import SIZE, Picture, cup, grey, people, sepia
+from tests.made.clips import SIZE, Picture, chroma_noise, cup, grey, people, sepia
 from tests.made.films import decode, make_video
 from tests.video.killed_jobs import SHORT
 
@@ -245,8 +245,11 @@ def test_a_film_that_seems_to_have_none_shows_strong_colour_only() -> None:
     assert owned(grey(9) + people(9), among_color=False) == [False] * 9 + [True] * 9
 
 
-def test_a_run_broken_off_anywhere_goes_on_with_the_same_decisions() -> None:
+@pytest.mark.parametrize("noisy", [False, True])
+def test_a_run_broken_off_anywhere_goes_on_with_the_same_decisions(noisy: bool) -> None:
     frames = grey(9) + people(8) + faded(people(8), 1, 0) + faded(sepia(10), 0, 1)
+    if noisy:
+        frames = chroma_noise(mixed(people(12), grey(12)) + grey(9), 4.0)
     lumas = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
 
     def push(stage: ColorShots[int], numbers: range) -> list[ShotFrame[int]]:
@@ -266,6 +269,14 @@ def test_a_run_broken_off_anywhere_goes_on_with_the_same_decisions() -> None:
         third.restore(second.state())  # killed again before anything new came out
         rest = push(third, range(len(done), len(frames))) + third.flush()
         assert flags(done + rest) == whole
+
+
+def test_noise_of_colour_decides_no_shot() -> None:
+    for frames, wanted in (
+        (grey(20) + people(20), [False] * 20 + [True] * 20),
+        (people(20) + grey(20), [True] * 20 + [False] * 20),
+    ):
+        assert owned(chroma_noise(frames)) == wanted
 
 
 def test_judging_nothing_costs_no_look_ahead() -> None:
