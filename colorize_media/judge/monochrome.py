@@ -52,11 +52,11 @@ LEAST_MIDDLE_SPREAD = 3.0  # L between the quartiles: black-and-white film 17 an
 EXACTLY_GREY = 1.0  # chroma's 99th percentile; a camera's grey has more, so `LIGHTNESS_SPREAD` is enough here
 STRONG = 2.0  # times `TONED_FILM` or `TONED_STRAY`: colour even in a film that seems to have none
 
-# A print that has faded unevenly, by `uneven.Left`: of 2,000 colour photographs one more is
-# one then, and it is sepia to the eye.
+# A print that has faded unevenly, by `uneven.Left`: of 2,000 colour photographs none is one then; a golf ball in sepia,
+# with a vignette, turns by 24 degrees.
 MOST_UNEVEN = 1.5  # times TONED_WARM, before the fit by place; what differs more is colour
 UNEVEN_LEFT = 3.5  # CIELAB units
-UNEVEN_TURN = 25.0  # degrees
+UNEVEN_TURN = 19.0  # degrees
 REST_ROWS = 64  # rows of pixels, at least, by which what is left beside overlays is judged
 LEAST_TONES = 2.8  # bits: photographs, on white pages too, 3.0 and more; comics and pages of programs at most 2.4
 MOST_ON_TONED = (
