@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
@@ -96,6 +98,8 @@ class ColorizeOptions:
     encoder     FFmpeg's name of the video encoder; empty chooses by purpose, container and bit depth
     crf         the encoder's constant quality, smaller is better; None is the encoder's default below
     preset      the encoder's speed preset; empty is the encoder's own default
+    encoder_option  further options of the encoder's own, each as key=value
+    chroma_only  of films, write the colours alone, over a luma that is grey everywhere: FFV1, 4:4:4, Matroska
     audio       how sound of films is encoded that the output cannot hold as it is: lossless (FLAC or PCM), or opus
     drop_streams  of films: go on without sound, subtitles or other streams that the output cannot hold
     provenance  write into an output that it was coloured, by what and from which file
@@ -127,6 +131,8 @@ class ColorizeOptions:
     encoder: str = field(default="", metadata=_changes("video encoding"))
     crf: int | None = field(default=None, metadata=_changes("video encoding"))
     preset: str = field(default="", metadata=_changes("video encoding"))
+    encoder_option: tuple[str, ...] = field(default=(), metadata=_changes("video encoding", later=True))
+    chroma_only: bool = field(default=False, metadata=_changes("video encoding", later=True))
     audio: AudioForm = field(default="lossless", metadata=_changes("video encoding", later=True))
     drop_streams: bool = field(default=False, metadata=_changes("limit", later=True))
     provenance: bool = field(default=True, metadata=_changes("photo metadata", "video metadata", later="video"))
@@ -161,14 +167,43 @@ class ColorizeOptions:
         self._require("quality", 1 <= self.quality <= 100, "1 to 100")
         self._require("crf", self.crf is None or 0 <= self.crf <= 63, "0 to 63")
         self._require("purpose", self.purpose in (None, *PURPOSES), " or ".join(PURPOSES))
-        if self.crf is not None and self.purpose in ("archive", "editing"):
-            raise BadOption(
-                f"--crf and --for {self.purpose} contradict each other",
-                why="--crf allows losses that such a film is not to have",
-                hint="leave one of them out",
-            )
+        self._check_encoding()
         self._require("max_pixels", self.max_pixels > 0, "positive")
         self._check_signing()
+
+    def _check_encoding(self) -> None:
+        """That what is said of a film's encoding can be true together."""
+        object.__setattr__(self, "encoder_option", tuple(self.encoder_option))
+        names = [one.partition("=")[0] for one in self.encoder_option]
+        for one, name in zip(self.encoder_option, names, strict=True):
+            if not re.fullmatch(r"[A-Za-z0-9_.:-]+=.+", one, re.ASCII):
+                raise BadOption(
+                    f"bad value for encoder_option: {one!r}",
+                    why="it is not key=value",
+                    hint="give --encoder-option key=value, such as --encoder-option tune=film",
+                )
+            twice = names.count(name) > 1
+            if twice or (name == "crf" and self.crf is not None) or (name == "preset" and self.preset):
+                other = "another --encoder-option" if twice else f"--{name}"
+                raise BadOption(
+                    f"--encoder-option {one} and {other} contradict each other",
+                    why=f"both say {name}",
+                    hint="leave one of them out",
+                )
+        without_loss = "chroma-only" if self.chroma_only else f"for {self.purpose}"
+        wrong = {
+            f"--crf {self.crf}": self.crf is not None and (self.chroma_only or self.purpose in ("archive", "editing")),
+            f"--for {self.purpose}": self.chroma_only and self.purpose in ("editing", "sharing"),
+            "--image-sequence": self.chroma_only and self.image_sequence is not None,
+        }
+        for words in (words for words, is_wrong in wrong.items() if is_wrong):
+            raise BadOption(
+                f"{words} and --{without_loss} contradict each other",
+                why="colours alone are a film without loss"
+                if self.chroma_only
+                else "such a film is not to lose anything",
+                hint="leave one of them out",
+            )
 
     def _check_signing(self) -> None:
         what = "bad values for sign_cert and sign_key"
@@ -216,8 +251,14 @@ def not_at_default(options: ColorizeOptions, names: frozenset[str]) -> dict[str,
 def what_changed_colors(options: ColorizeOptions, kind: Kind) -> dict[str, Any]:
     """By name, as JSON types: what somebody has set of all that changes colours or decides what is coloured."""
     colors: Aspect = "photo colors" if kind == "photo" else "video colors"
-    chosen = not_at_default(options, that_change(colors) | that_decide(kind))
-    return {name: str(value) if isinstance(value, Fraction) else value for name, value in chosen.items()}
+    return _as_json(not_at_default(options, that_change(colors) | that_decide(kind)))
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, Fraction) else list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
 
 
 def that_change_the_output(kind: Kind) -> frozenset[str]:

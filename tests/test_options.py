@@ -74,7 +74,7 @@ def test_each_kind_has_its_own() -> None:
     assert that_change_the_output("photo") == photo | {"image_sequence"}
     assert that_change_the_output("video") == both | {
         *("smoothing", "every", "start", "duration"),
-        *("purpose", "encoder", "crf", "preset", "audio", "provenance", "sign_cert"),
+        *("purpose", "encoder", "crf", "preset", "encoder_option", "chroma_only", "audio", "provenance", "sign_cert"),
     }
     assert (that_decide("photo"), that_decide("video")) == ({"force", "skip_documents"}, {"force"})
     assert of_the_network() == {"model", "device", "engine", "batch_size"}

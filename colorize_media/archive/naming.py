@@ -26,9 +26,10 @@ from colorize_media.files.formats import (
     WRITABLE_PHOTO,
     WRITABLE_VIDEO,
 )
-from colorize_media.options import Purpose
+from colorize_media.options import ColorizeOptions
 
 MARK = ".color"  # film.mp4 → film.color.mp4
+CHROMA_ONLY, CHROMA_MARK = "--chroma-only", ".chroma"  # film.mp4 → film.chroma.mkv
 MOST_NAME_BYTES = 255  # of one name, on all usual file systems
 PREVIEW = ".preview.png"  # film.mp4 → film.mp4.preview.png
 
@@ -53,6 +54,11 @@ class Pair:
     note: str = ""
 
 
+def made_for(options: ColorizeOptions) -> str:
+    """What films are made for, as it is asked for; empty where a film stays what it is."""
+    return CHROMA_ONLY if options.chroma_only else f"--for {options.purpose}" if options.purpose else ""
+
+
 def output_folder(source: Path, output: Path | None) -> Path:
     """Where what is made of a folder's files goes: the folder that the user named, or the one beside it."""
     named = source if source.name not in ("", "..") else source.resolve()  # "." and ".." have no name to extend
@@ -67,12 +73,12 @@ def pairs_of(
     on_passed: Callable[[Passed], None] = ignore,
     *,
     sidecars: bool = False,
-    purpose: Purpose | None = None,
+    purpose: str = "",
 ) -> Iterator[Pair]:
     """Every file of the inputs with its output. That of a preview belongs to no remembered run. Raises BadOption.
 
     ``on_passed`` gets what of a searched folder is no input. With ``sidecars`` what goes along with inputs is looked for.
-    ``purpose`` is what films are made for, which says their format.
+    ``purpose`` is what films are made for (`made_for`), which says their format.
     """
     single = len(inputs) == 1
     _refuse_file_for_several(inputs, output)
@@ -139,23 +145,24 @@ def _if_named(pair: Pair) -> Pair:
 
 
 def _target_of_file(
-    source: Path, output: Path | None, kind: Kind, single: bool, preview: bool, purpose: Purpose | None
+    source: Path, output: Path | None, kind: Kind, single: bool, preview: bool, purpose: str
 ) -> tuple[Path, Path | None]:
     """The output, and the output folder that the user named."""
     if output is None and preview and kind == "video":
-        return _output_name(source, kind, preview, source), None
+        return _output_name(source, kind, preview, source, purpose), None
     if output is None:
-        suffix = PURPOSE_SUFFIXES[purpose][0] if purpose and kind == "video" else source.suffix
-        named = source.with_name(f"{source.stem}{MARK}{suffix}")
+        special = purpose if kind == "video" else ""
+        suffix = PURPOSE_SUFFIXES[special][0] if special else source.suffix
+        named = source.with_name(f"{source.stem}{CHROMA_MARK if special == CHROMA_ONLY else MARK}{suffix}")
         return with_writable_suffix(named, kind, source), None
     if single and not os.path.isdir(output) and output.suffix and not str(output).endswith(os.sep):
         writable = WRITABLE_PHOTO if kind == "photo" else {".png"} if preview else WRITABLE_VIDEO
         if kind == "video" and not preview and purpose and output.suffix.lower() not in PURPOSE_SUFFIXES[purpose]:
             raise BadOption(
-                f"the output's name and --for {purpose} contradict each other",
+                f"the output's name and {purpose} contradict each other",
                 path=output,
                 why=f"such a film is a {PURPOSE_SUFFIXES[purpose][0]}, not a {output.suffix}",
-                hint=f"name it {output.with_suffix(PURPOSE_SUFFIXES[purpose][0]).name}, or leave --for out",
+                hint=f"name it {output.with_suffix(PURPOSE_SUFFIXES[purpose][0]).name}, or leave {purpose} out",
             )
         if output.suffix.lower() not in writable:
             raise BadOption(
@@ -168,9 +175,11 @@ def _target_of_file(
     return output / _output_name(Path(source.name), kind, preview, source, purpose), output
 
 
-def _output_name(path: Path, kind: Kind, preview: bool, source: Path, purpose: Purpose | None = None) -> Path:
+def _output_name(path: Path, kind: Kind, preview: bool, source: Path, purpose: str) -> Path:
     if preview and kind == "video":
         return path.with_name(path.name + PREVIEW)
+    if purpose == CHROMA_ONLY and kind == "video":  # not called as the coloured film is: both may be wanted
+        return path.with_name(f"{path.name}{CHROMA_MARK}{PURPOSE_SUFFIXES[purpose][0]}")
     if purpose and kind == "video" and path.suffix.lower() not in PURPOSE_SUFFIXES[purpose]:
         return path.with_name(path.name + PURPOSE_SUFFIXES[purpose][0])  # added, so that no two films become one
     return with_writable_suffix(path, kind, source)
@@ -198,7 +207,7 @@ def why_another_format(source: Path, target: Path, kind: Kind) -> str:
     if not suffix or target.suffix.lower() == suffix or not target.stem.lower().endswith(suffix):
         return ""  # the same, or the user's own choice
     if kind == "video" and suffix in WRITABLE_VIDEO:
-        return f"--for asks for {target.suffix.lower()}"
+        return f"what it is made for asks for {target.suffix.lower()}"
     if kind == "video":
         why = f"films are not written as {suffix}"
     elif suffix not in PHOTO_SUFFIXES:

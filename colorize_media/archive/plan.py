@@ -13,7 +13,7 @@ from colorize_media.archive.collisions import refuse_overlaps
 from colorize_media.archive.discovery import Selection
 from colorize_media.archive.manifest import read_sidecars
 from colorize_media.archive.memory import EarlierRuns, Memory
-from colorize_media.archive.naming import Pair, output_folder, pairs_of
+from colorize_media.archive.naming import Pair, made_for, output_folder, pairs_of
 from colorize_media.archive.orphans import orphans
 from colorize_media.archive.own_outputs import without_own_outputs
 from colorize_media.archive.sequences import with_sequences
@@ -24,6 +24,12 @@ from colorize_media.files.first_look import kind_of
 from colorize_media.files.formats import WRITABLE_VIDEO
 from colorize_media.options import ColorizeOptions
 from colorize_media.provenance.signing import can_be_signed, no_place
+
+_NO_CHROMA_OF_PHOTOS = (
+    "no colours alone of a photograph",
+    "--chroma-only is for films",
+    "leave it out, and lay the coloured picture over the original in the blend mode Color; --include chooses films",
+)
 
 
 def make_plan(
@@ -49,11 +55,11 @@ def make_plan(
     if memory.options.image_sequence is not None and output is not None:
         _refuse_film(inputs, output)
     sidecars = memory.options.sidecars and not preview
-    if memory.options.purpose and memory.options.encoder:
+    if memory.options.encoder and made_for(memory.options):
         from colorize_media.video.purposes import check_encoder
 
         check_encoder(memory.options)
-    chosen, purpose = selection or Selection(), memory.options.purpose
+    chosen, purpose = selection or Selection(), made_for(memory.options)
     pairs = list(
         dict.fromkeys(pairs_of(inputs, output, chosen, preview, searched.append, sidecars=sidecars, purpose=purpose))
     )
@@ -64,7 +70,7 @@ def make_plan(
     plan = [
         Planned(pair.source, pair.target, "photo", "skip", "previews are for films")
         if preview and pair.kind == "photo"
-        else _if_signable(earlier.decide(pair, overwrite=overwrite), memory.options)
+        else _if_possible(earlier.decide(pair, overwrite=overwrite), memory.options)
         for pair in pairs
     ]
     for event in searched:
@@ -86,8 +92,11 @@ def _with_orphans(
     return dataclasses.replace(event, orphaned=orphans(root, trees, earlier.entries(root), planned))
 
 
-def _if_signable(planned: Planned, options: ColorizeOptions) -> Planned:
-    """What could not be signed when it is done fails before."""
+def _if_possible(planned: Planned, options: ColorizeOptions) -> Planned:
+    """What could not be done, or not be signed when it is done, fails before."""
+    if options.chroma_only and planned.action == "colorize" and planned.kind == "photo":
+        failure = Failed(planned.source, *_NO_CHROMA_OF_PHOTOS)
+        return dataclasses.replace(planned, action="fail", reason=f"{failure.what}: {failure.why}", failure=failure)
     if planned.action != "colorize" or planned.target is None or not options.sign_cert or can_be_signed(planned.target):
         return planned
     error = no_place(planned.target)

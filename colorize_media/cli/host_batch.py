@@ -214,6 +214,10 @@ def _checked(name: str, value: object) -> Any:
         except (ValueError, OverflowError):
             pass  # JSON as Python reads it has NaN and Infinity
         raise _bad_option(name, value, "a whole number" if wanted is int else "a number")
+    if typing.get_origin(wanted) is tuple:
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return tuple(value)
+        raise _bad_option(name, value, "a list of texts")
     if isinstance(value, str):
         return value
     raise _bad_option(name, value, "text")

@@ -113,5 +113,10 @@ OTHER_SUFFIXES = frozenset(
 )
 WRITABLE_VIDEO = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm"})
 VIDEO_FALLBACK = ".mkv"  # holds every stream that the others hold
-PURPOSE_SUFFIXES = {"archive": (".mkv",), "editing": (".mov",), "sharing": (".mp4", ".m4v")}
-"""Of films made for something, the usual one first: by what is asked for with --for."""
+PURPOSE_SUFFIXES = {
+    "--for archive": (".mkv",),
+    "--for editing": (".mov",),
+    "--for sharing": (".mp4", ".m4v"),
+    "--chroma-only": (".mkv",),
+}
+"""Of films made for something, the usual one first: by how it is asked for."""

@@ -19,6 +19,8 @@ own_color    shots that are in colour already
 writer       the coloured film, with all other streams
 purposes     what a film is made for, and what that means
 encoder      the picture's encoder
+encoder_choice  which one
+encoder_trial  whether it takes what it is told
 streams      every other stream, and how it gets into the film
 trial        whether it gets there that way
 copying      as it is

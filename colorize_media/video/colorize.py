@@ -16,7 +16,7 @@ from colorize_media.version import __version__
 from colorize_media.video.encoder import EncoderSettings
 from colorize_media.video.opening import open_video, survey_of
 from colorize_media.video.pipeline import LIMITS, Limits, color_frames
-from colorize_media.video.purposes import check_encoder
+from colorize_media.video.purposes import check_encoder, purpose_of
 from colorize_media.video.writer import Writer
 
 _ALL_OWN = (
@@ -48,12 +48,18 @@ def colorize_video(
         decision = decide_film(found, options)
         if not decision.colorize:
             return Skipped(source, decision.told, decision.what)
-        settings = EncoderSettings(options.encoder, options.crf, options.preset, purpose=options.purpose)
         record = record_of(colorizer, source=source, **what_made_it(options, "video", colorizer.weights_digest))
         told = record if options.provenance else None
         job = what_colors_depend_on(colorizer, options)
         writer = Writer(
-            target, reader, settings, job, told, signer, drop_streams=options.drop_streams, audio=options.audio
+            target,
+            reader,
+            _settings(options),
+            job,
+            told,
+            signer,
+            drop_streams=options.drop_streams,
+            audio=options.audio,
         )
         try:
             with writer:
@@ -85,6 +91,14 @@ def colorize_video(
             dropped=writer.dropped,
             recoded=writer.recoded,
         )
+
+
+def _settings(options: ColorizeOptions) -> EncoderSettings:
+    own = tuple((name, value) for name, _, value in (one.partition("=") for one in options.encoder_option))
+    purpose = purpose_of(options)
+    return EncoderSettings(
+        options.encoder, options.crf, options.preset, purpose=purpose, own=own, grey_luma=options.chroma_only
+    )
 
 
 def what_colors_depend_on(colorizer: Colorizer, options: ColorizeOptions) -> dict[str, Any]:

@@ -14,36 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.codec import Codec
+import numpy as np
 from av.codec.context import Flags
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from colorize_media.color.planes import ONE_SLICE, layout_of, planar_format, plane_rows
-from colorize_media.errors import BadOption, CodecMissing
+from colorize_media.color.planes import ONE_SLICE, layout_of, plane_rows
+from colorize_media.errors import CodecMissing
 from colorize_media.options import Purpose
+from colorize_media.video.encoder_choice import OLD_CONTAINERS, choose_encoder
+from colorize_media.video.encoder_trial import check_settings, said_of
 from colorize_media.video.fields import BOTTOM_FIELD_FIRST, SetFields
 from colorize_media.video.geometry import LIMITED, VideoGeometry
 from colorize_media.video.purposes import making_for, options_for
 from colorize_media.video.reader import Frame, Reader
-
-PREFERRED_ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1")
-"""Tried in this order; the first that the container takes and that holds the source's bit depth is used."""
-
-_WHOLE_CELLS = frozenset({"h264", "hevc"})  # their cropping counts in chroma cells: odd sides need a finer grid
-_CELLS = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}  # luma pixels of a chroma cell, across and down
-_OLD_CONTAINERS = {
-    # One time per packet: FFmpeg guesses the other one for H.264 and shifts the film by a frame.
-    "avi": ("mpeg4", "ffv1"),
-    "asf": ("mpeg4",),
-    # H.264 comes back from these without times.
-    "mpeg": ("mpeg2video",),
-    "vob": ("mpeg2video",),
-    "dvd": ("mpeg2video",),
-    "svcd": ("mpeg2video",),
-}
 
 _MADE_TO_KEEP = {
     "prores": "prores_ks",
@@ -58,19 +44,23 @@ _MADE_TO_KEEP = {
 DEFAULT_CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 """Constant quality where none is asked for: about visually transparent, since a restored film is kept, not streamed."""
 
+_RATES = frozenset({"b", "qp", "cqp", "q", "global_quality"})  # what says in another way how much a film is to lose
 _LAMBDA = 118  # FFmpeg's quality unit per step of the MPEG-4 quantiser; step 2 is the finest useful one
 
 
 @dataclass(frozen=True)
 class EncoderSettings:
     """``encoder`` FFmpeg's name, empty chooses; ``crf`` None is `DEFAULT_CRF`; ``preset`` the encoder's own word for
-    speed; ``threads`` 0 is one per core; ``purpose`` what the film is made for."""
+    speed; ``threads`` 0 is one per core; ``purpose`` what the film is made for; ``own`` further options of the encoder's own,
+    by name; ``grey_luma``: chroma alone is written, over a luma that is grey everywhere."""
 
     encoder: str = ""
     crf: int | None = None
     preset: str = ""
     threads: int = 0
     purpose: Purpose | None = None
+    own: tuple[tuple[str, str], ...] = ()
+    grey_luma: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +86,9 @@ class Encoding:
     def options(self) -> dict[str, str]:
         """The encoder's own options."""
         options = options_for(self.settings.purpose, self.encoder, self.geometry)
-        crf = self.settings.crf if self.settings.crf is not None else DEFAULT_CRF.get(self.encoder)
+        crf = self.settings.crf
+        if crf is None and not _RATES & {name for name, _ in self.settings.own}:
+            crf = DEFAULT_CRF.get(self.encoder)
         if crf is not None:
             options["crf"] = str(crf)
         if self.settings.preset:
@@ -112,6 +104,9 @@ class Encoding:
             options.update({"flags": "+qscale", "global_quality": str(2 * _LAMBDA)})
         if self.encoder == "libvpx-vp9":
             options.update({"row-mt": "1", "cpu-used": "4", "deadline": "good"})
+        for name, value in self.settings.own:
+            both = name.endswith("-params") and name in options  # a list of further options
+            options[name] = f"{options[name]}:{value}" if both else value
         return options
 
     @property
@@ -129,28 +124,28 @@ class Encoding:
             "pixel format": self.pixel_format,
             "encoder options": self.options(),
             "time base": str(self.time_base),
+            **({"luma": "grey"} if self.settings.grey_luma else {}),
         }
 
     def add_to(self, container: OutputContainer) -> VideoStream:
-        """A stream of this encoding, its encoder open. Raises CodecMissing, BadOption."""
+        """A stream of this encoding, its encoder open. Raises CodecMissing."""
+        try:
+            return self.started(container, self.options())
+        except (FFmpegError, ValueError) as error:
+            raise CodecMissing(
+                f"the encoder {self.encoder} does not start",
+                path=self.target,
+                why=said_of(error),
+                hint="choose another one with --encoder",
+            ) from error
+
+    def started(self, container: OutputContainer, options: dict[str, str]) -> VideoStream:
+        """A stream whose encoder is open, under these options of its own. Raises FFmpeg's errors, ValueError."""
         stream: VideoStream = container.add_stream(  # type: ignore[assignment]
-            self.encoder, rate=self.rate, options=self.options(), time_base=self.time_base
+            self.encoder, rate=self.rate, options=options, time_base=self.time_base
         )
         self._set_up(stream)
-        try:
-            stream.codec_context.open()
-        except (FFmpegError, ValueError) as error:
-            raise _codec_missing(
-                f"the encoder {self.encoder} does not start", self.target, str(error), self.container
-            ) from error
-        for name, asked in (("crf", self.settings.crf is not None), ("preset", bool(self.settings.preset))):
-            if asked and name in stream.codec_context.options:  # what the encoder did not take stays there
-                raise BadOption(
-                    f"{self.encoder} has no {name}",
-                    path=self.target,
-                    why="the encoder does not know this option",
-                    hint=f"leave {name} out, or choose another encoder",
-                )
+        stream.codec_context.open()
         return stream
 
     def _set_up(self, stream: VideoStream) -> None:
@@ -168,29 +163,40 @@ class Encoding:
         if geometry.interlaced:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
             context.field_order = geometry.field_order
-        if self.container in _OLD_CONTAINERS:
+        if self.container in OLD_CONTAINERS:
             context.max_b_frames = 0
 
 
 def plan_encoding(
     container: str, reader: Reader, settings: EncoderSettings, target: Path
 ) -> tuple[Encoding, list[str]]:
-    """The encoding for this film in this container (FFmpeg's name), and warnings. Raises CodecMissing.
+    """The encoding for this film in this container (FFmpeg's name), and warnings. Raises CodecMissing, BadOption.
 
     ``target`` is for messages.
     """
-    encoder, pixel_format = _choose(container, reader.geometry, settings, target)
+    encoder, pixel_format = choose_encoder(container, reader.geometry, settings.encoder, settings.purpose, target)
     rate = reader.average_rate or Fraction(25)
     reader.look_for_fields()
     geometry, wanted, warnings = reader.geometry, reader.geometry.output_format, []
     steady = encoder == "mpeg2video" or container == "avi"  # they count frames of one fixed rate
     time_base = 1 / rate if steady else reader.time_base
     encoding = Encoding(encoder, pixel_format, container, settings, geometry, rate, time_base, target)
+    check_settings(encoding, said_in_words(settings))
     if encoding.narrowed:
         warnings.append("its full range of codes is written as limited range, which editing suites expect")
     elif pixel_format != wanted and not settings.purpose:
         warnings.append(f"{encoder} cannot hold {wanted}: written as {pixel_format}, luma unchanged")
     return encoding, warnings
+
+
+def said_in_words(settings: EncoderSettings) -> dict[str, str]:
+    """The options of the encoder that somebody has set, by name, and how they are asked for."""
+    said = {name: f"--encoder-option {name}={value}" for name, value in settings.own}
+    if settings.crf is not None:
+        said["crf"] = f"--crf {settings.crf}"
+    if settings.preset:
+        said["preset"] = f"--preset {settings.preset}"
+    return said
 
 
 def what_changed(codec: str, encoding: Encoding) -> str:
@@ -250,7 +256,8 @@ class PictureEncoder:
 def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding, set_fields: SetFields | None) -> av.VideoFrame:
     """What the encoder is given. Where a film is interlaced, ``set_fields`` marks its progressive frames too."""
     duration = frame.source.duration
-    picture = colored_picture(frame, chroma, encoding.geometry)
+    grey = np.full_like(frame.luma, encoding.geometry.spec.chroma_mid) if encoding.settings.grey_luma else None
+    picture = colored_picture(frame, chroma, encoding.geometry, grey)
     if encoding.pixel_format != encoding.geometry.output_format:
         full = "JPEG" if encoding.geometry.spec.full_range else "MPEG"
         picture = picture.reformat(
@@ -268,8 +275,14 @@ def _picture(frame: Frame, chroma: NDArray[Any], encoding: Encoding, set_fields:
     return picture
 
 
-def colored_picture(frame: Frame, chroma: NDArray[Any], geometry: VideoGeometry) -> av.VideoFrame:
-    """The frame with new chroma, in the geometry's output format; see `Writer.write`. ``frame.source`` is used up."""
+def colored_picture(
+    frame: Frame, chroma: NDArray[Any], geometry: VideoGeometry, luma: NDArray[Any] | None = None
+) -> av.VideoFrame:
+    """The frame with new chroma, in the geometry's output format; see `Writer.write`. ``frame.source`` is used up.
+
+    ``luma``: another one than the frame's own.
+    """
+    luma = frame.luma if luma is None else luma
     source = frame.source
     wanted = (geometry.chroma_height, geometry.chroma_width, 2)
     if chroma.shape != wanted or frame.luma.shape != (geometry.height, geometry.width):
@@ -282,7 +295,7 @@ def colored_picture(frame: Frame, chroma: NDArray[Any], geometry: VideoGeometry)
         picture = source.reformat(format=geometry.output_format, threads=ONE_SLICE)
     else:
         picture = av.VideoFrame(geometry.width, geometry.height, geometry.output_format)
-    for plane, codes in zip(picture.planes, (frame.luma, chroma[..., 0], chroma[..., 1]), strict=True):
+    for plane, codes in zip(picture.planes, (luma, chroma[..., 0], chroma[..., 1]), strict=True):
         if picture is not source or codes is not frame.luma:  # its own buffers hold its luma already
             _fill(plane, codes, geometry.spec.bits)
     picture.color_range = geometry.tags.range
@@ -294,88 +307,3 @@ def colored_picture(frame: Frame, chroma: NDArray[Any], geometry: VideoGeometry)
 
 def _fill(plane: av.video.plane.VideoPlane, codes: NDArray[Any], bits: int) -> None:
     plane_rows(plane, "<u2" if bits > 8 else "u1")[:, : plane.width] = codes
-
-
-def _choose(container: str, geometry: VideoGeometry, settings: EncoderSettings, target: Path) -> tuple[str, str]:
-    """The encoder, and the pixel format that it is given."""
-    making = making_for(settings.purpose)
-    asked = settings.encoder or (making.encoder if making is not None else "")
-    for name in (asked,) if asked else _OLD_CONTAINERS.get(container, PREFERRED_ENCODERS):
-        try:
-            codec = Codec(name, "w")
-        except ValueError as error:
-            if asked:
-                raise _codec_missing(f"no encoder {name}", target, str(error), container) from error
-            continue
-        if not _takes(container, name):
-            if asked:
-                what = f"{target.suffix} cannot hold {name}"
-                raise _codec_missing(what, target, "the container refuses it", container)
-            continue
-        offered = [form.name for form in codec.video_formats or ()]
-        whole = codec.canonical_name in _WHOLE_CELLS
-        bits = making.bits if making is not None else 0
-        found = _closest_format(geometry, offered, any_depth=bool(asked), whole_cells=whole, bits=bits)
-        if found is not None:
-            return name, found
-    what = f"{asked} cannot hold" if asked else f"{target.suffix} has no encoder here for"
-    raise _codec_missing(
-        f"{what} {geometry.spec.bits}-bit video",
-        target,
-        f"the source is {geometry.pixel_format}, and its depth is never lowered",
-        container,
-    )
-
-
-def _closest_format(
-    geometry: VideoGeometry, offered: list[str], *, any_depth: bool, whole_cells: bool, bits: int = 0
-) -> str | None:
-    """The wanted format, else another chroma grid of the same depth, else more depth. Less depth only if ``bits`` says so.
-
-    More depth in limited range only: there a code of more bits is the same code shifted. ``whole_cells``: a chroma cell must
-    not stand out over the picture's edge. ``bits`` is the depth that the film is made with, 0 for its own.
-    """
-
-    def fits(subsampling: str) -> bool:
-        across, down = _CELLS[subsampling]
-        return not whole_cells or (geometry.width % across == 0 and geometry.height % down == 0)
-
-    depths = [bits or geometry.spec.bits]
-    own = geometry.output_format[3:6]
-    wanted = planar_format(own, depths[0])
-    if fits(own) and (not offered or wanted in offered):
-        return wanted
-    if any_depth and not bits and not geometry.spec.full_range:
-        depths += range(depths[0] + 1, 17)
-    for depth in depths:
-        for subsampling in (own, "422", "444", "420"):
-            if fits(subsampling) and planar_format(subsampling, depth) in offered:
-                return planar_format(subsampling, depth)
-    return None
-
-
-def _takes(container: str, encoder: str) -> bool:
-    """Whether this format accepts the encoder's codec. It is not opened: x265 and SVT-AV1 would write to stderr."""
-    try:
-        with av.open(io.BytesIO(), "w", format=container) as scratch:
-            return isinstance(scratch.add_stream(encoder, rate=25), VideoStream)
-    except (FFmpegError, ValueError):
-        return False
-
-
-def _codec_missing(what: str, path: Path, why: str, container: str) -> CodecMissing:
-    there = [name for name in PREFERRED_ENCODERS if _is_encoder(name) and _takes(container, name)]
-    return CodecMissing(
-        what,
-        path=path,
-        why=why,
-        hint=f"for this container there are {', '.join(there)}; .mkv holds all depths" if there else "use .mkv or .mp4",
-    )
-
-
-def _is_encoder(name: str) -> bool:
-    try:
-        Codec(name, "w")
-    except ValueError:
-        return False
-    return True

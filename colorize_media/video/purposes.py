@@ -5,6 +5,8 @@ archive  FFV1 version 3 in Matroska: without loss at the source's depth and chro
 editing  ProRes 422 HQ in MOV: 4:2:2, 10 bits, limited range, fields as they are; with ``--encoder dnxhd`` DNxHR HQX
 sharing  H.264 in MP4: 4:2:0 at 8 bits, which everything plays, and its index in front
 
+Colours alone (``--chroma-only``) are a film for an archive with a chroma for each pixel: 4:4:4.
+
 An encoder that is named beside it is used if it serves the same end; one that does not is told as a contradiction.
 """
 
@@ -65,10 +67,15 @@ def making_for(purpose: Purpose | None) -> Making | None:
     return None if purpose is None else MAKINGS[purpose]
 
 
+def purpose_of(options: ColorizeOptions) -> Purpose | None:
+    """Colours alone are made as films for an archive are."""
+    return "archive" if options.chroma_only else options.purpose
+
+
 def with_grid(geometry: VideoGeometry, options: ColorizeOptions) -> VideoGeometry:
     """The geometry with the chroma planes that the film is to have: they are computed at that size, never resampled."""
     making = making_for(options.purpose)
-    grid = making.grid if making is not None else ""
+    grid = "444" if options.chroma_only else making.grid if making is not None else ""
     if grid == "420" and (geometry.width % 2 or geometry.height % 2):
         grid = "444"  # H.264 has no odd sides in 4:2:0
     if not grid:
@@ -93,7 +100,8 @@ def options_for(purpose: Purpose | None, encoder: str, geometry: VideoGeometry) 
 
 def check_encoder(options: ColorizeOptions) -> None:
     """Raises BadOption if the encoder that is named cannot serve the purpose. One that is not there is told elsewhere."""
-    if options.purpose is None or not options.encoder:
+    purpose = purpose_of(options)
+    if purpose is None or not options.encoder:
         return
     try:
         codec = Codec(options.encoder, "w")
@@ -105,10 +113,11 @@ def check_encoder(options: ColorizeOptions) -> None:
         "sharing": ""
         if codec.lossy and codec.canonical_name not in _FOR_EDITING
         else "its films are too large to share",
-    }[options.purpose]
+    }[purpose]
     if why:
+        asked = "--chroma-only" if options.chroma_only else f"--for {purpose}"
         raise BadOption(
-            f"--encoder {options.encoder} and --for {options.purpose} contradict each other",
+            f"--encoder {options.encoder} and {asked} contradict each other",
             why=why,
-            hint=f"leave --encoder out (then it is {MAKINGS[options.purpose].encoder}), or --for",
+            hint=f"leave --encoder out (then it is {MAKINGS[purpose].encoder}), or {asked}",
         )

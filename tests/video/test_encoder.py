@@ -28,19 +28,45 @@ def test_encoders_that_cannot_be(tmp_path: Path) -> None:
     shallow = make_video(tmp_path / "a.mp4", frames=1)
     deep = make_video(tmp_path / "b.mkv", codec="ffv1", pix_fmt="yuv420p12le", frames=1)
     wrong = [
-        (shallow, "out.mp4", EncoderSettings(encoder="libnothing"), errors.CodecMissing, "libnothing"),
-        (shallow, "out.mp4", EncoderSettings(encoder="libvorbis"), errors.CodecMissing, "libvorbis"),
-        (shallow, "out.webm", EncoderSettings(encoder="libx264"), errors.CodecMissing, "libvpx-vp9"),
-        (deep, "out.mp4", EncoderSettings(encoder="libx264"), errors.CodecMissing, "12-bit"),
-        (deep, "out.webm", EncoderSettings(), errors.CodecMissing, "12-bit"),
-        (shallow, "out.mp4", EncoderSettings(preset="notapreset"), errors.CodecMissing, "libx264"),
-        (shallow, "out.mkv", EncoderSettings(encoder="ffv1", crf=20), errors.BadOption, "ffv1 has no crf"),
-    ]
+        (shallow, "out.mp4", EncoderSettings(encoder="libx246"), errors.CodecMissing,
+         r"^--encoder libx246: there is no such encoder: .*did you mean libx26"),
+        (shallow, "out.mp4", EncoderSettings(encoder="aac"), errors.BadOption,
+         "^--encoder aac encodes no pictures: .*it is for audio"),
+        (shallow, "out.webm", EncoderSettings(encoder="libx264"), errors.BadOption,
+         "^--encoder libx264 and the output's name contradict each other: .*webm does not hold h264"),
+        (deep, "out.mp4", EncoderSettings(encoder="libx264"), errors.CodecMissing,
+         "^--encoder libx264 cannot hold 12-bit video"),
+        (deep, "out.webm", EncoderSettings(), errors.CodecMissing, "^.webm has no encoder here for 12-bit video"),
+        (shallow, "out.mp4", EncoderSettings(preset="notapreset"), errors.BadOption,
+         "^--preset notapreset: libx264 does not take this: .*notapreset"),
+        (shallow, "out.mkv", EncoderSettings(encoder="ffv1", crf=20), errors.BadOption, "^--crf 20: ffv1 has no crf"),
+        (shallow, "out.mp4", EncoderSettings(own=(("tune", "film"), ("tunes", "film"))), errors.BadOption,
+         "^--encoder-option tunes=film: libx264 has no tunes"),
+        (shallow, "out.mp4", EncoderSettings(own=(("profile", "high"), ("tune", "fun"))), errors.BadOption,
+         "^--encoder-option tune=fun: libx264 does not take this: .*fun"),
+        (shallow, "out.mp4", EncoderSettings(own=(("x264-params", "keyint=9:nothing=1"),)), errors.BadOption,
+         "^--encoder-option x264-params=keyint=9:nothing=1: libx264 does not take this: .*nothing"),
+        (shallow, "out.mkv", EncoderSettings(own=(("slices", "many"),), purpose="archive"), errors.BadOption,
+         "^--encoder-option slices=many: ffv1 does not take this"),
+    ]  # fmt: skip
     for source, name, settings, kind, text in wrong:
         with Reader(source) as reader, pytest.raises(kind, match=text) as caught:
             Writer(tmp_path / name, reader, settings)
         assert all((caught.value.why, caught.value.hint))
     assert sorted(os.listdir(tmp_path)) == ["a.mp4", "b.mkv"]
+
+
+def test_options_of_the_encoders_own_reach_it(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=6, interlaced=True)
+    own = (("g", "2"), ("x264-params", "no-cabac=1"))
+    recolor(source, tmp_path / "out.mp4", EncoderSettings(own=own))
+    told = (tmp_path / "out.mp4").read_bytes()
+    assert b"cabac=0" in told
+    assert b"keyint=2 " in told
+    assert b"interlaced=tff" in told  # ours stays beside theirs
+    assert b"rc=crf" in told
+    recolor(source, tmp_path / "q.mp4", EncoderSettings(own=(("qp", "30"),)))
+    assert b"rc=cqp" in (tmp_path / "q.mp4").read_bytes()  # else our own constant quality would stand before it
 
 
 def test_the_encoder_follows_container_and_depth(tmp_path: Path) -> None:

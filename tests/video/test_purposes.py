@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from colorize_media.archive.plan import Memory, make_plan
 from colorize_media.errors import BadOption
@@ -22,7 +23,7 @@ from tests.made.films import decode, grey_frames, make_video, packets
 TAGS = {"color_primaries": 1, "color_trc": 1, "colorspace": 1}
 
 
-def colored(source: Path, target: Path, colorizer: Colorizer, purpose: Purpose, **more: Any) -> Done:
+def colored(source: Path, target: Path, colorizer: Colorizer, purpose: Purpose | None, **more: Any) -> Done:
     done = colorize_video(
         source, target, colorizer, ColorizeOptions(purpose=purpose, working_size=64, smoothing="off", **more)
     )
@@ -182,8 +183,87 @@ def test_an_encoder_that_does_not_serve_the_purpose_is_wrong_usage(
     assert "--encoder" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"encoder_option": ("tune",)}, "bad value for encoder_option: 'tune'"),
+        ({"encoder_option": ("=film",)}, "bad value for encoder_option: '=film'"),
+        ({"encoder_option": ("g=1", "g=2")}, "--encoder-option g=1 and another --encoder-option contradict"),
+        ({"encoder_option": ("crf=1",), "crf": 2}, "--encoder-option crf=1 and --crf contradict each other"),
+        ({"chroma_only": True, "crf": 2}, "--crf 2 and --chroma-only contradict each other"),
+        ({"chroma_only": True, "purpose": "sharing"}, "--for sharing and --chroma-only contradict each other"),
+        ({"chroma_only": True, "image_sequence": 24}, "--image-sequence and --chroma-only contradict each other"),
+    ],
+)
+def test_what_cannot_be_true_together_is_told(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadOption) as caught:
+        ColorizeOptions(**options)
+    assert said in caught.value.what
+    assert caught.value.why
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le"])
+def test_the_colours_alone_and_the_original_luma_are_the_coloured_picture(
+    tmp_path: Path, colorizer: Colorizer, pix_fmt: str
+) -> None:
+    """Exactly: of the same picture with a chroma for each pixel, the coloured film has the original's luma and these."""
+    frames = grey_frames(3, pix_fmt=pix_fmt)
+    source = make_video(tmp_path / "in.mkv", codec="ffv1", pix_fmt=pix_fmt, frames=frames, color=TAGS, pts=[0, 2, 3])
+    whole = "yuv444p" + pix_fmt[7:]
+    same = make_video(
+        tmp_path / "same.mkv", codec="ffv1", pix_fmt=whole, frames=[as_444(one, whole) for one in frames],
+        color=TAGS, pts=[0, 2, 3],
+    )  # fmt: skip
+    done = colored(source, tmp_path / "chroma.mkv", colorizer, None, chroma_only=True)
+    assert done.record is not None
+    assert done.record["settings"]["chroma_only"] is True
+    colored(same, tmp_path / "colored.mkv", colorizer, "archive")
+    wanted, found = decode(tmp_path / "colored.mkv"), decode(tmp_path / "chroma.mkv")
+    for original, coloured, chroma in zip(decode(source), wanted, found, strict=True):
+        assert np.array_equal(original.planes[0], coloured.planes[0])
+        assert chroma.frame.format.name == whole
+        assert np.unique(chroma.planes[0]).tolist() == [1 << (7 if whole == "yuv444p" else 9)]
+        for one, other in zip(coloured.planes[1:], chroma.planes[1:], strict=True):
+            assert np.array_equal(one, other)
+            assert np.ptp(one.astype(int)) > 0
+        assert original.time == chroma.time
+        assert (chroma.frame.color_primaries, chroma.frame.colorspace) == (1, 1)
+
+
+def as_444(frame: av.VideoFrame, pix_fmt: str) -> av.VideoFrame:
+    """The same luma with no chroma, in full resolution."""
+    made = av.VideoFrame(frame.width, frame.height, pix_fmt)
+    deep = made.format.components[0].bits > 8
+    luma = np.frombuffer(frame.planes[0], np.uint8).reshape(frame.height, -1)
+    grey = np.full(made.width * made.height, 512, "<u2") if deep else np.full(made.width * made.height, 128, np.uint8)
+    rows = luma[:, : frame.width * (2 if deep else 1)].tobytes()
+    for plane, data in zip(made.planes, (rows, grey.tobytes(), grey.tobytes()), strict=True):
+        line = frame.width * (2 if deep else 1)
+        padded = np.zeros((plane.height, plane.line_size), np.uint8)
+        padded[:, :line] = np.frombuffer(data, np.uint8).reshape(plane.height, line)
+        plane.update(padded.tobytes())
+    return made
+
+
+def test_there_are_no_colours_alone_of_photographs(tmp_path: Path) -> None:
+    Image.new("L", (32, 32), 90).save(tmp_path / "photo.png")
+    film(tmp_path / "film.mp4")
+    memory = Memory(ColorizeOptions(chroma_only=True))
+    found = {item.source.name: item for item in make_plan([tmp_path], None, overwrite=False, memory=memory)}
+    failure = found["photo.png"].failure
+    assert failure is not None
+    assert (found["photo.png"].action, failure.why) == ("fail", "--chroma-only is for films")
+    assert "blend mode Color" in failure.hint
+    assert found["film.mp4"].target == tmp_path.with_name(f"{tmp_path.name}-color") / "film.mp4.chroma.mkv"
+    (alone,) = make_plan([tmp_path / "film.mp4"], None, overwrite=False, memory=memory)
+    assert alone.target == tmp_path / "film.chroma.mkv"
+    with pytest.raises(BadOption, match="the output's name and --chroma-only contradict each other"):
+        make_plan([tmp_path / "film.mp4"], tmp_path / "out.mov", overwrite=False, memory=memory)
+
+
 def test_constant_quality_and_films_without_loss_contradict_each_other() -> None:
-    with pytest.raises(BadOption, match="--crf and --for archive contradict"):
+    with pytest.raises(BadOption, match="--crf 18 and --for archive contradict"):
         ColorizeOptions(purpose="archive", crf=18)
     with pytest.raises(BadOption, match="purpose"):
         ColorizeOptions(purpose="fun")  # type: ignore[arg-type]
@@ -207,5 +287,5 @@ def test_names_follow_the_purpose(tmp_path: Path) -> None:
         target("archive", tmp_path / "my film.mp4")
     assert str(caught.value) == (
         f"the output's name and --for archive contradict each other: {tmp_path / 'my film.mp4'}: "
-        "such a film is a .mkv, not a .mp4 (name it my film.mkv, or leave --for out)"
+        "such a film is a .mkv, not a .mp4 (name it my film.mkv, or leave --for archive out)"
     )
