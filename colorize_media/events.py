@@ -143,7 +143,8 @@ class Done:
     ``pages`` those of a TIFF file, each coloured or left for itself. ``record`` says how the output was made, as JSON types
     (`provenance.record.Record`). ``sidecars`` were copied beside it. ``converted`` names, with their new
     codec, the streams of a film that the output does not take as they were; ``dropped``, with the reason, those that are not
-    in it. ``recoded`` says that a film made for editing or an archive became one to look at.
+    in it. ``recoded`` says what a film's picture became that it was not: one to look at instead of
+    one for editing or an archive, another bit depth.
     """
 
     source: Path
@@ -198,7 +199,7 @@ class Summary:
     ``sidecars`` were copied; ``sidecars_left`` counts those that were not, by why not. ``failed_before``: so many of those that
     failed did so in an earlier run, have not changed since and were not tried again. ``toned``: so many of those that are
     done were in an even tone, which their colours replaced; ``recoded`` counts films by what is said of them in Done.
-    ``older`` and ``orphaned`` name outputs, as Planned and Passed say it.
+    ``older`` and ``orphaned`` name outputs, as Planned and Passed say it. ``model`` is the network that coloured.
     """
 
     done: int
@@ -213,6 +214,7 @@ class Summary:
     recoded: Mapping[str, int] = field(default_factory=dict)
     older: tuple[Path, ...] = ()
     orphaned: tuple[Path, ...] = ()
+    model: str = ""
 
 
 Event: TypeAlias = (

@@ -79,6 +79,7 @@ class ColorizeOptions:
     engine      what computes the network: torch, openvino (on a CPU; an extra), or auto
     vividness   chroma gain; 1 is the calibrated default, 0 grey, 2 the most
     refine      how much neighbouring cells agree on a colour, 0 is off; None is the model's own default
+    keep_tint   the tone of toned photographs and tinted films stays, as a light over the colours
     smoothing   colours over time in videos: off (each frame alone), fast (from the past) or best (also from
                 the next frames, with a shot's colours held)
     every       the network sees every Nth frame of a film, and those that cannot be followed from there; 1 is all
@@ -115,6 +116,7 @@ class ColorizeOptions:
     engine: EngineName = field(default="auto", metadata=_changes("network"))
     vividness: float = field(default=1.0, metadata=_changes("photo colors", "video colors"))
     refine: float | None = field(default=None, metadata=_changes("photo colors", "video colors"))
+    keep_tint: bool = field(default=False, metadata=_changes("photo colors", "video colors", later=True))
     smoothing: Smoothing = field(default="best", metadata=_changes("video colors"))
     every: int = field(default=1, metadata=_changes("video colors"))
     batch_size: int = field(default=0, metadata=_changes("network"))

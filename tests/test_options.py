@@ -69,7 +69,7 @@ def test_a_preview_a_certificates_key_and_sidecars_change_nothing_of_an_output()
 
 
 def test_each_kind_has_its_own() -> None:
-    both = {"vividness", "refine", "working_size"}
+    both = {"vividness", "refine", "working_size", "keep_tint"}
     photo = both | {"fast", "quality", "provenance", "strip_metadata", "sign_cert"}
     assert that_change_the_output("photo") == photo | {"image_sequence"}
     assert that_change_the_output("video") == both | {

@@ -64,6 +64,7 @@ class Tally:
         self._failed_before = self._toned = 0
         self._recoded: Counter[str] = Counter()
         self._older: list[Path] = []
+        self._model = ""
         self._begun = time.monotonic()
 
     def settle(self, outcome: Outcome) -> None:
@@ -72,7 +73,9 @@ class Tally:
         code = outcome.exit_code if outcome.exit_code in _FROM_GOOD_TO_BAD else FAILED
         self._failed_before += code == FAILED_BEFORE
         if isinstance(outcome.result, Done):
-            self._toned += outcome.result.what == "toned"
+            record = outcome.result.record or {}
+            self._model = record.get("model", self._model)
+            self._toned += outcome.result.what == "toned" and not record.get("options", {}).get("keep_tint")
             self._recoded.update(filter(None, [outcome.result.recoded]))
         if outcome.item.older and outcome.item.target is not None:
             self._older.append(outcome.item.target)
@@ -103,6 +106,7 @@ class Tally:
                 self._recoded,
                 tuple(self._older),
                 tuple(orphaned),
+                self._model,
             )
         )
 

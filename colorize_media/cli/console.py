@@ -242,11 +242,13 @@ def _summary_lines(event: Summary) -> list[str]:
         passed = f", {event.passed:,} passed over" if event.passed else ""
         before = f" ({event.failed_before} of them before, and unchanged)" if event.failed_before else ""
         counts = f"{event.done} coloured, {event.skipped} skipped, {event.failed} failed{before}{passed}"
-        lines.append(f"{counts} in {duration_text(event.seconds)}{_with(event.sidecars)}")
+        by = f", by the network {shown_text(event.model)}" if event.model else ""
+        lines.append(f"{counts} in {duration_text(event.seconds)}{by}{_with(event.sidecars)}")
     if lines:  # of one file it is said already
         lines += [f"{count:,} film{'s' * (count > 1)}: {what}" for what, count in event.recoded.items()]
     if event.toned:
-        lines.append(f"{event.toned:,} in an even tone (sepia, a film's tint): colours stand in its place")
+        became = "colours stand in its place; --keep-tint keeps it as a light over them"
+        lines.append(f"{event.toned:,} in an even tone (sepia, a film's tint): {became}")
     if event.older:
         made = "1 output was" if len(event.older) == 1 else f"{len(event.older):,} outputs were"
         lines.append(

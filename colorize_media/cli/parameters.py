@@ -123,6 +123,8 @@ COLORIZE_OPTIONS = [
     option("--vividness", type=float, default=DEFAULTS.vividness, show_default=True, help="0 is grey, 2 the most colour."),
     option("--refine", type=float, default=None, metavar="STRENGTH",
            help="How much neighbours agree on a colour, 0 (off) to 10; default: as the model says."),
+    option("--keep-tint", is_flag=True,
+           help="Keep a film's tint (amber nights, blue mornings) or a photograph's tone as a light over the colours."),
     option("--smoothing", type=click.Choice(SMOOTHING), default=DEFAULTS.smoothing, show_default=True,
            help="Steady colours over time in films."),
     option("--every", type=int, default=DEFAULTS.every, show_default=True, metavar="N",

@@ -83,6 +83,8 @@ def _words(name: str, value: Any) -> list[str]:
         raise ValueError("no option that a record has")
     if name in (*_TIMES, "image_sequence"):
         given = Fraction(value)
+    if isinstance(value, (list, tuple)):
+        given = tuple(value)
     if ColorizeOptions(**{name: given}) == DEFAULTS or type(given) is not type(getattr(DEFAULTS, name) or given):
         raise ValueError("no value of this option")
     flag = "--for" if name == "purpose" else f"--{name.replace('_', '-')}"
@@ -91,6 +93,8 @@ def _words(name: str, value: Any) -> list[str]:
     if name in _TIMES:
         value = f"{float(given):.9f}".rstrip("0").rstrip(".")
         Seconds().convert(value, None, None)
+    if isinstance(given, tuple):
+        return [word for one in given for word in (flag, str(one))]
     return [flag, str(value)]
 
 

@@ -118,13 +118,23 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
 
 def rgb_to_xyz(rgb: Tensor) -> Tensor:
     """R'G'B' ``(..., 3, H, W)`` in [0, 1] to XYZ of the same shape."""
-    return _mix(srgb_to_linear(rgb), rgb.new_tensor(XYZ_FROM_RGB))
+    return xyz_of_linear_rgb(srgb_to_linear(rgb))
+
+
+def xyz_of_linear_rgb(linear: Tensor) -> Tensor:
+    """Linear RGB ``(..., 3, H, W)`` to XYZ."""
+    return _mix(linear, linear.new_tensor(XYZ_FROM_RGB))
 
 
 def xyz_to_rgb(xyz: Tensor) -> Tensor:
     """XYZ to R'G'B'; colours the display cannot show lie outside [0, 1]."""
+    return linear_to_srgb(linear_rgb_of_xyz(xyz))
+
+
+def linear_rgb_of_xyz(xyz: Tensor) -> Tensor:
+    """XYZ to linear RGB; colours the display cannot show lie outside [0, 1]."""
     inverse = torch.linalg.inv(torch.tensor(XYZ_FROM_RGB, dtype=torch.float64))
-    return linear_to_srgb(_mix(xyz, inverse.to(xyz)))
+    return _mix(xyz, inverse.to(xyz))
 
 
 def xyz_to_lab(xyz: Tensor) -> Tensor:

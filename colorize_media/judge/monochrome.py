@@ -271,7 +271,7 @@ def _toned_limit(measure: _Measure, *, film: bool) -> float:
 
 def _measure(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> _Measure:
     """Of L ``(n,)`` and ab ``(n, 2)``."""
-    centres, *tones = _layer_medians(lightness, ab)
+    centres, *tones = layer_medians(lightness, ab)
     fit = np.stack([np.interp(lightness, centres, tone) for tone in tones], axis=1)
     left = ab - fit
     direction = fit / np.maximum(np.hypot(fit[:, 0], fit[:, 1]), 1e-6)[:, None]
@@ -306,7 +306,7 @@ def _percentiles(values: NDArray[np.float32], *shares: int) -> list[float]:
     ]
 
 
-def _layer_medians(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> NDArray[np.float32]:
+def layer_medians(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> NDArray[np.float32]:
     """Medians of L, a and b ``(3, layers)``, the darkest layer first; layers' sizes differ by one at most."""
     count = min(LAYERS, len(lightness))
     ordered = np.column_stack((lightness, ab))[np.argsort(lightness, kind="stable")]

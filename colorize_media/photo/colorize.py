@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from colorize_media.color.light import tint_at, under_light
 from colorize_media.color.scaling import product
 from colorize_media.color.table import chroma_table
 from colorize_media.events import Done, OnEvent, Result, Skipped, Started, Warned, What, ignore
 from colorize_media.judge.decision import decide_photo
 from colorize_media.judge.negative import NEGATIVE
+from colorize_media.judge.tone import as_light, tone_curve
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.network.seen import lightness_batch, working_luma, working_shape
 from colorize_media.options import ColorizeOptions, still_sizes, what_made_it
@@ -167,7 +169,7 @@ def color_pages(
             kept += 1
             return None
         (ab,) = photo_colors([page], colorizer, options)
-        return chroma_rows(photo, ab)
+        return chroma_rows(photo, ab, keep_tint=options.keep_tint)
 
     warnings = write_pages(
         prepared.source,
@@ -204,7 +206,8 @@ def finish_photo(
 
     ``record`` is what the file says of its making, as far as the options want it said.
     """
-    return write_colored(prepared.photo, chroma_rows(prepared.photo, ab), target, options, record)
+    photo = prepared.photo
+    return write_colored(photo, chroma_rows(photo, ab, keep_tint=options.keep_tint), target, options, record)
 
 
 def write_colored(
@@ -235,9 +238,17 @@ def _written_of(record: Record, options: ColorizeOptions) -> Record | None:
     return record.anonymous() if options.strip_metadata else record
 
 
-def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
-    """Chroma for `write_photo`, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, fitted to the luma."""
+def chroma_rows(photo: Photo, ab: NDArray[np.float32], *, keep_tint: bool = False) -> ChromaRows:
+    """Chroma for `write_photo`, of colours ``ab (h, w, 2)`` on a coarse grid: enlarged, fitted to the luma.
+
+    ``keep_tint``: under the photograph's own tone as a light (`color.light`).
+    """
     height, width = photo.luma.shape
+    light = as_light(tone_curve(photo.preview, photo.spec.matrix)) if keep_tint else None
+    if light is not None:  # the tint itself follows each pixel's own luma
+        small = cv2.resize(photo.luma, ab.shape[1::-1], interpolation=cv2.INTER_AREA) / np.float32(photo.spec.max_code)
+        tint = tint_at(light, small)
+        ab = under_light(ab, small, tint) - tint
     table = chroma_table(photo.spec.matrix)
     wide: list[NDArray[Any]] = [
         cv2.resize(plane, (width, len(ab)), interpolation=cv2.INTER_CUBIC) for plane in cv2.split(ab)
@@ -248,6 +259,9 @@ def chroma_rows(photo: Photo, ab: NDArray[np.float32]) -> ChromaRows:
         used = np.flatnonzero(weights[top:bottom].any(axis=0))
         some = slice(int(used[0]), int(used[-1]) + 1)
         a, b = (product(weights[top:bottom, some], plane[some]) for plane in wide)
+        if light is not None:
+            tint = tint_at(light, photo.luma[top:bottom] / np.float32(photo.spec.max_code))
+            a, b = a + tint[..., 0], b + tint[..., 1]
         return table.codes(photo.luma[top:bottom], a, b, photo.spec)
 
     return chroma

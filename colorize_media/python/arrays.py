@@ -15,7 +15,7 @@ from colorize_media.metadata.carried import PhotoMetadata
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.colorize import PreparedPhoto, chroma_rows, photo_colors, prepare_decoded
-from colorize_media.photo.join import differences_of, float_rgb_of_luma, rgb_rows
+from colorize_media.photo.join import ChromaRows, differences_of, float_rgb_of_luma, rgb_rows
 from colorize_media.photo.picture import Photo
 from colorize_media.photo.pixels import planes_of_samples, strips
 
@@ -55,7 +55,8 @@ def color_arrays(
         if prepared:
             colors = photo_colors(list(prepared.values()), get_colorizer(), options)
             for place, ab in zip(prepared, colors, strict=True):
-                _join(prepared[place].photo, ab, pictures[place], colored[place])
+                chroma = chroma_rows(prepared[place].photo, ab, keep_tint=options.keep_tint)
+                _join(prepared[place].photo, chroma, pictures[place], colored[place])
         progress(some.stop, count)
     return colored
 
@@ -70,9 +71,8 @@ def _photo_of(picture: NDArray[Any]) -> Photo:
     return Photo(Path(), pixels.luma, spec, None, pixels.preview, PhotoMetadata(), "array")
 
 
-def _join(photo: Photo, ab: NDArray[np.float32], picture: NDArray[Any], colored: NDArray[Any]) -> None:
-    """Into ``colored (H, W, 3)`` the picture's own luma with the colours ``ab (h, w, 2)``."""
-    chroma = chroma_rows(photo, ab)
+def _join(photo: Photo, chroma: ChromaRows, picture: NDArray[Any], colored: NDArray[Any]) -> None:
+    """Into ``colored (H, W, 3)`` the picture's own luma with this chroma."""
     if picture.dtype.kind != "f":
         for top, rgb in rgb_rows(photo, chroma, photo.spec.bits):
             colored[top : top + len(rgb)] = rgb

@@ -5,6 +5,7 @@ pipeline     the one frame loop
 color_stage  its middle: own colours, network and smoothing as one stage
 opening      the film opened as the options ask for it, and whether it has colour
 samples      small pictures spread over a film
+tint         the light of a film's shots, if it is to stay
 reader       frames with their exact time
 clip         which frames, packets and chapters of a film are wanted
 geometry     size, planes, what the codes mean, how the picture lies

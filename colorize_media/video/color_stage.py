@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_media.color.light import TONES
 from colorize_media.color.spaces import YCbCrSpec
 from colorize_media.motion.averaging import AB
 from colorize_media.motion.keyframes import Colored, Coloring, EveryFrame, Keyframes
@@ -28,6 +29,7 @@ from colorize_media.network.seen import lightness_batch, luma_bytes
 from colorize_media.options import ColorizeOptions
 from colorize_media.video.geometry import VideoGeometry
 from colorize_media.video.own_color import ColorShots, ShotFrame
+from colorize_media.video.tint import ShotTint
 
 HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahead; it shrinks for 4K and more
 # A segment costs a key frame (encoders set one in 250 frames anyway) and, killed, at most its own work. Counted in frames,
@@ -35,6 +37,7 @@ HELD_BYTES = 384 * 2**20  # decoded frames that wait for the smoother's look-ahe
 LEAST_SEGMENT = 250  # frames; then it ends with the next cut
 MOST_SEGMENT = 500  # frames; then without one
 
+Light: TypeAlias = NDArray[np.float32]
 F = TypeVar("F")  # what a frame is to the caller
 C = TypeVar("C")  # what colours are: ab, or those of several smoothers
 
@@ -45,7 +48,7 @@ class DecodedFrame(Generic[F]):
 
     frame    the caller's own; it comes out again
     small    ``(h, w)`` float32, its upright working luma in codes
-    picture  ``(h, w, 3)`` R′G′B′ of its own colours; None only if nothing is judged
+    picture  ``(h, w, 3)`` R′G′B′ of its own colours; None only if nothing is judged, nor a tint kept
     """
 
     frame: F
@@ -55,10 +58,14 @@ class DecodedFrame(Generic[F]):
 
 @dataclass(frozen=True)
 class ColoredFrame(Generic[F, C]):
-    """A frame on its way out. ``colors`` as the smoother gives them, upright, on the coarse grid; None: it has its own."""
+    """A frame on its way out. ``colors`` as the smoother gives them, upright, on the coarse grid; None: it has its own.
+
+    ``light`` is the tint that is to stay over them, as `color.light` has it; None: none is asked for.
+    """
 
     frame: F
     colors: C | None
+    light: Light | None = None
 
 
 class Steadying(Stateful, Protocol[C]):
@@ -89,6 +96,7 @@ class ColorStage(Generic[F, C]):
         coloring: Coloring[ShotFrame[DecodedFrame[F]]],
         smoother: Steadying[C],
         spec: YCbCrSpec,
+        tint: ShotTint | None = None,
         *,
         least_segment: int = LEAST_SEGMENT,
         most_segment: int = MOST_SEGMENT,
@@ -97,18 +105,22 @@ class ColorStage(Generic[F, C]):
         self.segment_due = False
         self._shots, self._coloring, self._smoother = shots, coloring, smoother
         self._stages: dict[str, Stateful] = {"shots": shots, "coloring": coloring, "smoother": smoother}
+        self._tint = tint
+        if tint is not None:
+            self._stages["tint"] = tint
         self._spec = spec
         self._least_segment, self._most_segment = least_segment, most_segment
         self._segment_begun = 0  # frames given before it
         self._cut_since = False  # since no frame waited for the network
-        self._in_smoother: deque[F] = deque()  # frames whose colours it still keeps
+        self._lights: deque[Light | None] = deque()  # of frames that wait for the network
+        self._in_smoother: deque[tuple[F, Light | None]] = deque()  # frames whose colours it still keeps
         self._again = 0  # frames to come that are in the smoother already
 
     def push(self, item: DecodedFrame[F]) -> list[ColoredFrame[F, C]]:
         """The next frame; gives those that are ready."""
         if self._again:
             self._again -= 1
-            self._in_smoother.append(item.frame)
+            self._in_smoother.append((item.frame, self._lights.popleft() if self._tint is not None else None))
             return []
         ready = self._take(self._shots.push(item, luma_bytes(item.small, self._spec), item.picture))
         length = self.given - self._segment_begun
@@ -131,7 +143,9 @@ class ColorStage(Generic[F, C]):
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that the frames so far have left behind, as arrays by name. Only when no frame waits for the network."""
         counts = np.array([self.pushed, self.own_frames, self.own_shots], np.int64)
-        return {"frames": counts, **joined_state(self._stages)}
+        lights = [light for _, light in self._in_smoother if light is not None]
+        held = {"lights": np.array(lights, np.float32).reshape(-1, TONES, 2)} if self._tint is not None else {}
+        return {"frames": counts, **held, **joined_state(self._stages)}
 
     def restore(self, state: State, given: int) -> None:
         """Go on, in a fresh stage of the same settings, from a `state` behind ``given`` frames.
@@ -141,6 +155,7 @@ class ColorStage(Generic[F, C]):
         self.pushed, self.own_frames, self.own_shots = (int(count) for count in state["frames"])
         self.given = self._segment_begun = given
         self._again = self.pushed - given
+        self._lights = deque(state.get("lights", ()))
         restore_joined(self._stages, state)
 
     def _take(self, ready: list[ShotFrame[DecodedFrame[F]]]) -> list[ColoredFrame[F, C]]:
@@ -151,8 +166,17 @@ class ColorStage(Generic[F, C]):
             if shown.own:
                 out += self._around(shown)
             else:
+                self._lights.append(self._light_of(shown))
                 out += self._smooth(self._coloring.push(shown, shown.luma, cut=shown.cut))
         return out
+
+    def _light_of(self, shown: ShotFrame[DecodedFrame[F]]) -> Light | None:
+        if self._tint is None:
+            return None
+        picture = shown.item.picture
+        if picture is None:
+            raise ValueError("a frame whose tint is to stay needs its picture")
+        return self._tint.push(picture, cut=shown.cut, mixing=shown.mixing)
 
     def _around(self, shown: ShotFrame[DecodedFrame[F]]) -> list[ColoredFrame[F, C]]:
         """All before it, and a frame that keeps its own colour."""
@@ -169,7 +193,7 @@ class ColorStage(Generic[F, C]):
         out: list[ColoredFrame[F, C]] = []
         for colored in ready:
             shown = colored.item
-            self._in_smoother.append(shown.item.frame)
+            self._in_smoother.append((shown.item.frame, self._lights.popleft()))
             self.pushed += 1
             item = SmoothingInput(colored.ab, shown.luma, shown.cut, shown.mixing, colored.motions)
             out += self._with_frames(self._smoother.push(item))
@@ -178,7 +202,7 @@ class ColorStage(Generic[F, C]):
     def _with_frames(self, colors: list[C]) -> list[ColoredFrame[F, C]]:
         """What the smoother gives, with the frames that it belongs to."""
         self.given += len(colors)
-        return [ColoredFrame(self._in_smoother.popleft(), one) for one in colors]
+        return [ColoredFrame(frame, one, light) for one in colors for frame, light in (self._in_smoother.popleft(),)]
 
 
 def network_on(
@@ -211,4 +235,7 @@ def make_color_stage(
         coloring = Keyframes(network, options.every)
         most_held -= coloring.look_ahead
     smoother = make_smoother(options.smoothing, most_held)
-    return ColorStage(shots, coloring, smoother, geometry.spec, least_segment=least_segment, most_segment=most_segment)
+    tint = ShotTint(geometry.spec.matrix) if options.keep_tint else None
+    return ColorStage(
+        shots, coloring, smoother, geometry.spec, tint, least_segment=least_segment, most_segment=most_segment
+    )

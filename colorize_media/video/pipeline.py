@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_media.color.light import tint_at, under_light
 from colorize_media.color.table import chroma_table
 from colorize_media.errors import DamagedMedia
 from colorize_media.events import Advanced, OnEvent, Resumed, ignore
@@ -145,7 +146,9 @@ def color_frames(
     )
     if sink.frames:
         on_event(Resumed(reader.path, sink.frames, sink.position))
-    loop = _Loop(reader, sink, stage, on_event, limits.advance_every, options.working_size, judged=judged)
+    loop = _Loop(
+        reader, sink, stage, on_event, limits.advance_every, options.working_size, looked_at=judged or options.keep_tint
+    )
     loop.run()
     return FrameCount(loop.frames, stage.own_frames, stage.own_shots)
 
@@ -176,7 +179,7 @@ class _Loop(Generic[F]):
         advance_every: float,
         working_size: int,
         *,
-        judged: bool,
+        looked_at: bool,
     ) -> None:
         self.frames = self._done = sink.frames
         if state := sink.state():
@@ -184,7 +187,7 @@ class _Loop(Generic[F]):
         self._read_before = max(stage.pushed, self._done)  # some of them wait in the smoother
         self._reader, self._sink, self._stage = reader, sink, stage
         self._on_event, self._advance_every = on_event, advance_every
-        self._judged = judged
+        self._looked_at = looked_at
         self._geometry = geometry = reader.geometry
         self._shape = working_shape(*geometry.upright_size, working_size)
         waiting = max(2, min(MOST_QUEUED, QUEUE_BYTES // geometry.frame_bytes))
@@ -251,7 +254,7 @@ class _Loop(Generic[F]):
                 raise _Stopped
             if frame.index >= self._done:
                 small = geometry.upright(working_luma(frame.luma, lying))
-                picture = self._reader.small_picture(frame, SIDE) if self._judged else None
+                picture = self._reader.small_picture(frame, SIDE) if self._looked_at else None
                 self._put(self._decoded, DecodedFrame(frame, small, picture))
         if count < self._read_before:
             raise DamagedMedia(
@@ -290,11 +293,27 @@ class _Loop(Generic[F]):
         if item.colors is None:
             return self._reader.own_chroma(item.frame)
         size = (geometry.chroma_width, geometry.chroma_height)
-        ab: NDArray[Any] = cv2.resize(geometry.lying(item.colors), size, interpolation=cv2.INTER_CUBIC)
+        colors = geometry.lying(item.colors)
+        if item.light is not None:
+            colors = self._beside_the_light(colors, item.frame.luma, item.light)
+        ab: NDArray[Any] = cv2.resize(colors, size, interpolation=cv2.INTER_CUBIC)
         luma: NDArray[Any] = item.frame.luma
         if luma.shape[::-1] != size:
             luma = shrink(luma, size, interlaced=geometry.interlaced)
+        if item.light is not None:
+            ab += tint_at(item.light, self._shares(luma))
         return chroma_table(geometry.spec.matrix).planes(luma, ab, geometry.spec)
+
+    def _beside_the_light(self, ab: AB, luma: NDArray[Any], light: NDArray[np.float32]) -> AB:
+        """What the light makes of the coarse colours, without the tint itself, which follows each pixel's own luma."""
+        shares = self._shares(cv2.resize(luma, ab.shape[1::-1], interpolation=cv2.INTER_AREA))
+        tint = tint_at(light, shares)
+        return under_light(ab, shares, tint) - tint
+
+    def _shares(self, luma: NDArray[Any]) -> NDArray[np.float32]:
+        """Luma codes as shares of white."""
+        spec = self._geometry.spec
+        return np.clip((luma.astype(np.float32) - spec.luma_offset) / spec.luma_scale, 0.0, 1.0)
 
     def _tell(self, position: Fraction) -> None:
         now = time.monotonic()

@@ -2,7 +2,8 @@
 
 Moments evenly spread over the film (or over the part that ``start`` and ``duration`` choose) stand side by side, each as
 it is above and coloured below, with its time. Around each moment the film is coloured from a second before to a second
-after it, for the smoothing; nothing is encoded. What holds colours longer than that is missing.
+after it (of short films less: half of the film in all), for the smoothing; nothing is encoded. What holds colours longer
+than that is missing.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from colorize_media.video.reader import Frame, Reader
 
 MOMENTS = 6
 AROUND = Fraction(1)  # seconds; the smoothing looks back and ahead by less
+LEAST_FRAMES = (
+    2  # before a moment and after it: else the last moment of a very short film may fall behind its last frame
+)
 HEIGHT = 240  # pixels of each picture, upright
 MOST_WIDTH = 640  # pixels
 _GAP = 4  # pixels
@@ -55,11 +59,13 @@ def preview_video(
         if not decision.colorize:
             return Skipped(source, decision.told, decision.what)
         length = reader.duration or Fraction(1)
+        frame = 1 / (reader.average_rate or Fraction(25))
     on_event(Started(source, target, "video", None, decision.told, decision.what))
+    around = max(min(AROUND, length / (4 * MOMENTS)), frame * LEAST_FRAMES)
     columns = []
     for number in range(MOMENTS):
         moment = _moment(
-            source, colorizer, options, found, options.start + length * Fraction(2 * number + 1, 2 * MOMENTS)
+            source, colorizer, options, found, options.start + length * Fraction(2 * number + 1, 2 * MOMENTS), around
         )
         if moment is not None:
             columns.append(moment)
@@ -122,12 +128,12 @@ class _LastShown:
 
 
 def _moment(
-    source: Path, colorizer: Colorizer, options: ColorizeOptions, found: Survey | None, at: Fraction
+    source: Path, colorizer: Colorizer, options: ColorizeOptions, found: Survey | None, at: Fraction, around: Fraction
 ) -> _Moment | None:
     """The film at this time from its beginning; None if there is no frame so late."""
-    begin = max(options.start, at - AROUND)
+    begin = max(options.start, at - around)
     try:
-        with Reader(source, start=begin, duration=at - begin + AROUND) as reader:
+        with Reader(source, start=begin, duration=at - begin + around) as reader:
             sink = _LastShown(reader.geometry, at - begin)
             color_frames(reader, sink, colorizer, options, found)
     except NoPicture:

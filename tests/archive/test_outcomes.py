@@ -65,12 +65,15 @@ def test_the_summary_counts_tones_that_went_and_films_of_another_kind() -> None:
     told: list[Event] = []
     tally = Tally(told.append)
     film = Done(Path("a.mov"), Path("b.mov"), 2, 1.0, what="toned", recoded="prores became libx264")
-    for result in (film, dataclasses.replace(film, what="neutral"), Skipped(Path("c.jpg"), "in colour", "toned")):
+    kept = dataclasses.replace(film, record={"model": "scenes", "options": {"keep_tint": True}}, recoded="")
+    other = dataclasses.replace(film, what="neutral")
+    for result in (film, kept, other, Skipped(Path("c.jpg"), "in colour", "toned")):
         tally.settle(Outcome(ITEM, result))
     tally.close()
     assert isinstance(told[-1], Summary)
     assert (told[-1].toned, dict(told[-1].recoded)) == (1, {"prores became libx264": 2})
     assert as_json(told[-1])["recoded"] == {"prores became libx264": 2}
     lines = lines_of(told[-1], quiet=False, verbose=0)
+    assert "by the network scenes" in lines[0]
     assert lines[1] == "2 films: prores became libx264"
     assert lines[2].startswith("1 in an even tone")

@@ -47,7 +47,9 @@ def test_one_failure_does_not_stop_the_others_and_is_no_success(tmp_path: Path, 
     failed = [event for event in events if isinstance(event, Failed)]
     assert [event.source.name for event in failed] == ["2.jpg", "3.jpg", "missing.jpg"]
     assert all(event.what and event.why and event.hint for event in failed)
-    assert events[-1] == Summary(3, 1, 3, events[-1].seconds)  # type: ignore[union-attr]
+    assert isinstance(events[-1], Summary)
+    assert events[-1] == Summary(3, 1, 3, events[-1].seconds, model=events[-1].model)
+    assert events[-1].model == fresh_weights.stem
     assert sorted(os.listdir(tmp_path / "out")) == [MANIFEST_NAME, "1.jpg", "4.mp4", "5.png"]
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "in").iterdir()}
 

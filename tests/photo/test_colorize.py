@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
@@ -52,6 +54,37 @@ def test_a_photograph_keeps_its_lightness(tmp_path: Path, colorizer: Colorizer, 
         luma = luma_of_rgb(torch.from_numpy(result.astype(np.float64)).permute(2, 0, 1), "bt601")[0].numpy()
         assert np.abs(luma - before).max() <= 1
         assert np.ptp(result.astype(int), axis=2).max() > 2
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_sepia_photograph_keeps_its_tone_as_a_light_if_asked(
+    tmp_path: Path, colorizer: Colorizer, deep: bool
+) -> None:
+    """Without colours of its own it is the source again; with them it is warmer than without the light. Luma is exact."""
+    grey = data.camera()[:200, :301].astype(np.float32)
+    rgb = np.rint(grey[..., None] * np.array([1.0, 0.88, 0.68]) * (257 if deep else 1))
+    source = tmp_path / "in.png"
+    assert cv2.imwrite(str(source), rgb[..., ::-1].astype(np.uint16 if deep else np.uint8))
+
+    def coloured(**more: Any) -> NDArray[Any]:
+        target = tmp_path / f"{len(list(tmp_path.iterdir()))}.png"
+        assert isinstance(colorize_photo(source, target, colorizer, ColorizeOptions(**more)), Done)
+        found = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+        assert found is not None
+        return found[..., ::-1].astype(np.float64) / (257 if deep else 1)
+
+    before = rgb / (257 if deep else 1)
+    again = coloured(vividness=0.0, keep_tint=True)
+    assert np.percentile(np.abs(again - before), 95) < 4
+    assert np.abs(luma_of(again) - luma_of(before)).max() <= 1.01
+    plain, kept = coloured(), coloured(keep_tint=True)
+    warmer = (kept[..., 0] - kept[..., 2]) - (plain[..., 0] - plain[..., 2])
+    assert np.median(warmer) > 15
+    assert np.abs(luma_of(kept) - luma_of(before)).max() <= 1.01
+
+
+def luma_of(rgb: NDArray[Any]) -> NDArray[Any]:
+    return luma_of_rgb(torch.from_numpy(rgb.copy()).permute(2, 0, 1), "bt601")[0].numpy()
 
 
 def test_a_16_bit_photograph_stays_16_bit(tmp_path: Path, colorizer: Colorizer) -> None:

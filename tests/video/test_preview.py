@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from colorize_media.events import Done
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
 from colorize_media.provenance.mark import mark_in_packet
+from colorize_media.video import preview
+from colorize_media.video.pipeline import FrameCount, color_frames
 from colorize_media.video.preview import MOMENTS, preview_video
 from tests.made.films import decode, grey_frames, make_video
 
@@ -44,6 +47,23 @@ def test_a_preview_shows_the_film_before_and_after(tmp_path: Path, fresh_weights
     assert len({column.tobytes() for column in columns}) == MOMENTS
     truth = decode(source)[5].frame.reformat(width, 240, "gray").to_ndarray()  # on screen at a twelfth of 12 s
     assert np.abs(columns[0][..., 0] - truth).mean() < np.abs(columns[3][..., 0] - truth).mean() / 3
+
+
+def test_a_preview_colours_half_of_a_film_at_most(
+    tmp_path: Path, fresh_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=grey_frames(48), rate=24)
+    counts = []
+
+    def counting(*work: Any) -> FrameCount:
+        counts.append(color_frames(*work))
+        return counts[-1]
+
+    monkeypatch.setattr(preview, "color_frames", counting)
+    colorizer = Colorizer(str(fresh_weights), "cpu", batch_size=4)
+    preview_video(source, tmp_path / "strip.png", colorizer, ColorizeOptions(working_size=64, smoothing="off"))
+    assert len(counts) == MOMENTS
+    assert sum(one.frames for one in counts) <= 24 + MOMENTS  # a frame more where a moment is between two
 
 
 def test_previews_are_planned_for_films_only(tmp_path: Path, film: Path) -> None:
