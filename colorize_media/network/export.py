@@ -27,6 +27,7 @@ from colorize_media.models import SHIPPED, Network, bin_centres, find_weights, l
 from colorize_media.models.checkpoint import config_to_json
 from colorize_media.network.engines import import_openvino, openvino_model, tensors
 from colorize_media.network.refine import HIGHEST_OWN_GAIN, settle_colors
+from colorize_media.network.tones import BLACK, WHITE
 from colorize_media.options import ColorizeOptions
 from colorize_media.version import __version__
 
@@ -101,7 +102,8 @@ def description(network: Network, record: Mapping[str, Any], *, shipped: bool) -
             "picture's own L; multiply ab for more or less colour."
         ),
         "lightness": (
-            f"(batch, 1, height, width): L of CIELAB (D65), 0 to 100; sides multiples of 32, the short one best {size}"
+            f"(batch, 1, height, width): L of CIELAB (D65), 0 to 100; sides multiples of 32, the short one best {size}; where "
+            f"a picture's darkest hundredth lies above {BLACK:g} or its lightest below {WHITE:g}, stretch it to there first"
         ),
         "working_size": str(size),
         "ab": (
