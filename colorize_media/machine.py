@@ -64,16 +64,24 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def cache_folder() -> Path:
-    """Where this program may keep what it can do without, of this user alone; it need not be there."""
+def cache_folder() -> Path | None:
+    """Where this program may keep what it can do without, of this user alone; it need not be there.
+
+    None for a user without a home, as in a container that runs under a number that no account has.
+    """
+    try:
+        return _cache() / "colorize-media"
+    except RuntimeError:  # from `Path.home`
+        return None
+
+
+def _cache() -> Path:
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        named = os.environ.get("XDG_CACHE_HOME", "")
-        base = Path(named) if os.path.isabs(named) else Path.home() / ".cache"  # a relative one is to be ignored
-    return base / "colorize-media"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(named) if os.path.isabs(named) else Path.home() / ".cache"  # a relative one is to be ignored
 
 
 def let_cores_go() -> None:

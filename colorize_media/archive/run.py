@@ -53,7 +53,7 @@ class _Run:
         self.sidecars = SidecarCopies(running.options, self._add)
         self._in_flight: InFlight | None = None
         self._manifests: dict[Path, Manifest] = {}
-        self._singles = SingleFiles(running.options)
+        self._singles = SingleFiles(running.options, lambda path, why: self._tell(Warned(path, why)))
 
     def __enter__(self) -> _Run:
         return self

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from colorize_media.archive.manifest import Entry, Manifest, Stamp, read_manifest
@@ -21,17 +22,26 @@ from colorize_media.provenance.read_back import record_in_packet, record_in_tags
 from colorize_media.provenance.record import Record, sha256_of
 
 _PARTS = (".tif", ".tiff")  # of pages, each coloured or left for itself
+NO_HOME = (
+    "what is done cannot be remembered for the next run: this user has no home folder (XDG_CACHE_HOME names another)"
+)
 
 
 class SingleFiles:
-    """The memory of outputs without an output folder. Safe from one thread; the user's own is read when it is needed."""
+    """The memory of outputs without an output folder. Safe from one thread; the user's own is read when it is needed.
 
-    def __init__(self, options: ColorizeOptions, on_problem: Callable[[str], None] = lambda why: None) -> None:
+    ``on_problem`` gets, once, which file or folder is concerned, and why nothing can be remembered.
+    """
+
+    def __init__(
+        self, options: ColorizeOptions, on_problem: Callable[[Path, str], None] = lambda path, why: None
+    ) -> None:
         self._options = options
         self._on_problem = on_problem
         self._folder = cache_folder()
         self._entries: dict[str, Entry] | None = None
         self._manifest: Manifest | None = None
+        self._told = False
 
     def entry(self, target: Path, kind: Kind) -> Entry | None:
         """What is known of the making of what stands there, as a line of a manifest would say it; None of anybody's file."""
@@ -44,7 +54,7 @@ class SingleFiles:
     def remembered(self, target: Path) -> Entry | None:
         """What the user's own memory has of it."""
         if self._entries is None:
-            self._entries = read_manifest(self._folder)
+            self._entries = {} if self._folder is None else read_manifest(self._folder)
         return self._entries.get(_name(target))
 
     def remember(self, entry: Entry, target: Path, kind: Kind) -> None:
@@ -52,9 +62,13 @@ class SingleFiles:
         said = entry_in(target, kind, self._options.max_pixels)
         if said is not None and (said.made, said.options) == (entry.made, entry.options):
             return
-        if self._manifest is None:
-            self._manifest = Manifest(self._folder, self._on_problem)
-        self._manifest.add(entry)
+        if self._manifest is None and self._folder is not None:
+            self._manifest = Manifest(self._folder, partial(self._on_problem, self._folder))
+        if self._manifest is not None:
+            self._manifest.add(entry)
+        elif not self._told:
+            self._told = True
+            self._on_problem(target, NO_HOME)
 
     def name(self, target: Path) -> str:
         """By which the output is remembered."""

@@ -131,3 +131,28 @@ def test_a_preview_with_other_options_is_made_anew(tmp_path: Path, again: Again)
     assert again(film, "--preview") == "done"
     assert again(film, "--preview") == "the output is already there"
     assert again(film, "--preview", "--vividness", "1.5") == "done"
+
+
+@pytest.mark.parametrize("where", ["a file in its place", "no home"])
+def test_a_cache_that_cannot_remember_is_told_once_and_costs_no_picture(
+    tmp_path: Path, fresh_weights: Path, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if where == "no home":  # a container that runs under a number that no account has
+        accounts = pytest.importorskip("pwd", reason="Windows names the folder itself")
+        for name in ("XDG_CACHE_HOME", "HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(accounts, "getpwuid", lambda number: {}[number])
+        why = "this user has no home folder"
+    else:
+        (tmp_path / "cache").write_text("no folder")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        why = "Not a directory"
+    names = [str(_make(tmp_path / name, seed=len(name))) for name in ("a.bmp", "bb.bmp")]
+    command = [*names, "--json", "--model", str(fresh_weights), "--device", "cpu", "--working-size", "64"]
+    assert run(command) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["event"] for row in rows if row["event"] in ("done", "skipped", "failed")] == ["done", "done"]
+    (told,) = (row["message"] for row in rows if "cannot be remembered for the next run" in row.get("message", ""))
+    assert why in told
+    assert run(command) == 0
+    assert "not known to be made by this program" in capsys.readouterr().out
