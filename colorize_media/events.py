@@ -41,7 +41,8 @@ class Planned:
     weights of the same network or by an older version of the program. ``failure`` is what is told of a fail, not in JSON.
     A frame of a sequence that is coloured as a film has its number, ``frame``, and the ``sequence``'s name in its folder, like
     ``scan_%06d.dpx``.
-    ``sidecars`` go along with it.
+    ``sidecars`` go along with it. ``foreign``, not in JSON: what stands in the output's place is not known to be made of
+    this input.
     """
 
     source: Path
@@ -59,6 +60,7 @@ class Planned:
     frame: int | None = None
     sidecars: tuple[Sidecar, ...] = ()
     older: bool = False
+    foreign: bool = field(default=False, metadata={"json": False})
 
 
 @dataclass(frozen=True)

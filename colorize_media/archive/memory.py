@@ -161,10 +161,11 @@ class EarlierRuns:
         skip = partial(dataclasses.replace, item, action="skip")
         entry = self._singles.entry(target, kind)
         if entry is None:
-            return skip(reason=f"{ALREADY_THERE}, and is not known to be made by this program (-y replaces it)")
+            reason = f"{ALREADY_THERE}, and is not known to be made by this program (-y replaces it)"
+            return skip(reason=reason, foreign=True)
         made_of = Path(entry.source).name
         if made_of != source.name:
-            return skip(reason=f"{ALREADY_THERE}, made of {shown_text(made_of)} (-y replaces it)")
+            return skip(reason=f"{ALREADY_THERE}, made of {shown_text(made_of)} (-y replaces it)", foreign=True)
         stamp = Stamp.if_there(source)
         if stamp is None:
             return skip(reason=ALREADY_THERE)

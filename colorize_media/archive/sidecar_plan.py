@@ -60,7 +60,7 @@ class _Planner:
 
     def planned(self, pair: Pair, item: Planned) -> Planned:
         goes = item.action == "colorize" or (item.action == "skip" and item.target is not None and item.target.exists())
-        if not pair.sidecars or not goes:
+        if not pair.sidecars or not goes or item.foreign:  # beside somebody's picture they would speak of that one
             return item
         return replace(item, sidecars=tuple(self._one(pair, item, beside) for beside in pair.sidecars))
 

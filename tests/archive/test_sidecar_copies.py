@@ -176,6 +176,15 @@ def test_beside_an_input_nothing_is_remembered_and_nothing_is_done_twice(folder:
     assert b'"3"' in (folder / "a.color.png.xmp").read_bytes()
 
 
+def test_another_picture_in_the_outputs_place_gets_none(folder: Path, fresh_weights: Path) -> None:
+    somebodys, of_another = save(folder / "other.png", grey_picture(seed=3)), folder / "made.png"
+    assert do([somebodys], of_another, fresh_weights)[0] == 0
+    before = names(folder)
+    for target in (somebodys, of_another):
+        _, events = do([folder / "a.png"], target, fresh_weights)
+        assert (copied(events), names(folder)) == (0, before)
+
+
 def test_an_original_is_not_replaced_by_its_own_copy(folder: Path, fresh_weights: Path) -> None:
     """The output shares the input's stem, so the sidecar's copy would have its own name."""
     ours = XMP.replace(b"xmp:Rating", b'xmp:CreatorTool="colorize-media 0.0.9" xmp:Rating')
