@@ -17,6 +17,7 @@
     ├── FileProblem         exit 1   one file could not be coloured; the others go on
     │   ├── InputMissing
     │   ├── InputUnreadable
+    │   ├── NoFile
     │   ├── EmptyFile
     │   ├── NoPicture
     │   ├── Encrypted
@@ -130,9 +131,17 @@ class FileProblem(ColorizeError):
 class InputMissing(FileProblem):
     """There is no such file or folder."""
 
+    lasting = True  # of a link that leads nowhere
+
 
 class InputUnreadable(FileProblem):
     """The operating system refuses to let us read it."""
+
+
+class NoFile(InputUnreadable):
+    """A folder, a pipe, a socket or a device stands where a file should be."""
+
+    lasting = True
 
 
 class EmptyFile(FileProblem):

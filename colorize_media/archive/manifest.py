@@ -20,6 +20,7 @@ from typing import Any, get_args
 
 from colorize_media.archive.old_lines import had_parts, what_it_was
 from colorize_media.events import What
+from colorize_media.files.first_look import state_of
 from colorize_media.files.own import Note, own_lines
 from colorize_media.options import Status
 
@@ -48,6 +49,12 @@ class Stamp:
         """Of the file that the path leads to. Raises OSError."""
         found = path.stat()
         return cls(found.st_size, found.st_mtime_ns)
+
+    @classmethod
+    def of_input(cls, path: Path) -> Stamp | None:
+        """Of an input, or of a link that leads nowhere; None where there is nothing."""
+        found = state_of(path)
+        return None if found is None else cls(found.st_size, found.st_mtime_ns)
 
     @classmethod
     def if_there(cls, path: Path | None) -> Stamp | None:

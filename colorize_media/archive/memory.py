@@ -131,7 +131,7 @@ class EarlierRuns:
         planned = partial(dataclasses.replace, item)
         name = target.relative_to(root).as_posix()
         entry, exists = self.entries(root).get(name), os.path.lexists(target)
-        made, stamp = Stamp.if_there(target), Stamp.if_there(source)
+        made, stamp = Stamp.if_there(target), Stamp.of_input(source)
         forgotten = name in self._worked[root] and _is_ours(made, stamp, entry)
         if entry is not None:
             same = stamp == entry.stamp and self._memory.holds(entry, kind)

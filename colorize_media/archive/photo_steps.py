@@ -6,7 +6,6 @@ so does a bug's.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from colorize_media.archive.in_flight import InFlight
 from colorize_media.archive.outcomes import Outcome, failed
 from colorize_media.archive.output_folders import OutputFolders
 from colorize_media.events import Planned, Skipped
+from colorize_media.files.first_look import state_of
 from colorize_media.files.whole import keep_mode_and_times
 from colorize_media.network.colorizer import Colorizer
 from colorize_media.options import ColorizeOptions
@@ -102,8 +102,7 @@ class PhotoSteps:
         source: os.stat_result | None = None
         try:
             with self._in_flight.working_on(item):
-                with contextlib.suppress(OSError, ValueError):  # reading it says what is wrong
-                    source = item.source.stat()
+                source = state_of(item.source)
                 if not item.replaces and os.path.lexists(waiting.target):
                     meanwhile = Skipped(item.source, "the output has come to be there meanwhile")
                     return Settled(waiting, Outcome(item, meanwhile))

@@ -20,6 +20,7 @@ from colorize_media.archive.sequences import sequence_end
 from colorize_media.archive.sidecar_copies import SidecarCopies
 from colorize_media.archive.single_files import SingleFiles
 from colorize_media.events import Done, Planned, Skipped, Warned
+from colorize_media.files.first_look import state_of
 from colorize_media.files.whole import keep_mode_and_times
 from colorize_media.options import ColorizeOptions, Status
 
@@ -121,7 +122,7 @@ class _Run:
             if not item.replaces and os.path.lexists(item.target):
                 return Outcome(item, Skipped(item.source, "the output has come to be there meanwhile"))
             self._folders.make(item)
-            source = item.source.stat() if item.source.exists() else None
+            source = state_of(item.source)
             work = preview_video if self._options.preview else colorize_video
             with in_flight.working_on(item):
                 in_flight.examine(item, self._options)

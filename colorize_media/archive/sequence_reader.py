@@ -19,6 +19,7 @@ from colorize_media.archive.in_flight import InFlight
 from colorize_media.archive.outcomes import Outcome, failed
 from colorize_media.errors import UnsupportedMedia
 from colorize_media.events import Planned
+from colorize_media.files.first_look import state_of
 from colorize_media.options import ColorizeOptions
 from colorize_media.photo.pages import read_photo
 from colorize_media.photo.picture import Photo
@@ -151,14 +152,14 @@ class SequenceReader:
             yield reading.result()
         except Exception as error:  # one frame's fault, or a decoder's
             item = self._items[place]
-            source = item.source.stat() if item.source.exists() else None
+            source = state_of(item.source)
             self._on_failed(place, failed(item, error, source))
 
     def _read(self, place: int) -> _Read:
         item = self._items[place]
         with self._in_flight.working_on(item):
             self._in_flight.examine(item, self._options)
-            source = item.source.stat() if item.source.exists() else None
+            source = state_of(item.source)
             photo = read_photo(item.source, max_pixels=self._options.max_pixels)
         assert source is not None  # else reading it would have failed
         if photo.pages > 1:

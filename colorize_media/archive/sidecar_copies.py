@@ -11,7 +11,7 @@ from pathlib import Path
 
 from colorize_media.archive.manifest import Entry, SidecarEntry, Stamp, read_manifest
 from colorize_media.archive.outcomes import Outcome
-from colorize_media.archive.sidecar_plan import CHANGED_TWICE, TAKEN, TWO_OF_A_NAME
+from colorize_media.archive.sidecar_plan import CHANGED_TWICE, OF_A_FAILURE, TAKEN, TWO_OF_A_NAME
 from colorize_media.events import Done, Failed, Planned, Sidecar, Skipped
 from colorize_media.files.first_look import open_regular
 from colorize_media.files.whole import keep_mode_and_times, whole_or_absent
@@ -20,7 +20,6 @@ from colorize_media.provenance.packet import MAX_XMP
 from colorize_media.provenance.read_back import record_of_json
 from colorize_media.provenance.record import Record
 
-OF_A_FAILURE = "what they belong to failed"
 _WORTH_A_WARNING = frozenset({TAKEN, CHANGED_TWICE, TWO_OF_A_NAME})  # a person can do something about these
 
 
@@ -40,7 +39,8 @@ class SidecarCopies:
     def follow(self, outcome: Outcome) -> tuple[Outcome, tuple[str, ...]]:
         """The outcome with the number of its copies, and warnings; where there is no output the copies wait for it."""
         item, result = outcome.item, outcome.result
-        if isinstance(result, Failed) and (waiting := sum(sidecar.action == "copy" for sidecar in item.sidecars)):
+        waiting = sum(sidecar.action == "copy" or sidecar.reason == OF_A_FAILURE for sidecar in item.sidecars)
+        if isinstance(result, Failed) and waiting:
             self.left[OF_A_FAILURE] += waiting
         if not item.sidecars or not (
             isinstance(result, Done) or (isinstance(result, Skipped) and item.action == "skip")

@@ -26,6 +26,7 @@ STRIPPED = "--strip-metadata leaves out what is said of photographs"
 OUT_OF_TIME = "subtitles of a whole film, which do not fit a part of it"
 TAKEN = "another file has its name already"
 CHANGED_TWICE = "its copy was changed, and then its source"
+OF_A_FAILURE = "what they belong to failed"
 TWO_OF_A_NAME = "two of them would have the same name"
 
 
@@ -59,10 +60,15 @@ class _Planner:
         self._originals |= {os.path.abspath(item.target) for item in plan if item.target is not None}
 
     def planned(self, pair: Pair, item: Planned) -> Planned:
+        if item.action == "fail" and item.target is not None and pair.sidecars:
+            return replace(item, sidecars=tuple(self._waiting(pair, item.target, beside) for beside in pair.sidecars))
         goes = item.action == "colorize" or (item.action == "skip" and item.target is not None and item.target.exists())
         if not pair.sidecars or not goes or item.foreign:  # beside somebody's picture they would speak of that one
             return item
         return replace(item, sidecars=tuple(self._one(pair, item, beside) for beside in pair.sidecars))
+
+    def _waiting(self, pair: Pair, output: Path, beside: Beside) -> Sidecar:
+        return Sidecar(pair.source.with_name(beside.name), beside.beside(output), "leave", beside.stays or OF_A_FAILURE)
 
     def _one(self, pair: Pair, item: Planned, beside: Beside) -> Sidecar:
         assert item.target is not None

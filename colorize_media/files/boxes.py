@@ -81,6 +81,26 @@ def is_cut(data: bytes) -> bool:
     return any(box.end > len(data) for box in boxes(data))
 
 
+def names_are_text(data: bytes) -> bool:
+    """Whether all items of a HEIC or AVIF file have types and names of UTF-8 (``infe``, ISO/IEC 14496-12 §8.11.6).
+
+    They are looked for by their four letters: a reader may be more lenient than the sizes around them.
+    """
+    for body in contents(data, b"meta"):
+        place = body.find(b"infe", 4)
+        while place >= 0:
+            end = place - 4 + int.from_bytes(body[place - 4 : place], "big")
+            number = (
+                4 if body[place + 4 : place + 5] > b"\2" else 2
+            )  # bytes of the item's number, behind version and flags
+            try:
+                body[place + 8 + number + 2 : end].decode()
+            except UnicodeDecodeError:
+                return False
+            place = body.find(b"infe", place + 4)
+    return True
+
+
 def av1_bits(data: bytes) -> int:
     """Bits per channel from the AV1 configuration box (AV1-ISOBMFF §2.3.3): high_bitdepth and twelve_bit."""
     flags = next((body[2] for body in contents(data, b"av1C") if len(body) > 2), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -9,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from colorize_media.errors import EmptyFile, InputMissing, InputUnreadable, NoPicture
+from colorize_media.errors import EmptyFile, InputMissing, InputUnreadable, NoFile, NoPicture
 from colorize_media.files.boxes import av1_bits, brands, has_alpha, hevc_bits, picture_sizes
 from colorize_media.files.first_bytes import MOST_BYTES, PHOTO_FORMATS, begins_like, is_text
 from colorize_media.files.formats import FORMAT_SUFFIXES, PHOTO_SUFFIXES
@@ -31,7 +32,7 @@ def size_of_readable(path: Path) -> int:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             what = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or pipe"
-            raise InputUnreadable(
+            raise NoFile(
                 "cannot read the input", path=path, why=f"it is {what}, not a file", hint="give the file itself"
             )
         if found.st_size == 0:
@@ -47,6 +48,14 @@ def size_of_readable(path: Path) -> int:
     if other is not None:
         raise NoPicture("not a picture or film", path=path, why=f"it is {other.what}", hint=other.hint)
     return found.st_size
+
+
+def state_of(path: Path) -> os.stat_result | None:
+    """By what an input is known again; of a link that leads nowhere its own. None where there is nothing."""
+    for follow in (True, False):
+        with contextlib.suppress(OSError, ValueError):
+            return path.stat(follow_symlinks=follow)
+    return None
 
 
 def unreadable(path: Path, error: OSError) -> InputUnreadable:

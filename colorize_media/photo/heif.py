@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from colorize_media.files.boxes import is_cut
+from colorize_media.files.boxes import is_cut, names_are_text
 from colorize_media.machine import require
 from colorize_media.metadata.carried import metadata_of_blocks
 from colorize_media.photo.picture import Content
@@ -26,6 +26,8 @@ def read_heif(path: Path, data: bytes, max_pixels: int) -> Content:
     pi_heif = require("pi_heif", "HEIC pictures need a library that is not installed", "run: pip install pi-heif", path)
     if is_cut(data):
         raise damaged(path, "the file ends before its pictures do")
+    if not names_are_text(data):  # pi-heif 1.4 would bring the process down
+        raise damaged(path, "the list of its parts is no text")
     try:
         file = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
         picture = file[file.primary_index]

@@ -121,12 +121,40 @@ def test_a_run_that_lives_is_not_suspected_of_anything(tmp_path: Path) -> None:
     assert other.exists()
 
 
-def test_what_ended_two_runs_is_left_alone_though_it_passes(tmp_path: Path) -> None:
+def test_what_ended_three_runs_is_left_alone_though_it_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_flight, "try_apart", lambda item, options: "")
     plan = save_planned(tmp_path, 1)
-    leave(tmp_path / "out", ("begun", "0.png"), ("passed", "0.png"))
-    watch = InFlight(plan, OutputFolders())
-    with pytest.raises(DamagedMedia, match="two runs ended"):
+    leave(tmp_path / "out", ("begun", "0.png"))
+    for _ in range(2):  # the first kills may have had any reason
+        watch = InFlight(plan, OutputFolders())
         watch.examine(plan[0], SMALL)
+        (path,) = (tmp_path / "out").glob(".colorize-media-*")
+        path.rename(path.with_name(f".colorize-media-{host_mark()}-{DEAD}.begun"))  # as if this process had died
+    watch = InFlight(plan, OutputFolders())
+    with pytest.raises(DamagedMedia) as caught:
+        watch.examine(plan[0], SMALL)
+    assert caught.value.why == "3 runs ended while they worked on it, though a process of its own gets through"
+    assert "--retry-failed" in caught.value.hint
+    watch.close()
+
+
+def test_a_run_that_was_told_to_end_is_no_death_over_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_flight, "try_apart", lambda item, options: "")
+    plan = save_planned(tmp_path, 1)
+    leave(tmp_path / "out", ("begun", "0.png"))
+    for _ in range(4):  # Ctrl-C and SIGTERM end it in order, while a thread is still in the decoder
+        watch = InFlight(plan, OutputFolders())
+        assert watch.is_suspect(plan[0])
+        watch.examine(plan[0], SMALL)
+        watch.close()
+        assert len(list((tmp_path / "out").glob(".colorize-media-*"))) == 1
+
+
+def test_no_file_is_to_blame_where_the_machine_was_started_anew(tmp_path: Path) -> None:
+    plan = save_planned(tmp_path, 1)
+    leave(tmp_path / "out", ("boot", "another"), ("begun", "0.png"), ("passed", "0.png"), ("passed", "0.png"))
+    watch = InFlight(plan, OutputFolders())
+    assert watch.is_suspect(plan[0]) == (in_flight._boot() == "")
     watch.close()
 
 

@@ -422,3 +422,24 @@ def test_the_command_selects_leaves_documents_and_remembers(
     shutil.rmtree(out)
     assert run(words) == 0
     assert whole_pictures(out) == ["a.png", "page.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_links_that_lead_nowhere_and_pipes_are_failures_that_are_remembered(
+    tmp_path: Path, fresh_weights: Path
+) -> None:
+    inside = tmp_path / "in"
+    inside.mkdir()
+    (inside / "a.png").symlink_to(tmp_path / "disk" / "a.png")
+    os.mkfifo(inside / "b.png")
+    os.mkfifo(inside / "c.mp4")
+    code, events = do([inside], tmp_path / "out", fresh_weights)
+    assert code == 1
+    assert results(events) == [("Failed", "a.png"), ("Failed", "b.png"), ("Failed", "c.mp4")]
+    code, events = do([inside], tmp_path / "out", fresh_weights)
+    assert code == 4
+    assert {event.what for event in events if isinstance(event, Failed)} == {"failed before"}
+    save_grey(tmp_path / "disk" / "a.png")
+    code, events = do([inside], tmp_path / "out", fresh_weights)
+    assert code == 4
+    assert results(events)[0] == ("Done", "a.png")

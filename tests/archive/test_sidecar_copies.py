@@ -156,6 +156,10 @@ def test_what_belongs_to_a_failure_waits_and_is_counted(folder: Path, fresh_weig
     _, events = do([folder], folder.with_name("out"), fresh_weights)
     assert isinstance(events[-1], Summary)
     assert events[-1].sidecars_left == {"what they belong to failed": 1}
+    _, events = do([folder], folder.with_name("out"), fresh_weights)  # which does not even try again
+    assert isinstance(events[-1], Summary)
+    assert events[-1].failed_before == 1
+    assert events[-1].sidecars_left == {"what they belong to failed": 1}
     assert "b.jpg.xmp" not in names(folder.with_name("out"))
 
 

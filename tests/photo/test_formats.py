@@ -22,7 +22,7 @@ from colorize_media.archive.naming import with_writable_suffix
 from colorize_media.archive.plan import make_plan
 from colorize_media.archive.run import run_plan
 from colorize_media.archive.running import Running
-from colorize_media.errors import FileProblem, LibraryMissing, UnsupportedMedia
+from colorize_media.errors import DamagedMedia, FileProblem, LibraryMissing, UnsupportedMedia
 from colorize_media.events import Done, Event, Failed, Skipped
 from colorize_media.files.first_look import kind_of
 from colorize_media.files.formats import FORMAT_SUFFIXES, RAW_SUFFIXES
@@ -210,6 +210,15 @@ def test_heic_is_turned_once(tmp_path: Path, turns: int, mirror: int | None) -> 
         provenance=BY,
     )
     assert np.abs(read_photo(tmp_path / "b.jpg", max_pixels=LIMIT).luma.astype(int) - seen).max() <= 6
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"Exif", b"\xc5xif"), (b"rdf+xml", b"rdf+xm\xec"), (b"mime", b"mim\xe5")])
+def test_heic_with_flipped_bits_in_its_list_fails_and_does_not_crash(tmp_path: Path, old: bytes, new: bytes) -> None:
+    _needs("heic")
+    data = heic(G8, exif=b"MM\0*\0\0\0\x08\0\0\0\0\0\0", xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
+    assert _read(tmp_path, data, "a.heic")
+    with pytest.raises(DamagedMedia, match="the list of its parts is no text"):
+        _read(tmp_path, data.replace(old, new, 1), "a.heic")
 
 
 def test_heic_metadata_is_read_and_the_gain_map_named(tmp_path: Path) -> None:
