@@ -15,6 +15,8 @@ times        of frames and packets, repaired
 dv           when a DV camera recorded it
 matroska     what FFmpeg does not hand on
 demuxing     the file opened, its picture stream, its packets
+beside       the other streams, described
+late         streams that first appear late in it
 refusals     what is wrong with a film, in plain words
 own_color    shots that are in colour already
 writer       the coloured film, with all other streams

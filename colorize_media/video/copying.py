@@ -18,7 +18,7 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.stream import Discard, Stream
 
-from colorize_media.video.demuxing import demuxed, open_container
+from colorize_media.video.demuxing import Probe, demuxed, open_container
 from colorize_media.video.tags import stream_tags
 
 # Sound that some container's list has: what a copied stream is made from before it gets the source's description.
@@ -117,7 +117,7 @@ def add_copy(container: OutputContainer, source: Stream) -> Stream:
     return stream
 
 
-def changes_within(path: Path, source: AudioStream) -> bool:
+def changes_within(path: Path, source: AudioStream, probe: Probe | None = None) -> bool:
     """Whether the rate or layout of AAC changes somewhere in the file, as broadcasts' do between programmes.
 
     There each packet says its own, in an ADTS header. Other containers say it once: what changes would be played at a wrong
@@ -126,7 +126,7 @@ def changes_within(path: Path, source: AudioStream) -> bool:
     if source.codec_context is None or source.codec_context.name != "aac" or source.codec_context.extradata:
         return False
     first: tuple[int, int] | None = None
-    with open_container(path) as container:
+    with open_container(path, probe) as container:
         for stream in container.streams:
             if stream.index != source.index:
                 stream.discard = Discard.all

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -51,17 +52,42 @@ _PACKETS_OF_THE_OTHERS = 250
 
 _MOST_REORDERED = 16  # pictures, of all codecs
 
+_TRANSPORT = ((188, 0), (192, 4), (204, 0))  # bytes of a packet, and before its sync byte: plain, m2ts, with parity
+_LOOKED_AT = 8  # packets
+
 _TS_DISCONT = 0x0200  # AVFMT_TS_DISCONT
 _GEN_PTS = 0x0001  # AVFMT_FLAG_GENPTS
+_ENDLESS = 2**60  # microseconds
 
 
-def open_container(path: Path) -> InputContainer:
-    """Raises InputUnreadable, DamagedMedia, NoPicture."""
+@dataclass(frozen=True)
+class Probe:
+    """How much of a file FFmpeg looks through for its streams when it opens it: ``size`` bytes, which ``keep`` holds in memory.
+
+    Without ``keep`` only MPEG transport and program streams can be read afterwards: they begin again.
+    """
+
+    size: int
+    keep: bool = False
+
+    @property
+    def options(self) -> dict[str, str]:
+        """FFmpeg's."""
+        options = {"probesize": str(self.size), "analyzeduration": str(_ENDLESS), "scan_all_pmts": "1"}
+        return options if self.keep else {**options, "fflags": "+nobuffer"}
+
+
+def open_container(path: Path, probe: Probe | None = None) -> InputContainer:
+    """Without a ``probe`` FFmpeg's usual one. Raises InputUnreadable, DamagedMedia, NoPicture."""
     try:
         container = av.open(
             f"file:{path}",
             "r",
-            container_options={"protocol_whitelist": "file", "format_whitelist": _DEMUXERS},
+            container_options={
+                "protocol_whitelist": "file",
+                "format_whitelist": _DEMUXERS,
+                **({} if probe is None else probe.options),
+            },
             metadata_errors="surrogateescape",
         )
     except (FFmpegError, OSError, ValueError) as error:
@@ -159,14 +185,14 @@ class Packets:
 
 
 def other_packets(
-    path: Path, picture: int, clip: Clip, decoded: frozenset[int] = frozenset()
+    path: Path, picture: int, clip: Clip, decoded: frozenset[int] = frozenset(), probe: Probe | None = None
 ) -> Iterator[av.Packet | None]:
     """The packets of all streams but ``picture``, the index of that one, in file order, as the clip has them; None at the end.
 
     Only once the clip's first frame is known. Muxing rewrites a packet's times: use it once. Those of the ``decoded`` streams
     begin a little before the clip. Their decoders can be used until the generator goes on after None.
     """
-    with open_container(path) as container:
+    with open_container(path, probe) as container:
         container.flags |= _GEN_PTS  # muxers want both times
         still = {stream.index for stream in container.streams if stream.disposition & Disposition.attached_pic}
         for packet in _with_first_decoding_times(Packets(container)):
@@ -180,16 +206,18 @@ def other_packets(
         yield None
 
 
-def first_packets(container: InputContainer, wanted: frozenset[int]) -> dict[int, list[av.Packet]]:
+def first_packets(
+    container: InputContainer, wanted: frozenset[int], look_ahead: int = LOOK_AHEAD
+) -> dict[int, list[av.Packet]]:
     """The first packets of these streams by index, at most `FIRST_PACKETS` each; none of one that begins much later.
 
-    Nothing beyond `LOOK_AHEAD` is read. Their times are as `other_packets` gives them.
+    Nothing beyond ``look_ahead`` bytes is read. Their times are as `other_packets` gives them.
     """
     found: dict[int, list[av.Packet]] = {index: [] for index in wanted}
     size = 0
     container.flags |= _GEN_PTS
     for packet in _with_first_decoding_times(Packets(container)):
-        if size > LOOK_AHEAD or all(len(one) == FIRST_PACKETS for one in found.values()):
+        if size > look_ahead or all(len(one) == FIRST_PACKETS for one in found.values()):
             break
         size += packet.size
         if len(there := found.get(packet.stream_index, [])) < FIRST_PACKETS and packet.stream_index in found:
@@ -221,6 +249,17 @@ def _with_first_decoding_times(packets: Iterable[av.Packet | None]) -> Iterator[
         yield packet
     for waiting in held.values():
         yield from waiting
+
+
+def part_of_a_packet(path: Path) -> int:
+    """Bytes at the end of a transport stream that are no whole packet; 0 where there are none, or it is no such file."""
+    with path.open("rb") as file:
+        head = file.read(_LOOKED_AT * 204)
+        size = file.seek(0, 2)
+    for length, before in _TRANSPORT:
+        if head[before::length][:_LOOKED_AT] == b"\x47" * _LOOKED_AT:  # each packet's sync byte
+            return size % length
+    return 0
 
 
 def first_packet(path: Path, index: int) -> bytes:

@@ -35,6 +35,7 @@ class MatroskaNotes:
     ``ordered``    whether one of them is played in an order of its own
     ``languages``  of chapters' titles, without "und"; ``titles`` in more than one language
     ``tags``       of the whole file: by name all values that differ, where there are several
+    ``missing``    bytes that the file should have by its own account, beside the ``size`` that it has
     """
 
     cropping: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -43,6 +44,8 @@ class MatroskaNotes:
     languages: set[str] = field(default_factory=set)
     titles: int = 0
     tags: dict[str, list[str]] = field(default_factory=dict)
+    size: int = 0
+    missing: int = 0
 
     def lost(self) -> list[str]:
         """Names of what no output can keep, but for the cropping."""
@@ -72,6 +75,8 @@ def read_notes(path: Path) -> MatroskaNotes | None:
             segment = _header(file)
             if segment is None or segment[0] != _SEGMENT:
                 return None
+            notes.size = size
+            notes.missing = max(0, file.tell() + (segment[1] or 0) - size)
             for kind, content in _parts(file, size):
                 _READ[kind](notes, content)
     except OSError:

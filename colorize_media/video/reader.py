@@ -21,27 +21,31 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_media.color.planes import Luma, chroma_planes, has_chroma, luma_plane, small_rgb
 from colorize_media.files.first_look import size_of_readable
+from colorize_media.video.beside import OtherStream, guessed_texts, other_streams
 from colorize_media.video.changes import Changes
 from colorize_media.video.clip import Clip
 from colorize_media.video.demuxing import (
     MAX_CONSECUTIVE_FAILURES,
     Packets,
+    Probe,
     first_packet,
     open_container,
+    part_of_a_packet,
     picture_stream,
     times_start_again,
 )
 from colorize_media.video.dv import recording_date
 from colorize_media.video.fields import field_order, first_interlaced
 from colorize_media.video.geometry import VideoGeometry, read_geometry
+from colorize_media.video.late import late_streams
 from colorize_media.video.matroska import read_notes
 from colorize_media.video.refusals import damaged, given_up, nothing_from, refuse_transparency
+from colorize_media.video.tags import decoded_tags
 from colorize_media.video.times import Clock, own_time
 
 if TYPE_CHECKING:
@@ -68,21 +72,6 @@ class Frame:
     index: int
     corrupt: bool
     source: av.VideoFrame
-
-
-@dataclass(frozen=True)
-class OtherStream:
-    """A stream that is not the picture. ``kind``: video, audio, subtitle, data or attachment."""
-
-    index: int
-    kind: str
-    codec: str
-    language: str
-    title: str
-
-    def __str__(self) -> str:
-        extra = ", ".join(part for part in (self.codec, self.language, self.title) if part)
-        return f"{self.kind} stream {self.index}" + (f" ({extra})" if extra else "")
 
 
 class Reader:
@@ -142,16 +131,20 @@ class Reader:
         self._changes = Changes(self.geometry, stream.codec_context.name, self.path)
         if self.frames_estimate is None and self.duration and self.average_rate:
             self.frames_estimate = round(self.duration * self.average_rate)
-        self.streams: list[OtherStream] = [
-            _describe(one)
-            for one in self._container.streams
-            if one.index != stream.index and one.discard != Discard.all
-        ]
+        self.probe: Probe | None = None
+        """How the file is opened so that all of its streams are known; None for FFmpeg's usual way."""
+        self.unknown_streams: tuple[str, ...] = ()
+        """Streams, in words, that begin later than can be looked."""
+        self.streams: list[OtherStream] = other_streams(self._container, self.picture_index)
         """All streams but the picture, and but the text track that MP4 keeps chapters in (see `chapters`)."""
         self.chapters: list[Chapter] = self.clip.chapters(self._container.chapters())
         """Chapters as PyAV gives them: id, start, end, time_base, metadata."""
+        for chapter in self.chapters:
+            chapter["metadata"] = decoded_tags(chapter["metadata"])
         self.tags: dict[str, str] = dict(self._container.metadata)
-        """The container's tags. Text that is not UTF-8 keeps its bytes as surrogate escapes."""
+        """The container's tags. Text that is not UTF-8 keeps its bytes as surrogate escapes (`tags.decoded`)."""
+        if guessed := guessed_texts(self._container):
+            self.warnings.append(f"tags that are not UTF-8 were read as Windows-1252: {', '.join(guessed)}")
         self.beyond_ffmpeg: tuple[str, ...] = ()
         """Names of what the file says and no output can say."""
         self._read_beyond_ffmpeg()
@@ -191,6 +184,18 @@ class Reader:
         """The frame's own Cb and Cr ``(h, w, 2)`` as planes of the output."""
         return chroma_planes(frame.source, self.geometry.spec, self.geometry.output_format)
 
+    def look_for_streams(self) -> None:
+        """Let `streams` have those too that first appear late in the file: may go through it once. Before it is iterated."""
+        late = late_streams(self.path, self._container)
+        self.probe, self.unknown_streams = late.probe, late.unknown
+        if self.probe is None:
+            return
+        self._container.close()
+        self._container = open_container(self.path, self.probe)
+        self._stream = next(one for one in self._container.streams.video if one.index == self.picture_index)
+        self._stream.thread_type = "AUTO"
+        self.streams = other_streams(self._container, self.picture_index)
+
     def look_for_fields(self) -> None:
         """Let `geometry` say whether a film that begins progressive is interlaced later: goes through the file once."""
         if not self.geometry.interlaced and (found := first_interlaced(self.path, self.clip)) is not None:
@@ -201,9 +206,20 @@ class Reader:
         dv = self._stream.codec_context.name == "dvvideo" and "creation_time" not in self.tags
         if dv and (date := recording_date(first_packet(self.path, self.picture_index))) is not None:
             self.tags["creation_time"] = f"{date.isoformat()}Z"  # no tag says "by the camera's clock"
+        if self._container.format.name == "mpegts" and part_of_a_packet(self.path):
+            self.damaged += 1
+            self.warnings.append("the file ends within a packet: it is cut, and does not say how much is missing")
         if "matroska" not in self._container.format.name or (notes := read_notes(self.path)) is None:
             return
         self.beyond_ffmpeg = tuple(notes.lost())
+        if notes.missing:
+            whole = notes.size + notes.missing
+            self.damaged += 1
+            self.warnings.append(f"the file is cut: {notes.missing:,} of its {whole:,} bytes are missing")
+        if notes.missing:
+            whole = notes.size + notes.missing
+            self.damaged += 1
+            self.warnings.append(f"the file is cut: {notes.missing:,} of its {whole:,} bytes are missing")
         for name, values in notes.tags.items():
             if self.tags.get(name) in values:  # FFmpeg has the last one
                 self.tags[name] = "; ".join(values)
@@ -389,13 +405,3 @@ def _length(container: InputContainer, stream: VideoStream) -> Fraction | None:
     if stream.duration and stream.time_base:
         return stream.duration * stream.time_base
     return Fraction(container.duration, av.time_base) if container.duration else None
-
-
-def _describe(stream: Stream) -> OtherStream:
-    return OtherStream(
-        index=stream.index,
-        kind=str(stream.type),
-        codec=stream.codec_context.name if stream.codec_context is not None else "",
-        language=stream.language or "",
-        title=stream.metadata.get("title", ""),
-    )

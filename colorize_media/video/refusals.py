@@ -150,3 +150,14 @@ def stream_not_kept(
         why=f"{suffix} cannot hold {named}",
         hint=f"name the output .mkv, which holds all of it; {allow}" if elsewhere else allow,
     )
+
+
+def begins_too_late(path: Path, streams: Sequence[str]) -> StreamNotKept:
+    """``streams`` that FFmpeg gets to know only behind all that it can be made to look through."""
+    return StreamNotKept(
+        "the film would lose streams that begin late in it",
+        path=path,
+        why=f"{'; '.join(streams)}: too far into the file, which has no list of its streams",
+        hint="write the film as Matroska with FFmpeg first (-probesize 2G -analyzeduration 2G before -i, -map 0 -c copy); "
+        "--drop-streams goes on without them",
+    )

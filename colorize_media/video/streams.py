@@ -21,17 +21,19 @@ from av.stream import Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
 from colorize_media.options import AudioForm
+from colorize_media.video.beside import OtherStream
 from colorize_media.video.clip import Clip
 from colorize_media.video.copying import Copy, changes_within
 from colorize_media.video.demuxing import demuxed, first_packet, first_packets, open_container
 from colorize_media.video.ffmpeg_words import FFmpegWords
-from colorize_media.video.reader import OtherStream, Reader
-from colorize_media.video.refusals import stream_not_kept
+from colorize_media.video.reader import Reader
+from colorize_media.video.refusals import begins_too_late, stream_not_kept
 from colorize_media.video.sound import Sound, SoundForm, forms_for
 from colorize_media.video.texts import TEXT_ENCODERS, Texts
 from colorize_media.video.trial import Passage, StreamPlan, ready, try_out, twin
 
 _EACH_PACKET_SAYS = frozenset({"mpegts"})  # what its rate and layout are
+_DESCRIBED = frozenset({"video", "audio", "subtitle"})  # kinds that nobody can write without knowing their codec
 _COVERS = {"mjpeg": (".jpg", "image/jpeg"), "png": (".png", "image/png")}  # by codec, as Matroska wants them
 
 
@@ -58,8 +60,10 @@ def plan_streams(
 
     Raises StreamNotKept, unless ``drop`` allows that streams are lost.
     """
-    with open_container(reader.path) as other:
-        found = first_packets(other, frozenset(one.index for one in reader.streams))
+    reader.look_for_streams()
+    if reader.unknown_streams and not drop:
+        raise begins_too_late(reader.path, reader.unknown_streams)
+    found = _first_packets(reader)
     plans: dict[int, StreamPlan] = {}
     refused: dict[int, str] = {}
     warnings: list[str] = []
@@ -70,7 +74,7 @@ def plan_streams(
         except _Refused as why:
             if _made_anew(source, reader.container.streams[reader.picture_index]):
                 continue
-            if one.kind != "attachment" and not found[one.index] and not _has_packets(reader.path, one.index):
+            if one.kind != "attachment" and not found[one.index] and not _has_packets(reader, one.index):
                 warnings.append(f"{one} is empty: left out")
                 continue
             refused[one.index] = str(why)
@@ -93,9 +97,26 @@ def plan_streams(
         plans,
         drop,
         tuple(f"{plan.source}: written as {plan.written_as}" for plan in converted),
-        tuple(f"{one}: {refused[one.index]}" for one in lost),
+        (
+            *(f"{one}: {refused[one.index]}" for one in lost),
+            *(f"{one}: it begins late" for one in reader.unknown_streams),
+        ),
         tuple(warnings),
     )
+
+
+def _first_packets(reader: Reader) -> dict[int, list[av.Packet]]:
+    """Of all streams but the picture; those that appear late are looked for in the whole file."""
+    with open_container(reader.path, reader.probe) as container:
+        found = first_packets(container, frozenset(one.index for one in reader.streams))
+    late = frozenset(index for index, packets in found.items() if not packets)
+    if late and reader.probe is not None:
+        with open_container(reader.path, reader.probe) as container:
+            for stream in container.streams:
+                if stream.index not in late:
+                    stream.discard = Discard.all
+            found |= first_packets(container, late)
+    return found
 
 
 def first_of_all(reader: Reader, streams: StreamPlans) -> Iterator[av.Packet]:
@@ -117,6 +138,8 @@ def _plan(
 ) -> StreamPlan:
     """The first way that a trial goes through with. Raises _Refused with what was wrong with the first."""
     source = reader.container.streams[one.index]
+    if not one.codec and one.kind in _DESCRIBED:
+        raise _Refused(f"the FFmpeg inside PyAV {av.__version__} does not know its codec")
     first = ""
     for plan in _ways(reader, container, one, packets, audio):
         with FFmpegWords() as words:
@@ -134,7 +157,11 @@ def _ways(
     reader: Reader, container: str, one: OtherStream, packets: list[av.Packet], audio: AudioForm
 ) -> Iterator[StreamPlan]:
     source = reader.container.streams[one.index]
-    if container in _EACH_PACKET_SAYS or not isinstance(source, AudioStream) or not changes_within(reader.path, source):
+    if (
+        container in _EACH_PACKET_SAYS
+        or not isinstance(source, AudioStream)
+        or not changes_within(reader.path, source, reader.probe)
+    ):
         yield StreamPlan(one, lambda into, stream, _: Copy(into, stream), packets)
     if isinstance(source, AudioStream) and source.codec_context is not None:
         for form in forms_for(container, source.codec_context.name, _first_sound(source, packets), audio):
@@ -209,9 +236,9 @@ def _made_anew(source: Stream, picture: Stream) -> bool:
     return code is not None and code == picture.metadata.get("timecode")
 
 
-def _has_packets(path: Path, index: int) -> bool:
+def _has_packets(reader: Reader, index: int) -> bool:
     """Whether the stream has anything at all. Reads the whole file, perhaps."""
-    with open_container(path) as container:
+    with open_container(reader.path, reader.probe) as container:
         for stream in container.streams:
             if stream.index != index:
                 stream.discard = Discard.all

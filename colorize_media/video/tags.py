@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 # Tags that describe the old file or its encoding and would be untrue of the new one. Compared in lower case.
 _STALE_TAGS = ("encoder", "duration", "bps", "number_of_frames", "number_of_bytes", "_statistics_")
 # QuickTime numbers languages; FFmpeg's table has one of the codes of each (ISO 639-2 has two for some).
@@ -12,11 +14,30 @@ _IN_QUICKTIME = {
 _CONTAINER_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "vendor_id", "numberofframes"})
 
 
+def decoded(text: str) -> str:
+    """Text as FFmpeg gives it; what is not UTF-8, and so comes as surrogate escapes, is read as Windows-1252.
+
+    That has a character for nearly every byte, and Latin-1 for the five others, so no byte is lost.
+    """
+    if text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text):
+        return text
+    data = text.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def decoded_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The same of names and values."""
+    return {decoded(name): decoded(value) for name, value in tags.items()}
+
+
 def lasting_tags(tags: dict[str, str]) -> dict[str, str]:
     """Those that are as true of the new file."""
     return {
         name: value
-        for name, value in tags.items()
+        for name, value in decoded_tags(tags).items()
         if name.lower() not in _CONTAINER_OWN_TAGS and not name.lower().startswith(_STALE_TAGS)
     }
 

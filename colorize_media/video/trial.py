@@ -19,8 +19,8 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.stream import Stream
 
+from colorize_media.video.beside import OtherStream
 from colorize_media.video.clip import Clip
-from colorize_media.video.reader import OtherStream
 
 _MADE_UP = 4  # bytes of a data packet where the stream has shown none: the MOV muxer refuses a time code only with one
 

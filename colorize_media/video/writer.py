@@ -233,7 +233,9 @@ class Writer:
         pictures = self._pictures(file)
         picture = next(pictures, None)
         reader = self._reader
-        for packet in other_packets(reader.path, reader.picture_index, reader.clip, self._streams.decoded):
+        for packet in other_packets(
+            reader.path, reader.picture_index, reader.clip, self._streams.decoded, reader.probe
+        ):
             if packet is None:
                 file.end_streams()
                 break

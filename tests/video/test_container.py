@@ -155,3 +155,16 @@ def test_further_films_are_copied_and_covers_are_no_films(tmp_path: Path) -> Non
         assert [bool(s.disposition & 1 << 10) for s in back.streams] == [
             index in covers for index in range(len(back.streams))
         ]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_tags_that_are_not_utf8_become_it_and_are_told(tmp_path: Path, suffix: str) -> None:
+    source = make_video(tmp_path / "in.mkv", frames=2, audio=1, tags={"title": "Place1 Sof?a", "comment": "grün"})
+    data = source.read_bytes()
+    source.write_bytes(data.replace(b"Place1 Sof?a", b"Caf\xe9 d'\xc9t\xe9!!"))
+    _, _, reader = recolor(source, tmp_path / f"out{suffix}", FAST)
+    assert reader.warnings == ["tags that are not UTF-8 were read as Windows-1252: title"]
+    with av.open(str(tmp_path / f"out{suffix}"), metadata_errors="strict") as file:
+        tags = {name.lower(): text for name, text in file.metadata.items()}
+    assert tags["title"] == "Café d'Été!!"
+    assert tags["comment"].startswith("grün")

@@ -125,3 +125,16 @@ def test_damage_ends_the_reading_and_nothing_else(tmp_path: Path) -> None:
             data[chance.randrange(len(data))] = chance.randrange(256)
         (tmp_path / "damaged.mkv").write_bytes(data)
         read_notes(tmp_path / "damaged.mkv")
+
+
+def test_a_file_that_is_cut_says_how_much_is_missing(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mkv", frames=40, options={"g": "5"})
+    with Reader(source) as reader:
+        assert sum(1 for _ in reader) == 40
+    assert not reader.warnings
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) * 2 // 3])
+    missing = len(data) - len(data) * 2 // 3
+    _, _, reader = recolor(source, tmp_path / "out.mkv", FAST)
+    assert f"the file is cut: {missing:,} of its {len(data):,} bytes are missing" in reader.warnings
+    assert reader.damaged

@@ -11,7 +11,7 @@ import pytest
 from av.stream import Disposition
 
 from colorize_media.errors import StreamNotKept
-from tests.made.films import packets, picture
+from tests.made.films import make_video, packets, picture
 from tests.made.sounds import tone
 from tests.video.rewriting import FAST, recolor
 
@@ -132,3 +132,17 @@ def test_languages_titles_and_marks_are_kept_or_named_copied_or_converted(tmp_pa
     recolor(tmp_path / "out.mp4", tmp_path / "back.mkv", FAST)
     with av.open(str(tmp_path / "back.mkv")) as file:
         assert [one.metadata["title"] for one in file.streams.audio] == titles
+
+
+def test_texts_of_an_unknown_codec_are_refused_in_words(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mkv", frames=3, subtitle="subrip")
+    source.write_bytes(source.read_bytes().replace(b"S_TEXT/UTF8", b"S_TEXT/UTFX"))
+    with pytest.raises(StreamNotKept) as caught:
+        recolor(source, tmp_path / "out.mkv", FAST)
+    assert caught.value.what == "the film would lose more than its picture"
+    known = f"the FFmpeg inside PyAV {av.__version__} does not know its codec"
+    assert caught.value.why == f".mkv cannot hold subtitle stream 1: {known}"
+    assert "--drop-streams" in caught.value.hint
+    assert recolor(source, tmp_path / "out.mkv", FAST, drop_streams=True)[1] == [
+        f"left out, as --drop-streams allows: subtitle stream 1: {known}"
+    ]
