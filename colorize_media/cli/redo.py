@@ -78,7 +78,9 @@ def command_of(made: Made, output: Path) -> tuple[list[str], list[str]]:
 
 def _words(name: str, value: Any) -> list[str]:
     """Of an option that is not at its default. Raises TypeError, ValueError, BadOption for what is none."""
-    given: Any = value
+    given: Any = tuple(value) if isinstance(value, list) else value
+    if isinstance(given, tuple) != isinstance(getattr(DEFAULTS, name, None), tuple):
+        raise ValueError("one where there are several, or several where there is one")
     if name in of_the_network() or name.startswith("sign_"):
         raise ValueError("no option that a record has")
     if name in (*_TIMES, "image_sequence"):
@@ -88,6 +90,8 @@ def _words(name: str, value: Any) -> list[str]:
     if ColorizeOptions(**{name: given}) == DEFAULTS or type(given) is not type(getattr(DEFAULTS, name) or given):
         raise ValueError("no value of this option")
     flag = "--for" if name == "purpose" else f"--{name.replace('_', '-')}"
+    if isinstance(given, tuple):
+        return [word for one in given for word in (flag, str(one))]
     if isinstance(value, bool):
         return [flag if value else f"--no-{name.replace('_', '-')}"]
     if name in _TIMES:

@@ -104,5 +104,14 @@ def _are_options(values: object) -> bool:
         isinstance(values, dict)
         and len(values) <= _MOST_VALUES
         and all(re.fullmatch("[a-z_]{1,40}", name) for name in values)
-        and all(isinstance(value, (str, int, float, bool)) for value in values.values())
+        and all(_is_value(one) for value in values.values() for one in (value if _is_list(value) else (value,)))
     )
+
+
+def _is_list(value: object) -> bool:
+    """Of an option that was given several times."""
+    return isinstance(value, list) and len(value) <= _MOST_VALUES
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, (str, int, float, bool))

@@ -128,6 +128,21 @@ def test_the_command_that_is_shown_makes_the_same_again(
     assert target.read_bytes() == before
 
 
+def test_options_that_were_given_several_times_are_read_back(
+    tmp_path: Path, do: Do, ask: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = make_video(tmp_path / "a.mkv", frames=grey_frames(2))
+    given = ["--encoder-option", "slices=4", "--encoder-option", "slicecrc=1"]
+    command = (film, "--encoder", "ffv1", *given)
+    assert do(*command) == 0
+    _, told = ask("redo", tmp_path / "a.color.mkv")
+    assert given == told["command"][told["command"].index("--encoder-option") :][:4]
+    assert told["record"]["settings"]["encoder_option"] == given[1::2]
+    capsys.readouterr()
+    assert do(*command) == 0
+    assert capsys.readouterr().err == "a.mkv: skipped, the output is already there\n"
+
+
 def test_sources_and_weights_that_are_gone_or_changed_are_named(
     tmp_path: Path, do: Do, ask: Callable[..., Any]
 ) -> None:
