@@ -80,6 +80,12 @@ def colorize(
     Raises BadPicture for what is no picture, and as the command: FileProblem for a file, EnvironmentProblem, UsageProblem;
     all are ColorizeError, with ``what``, ``path``, ``why`` and ``hint``.
     """
+    if not isinstance(options, ColorizeOptions):
+        raise BadOption(
+            f"options is a {type(options).__name__}",
+            why="a ColorizeOptions is wanted",
+            hint="write options=ColorizeOptions(vividness=1.2, fast=True)",
+        )
     told: list[str] = []
     made = _colored(picture, output, options, progress, told.append, overwrite=overwrite)
     for message in told:

@@ -261,6 +261,9 @@ def test_files_fail_as_the_command_fails(small: ColorizeOptions, tmp_path: Path)
     assert not list(tmp_path.glob("*.color.*"))
     with pytest.raises(BadOption, match="only files"):
         colorize(np.zeros((8, 8), np.uint8), "out.png")  # type: ignore[call-overload]
+    with pytest.raises(BadOption, match="options is a dict") as wrong:
+        colorize(np.zeros((8, 8), np.uint8), options={"fast": True})  # type: ignore[call-overload]
+    assert "ColorizeOptions(" in (wrong.value.hint or "")
 
 
 # --- the network
