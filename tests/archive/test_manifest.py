@@ -158,6 +158,9 @@ OTHER = {
     "audio": "opus",
     "drop_streams": True,
     "purpose": "editing",
+    "keep_tint": True,
+    "encoder_option": ("tune=film",),
+    "chroma_only": True,
 }  # fmt: skip
 
 
@@ -175,12 +178,12 @@ def test_options_that_change_the_output_and_no_others_make_work_anew(name: str) 
     def changes(kind: str, status: str) -> bool:
         return digest(plain, kind, status, "w", "1") != digest(other, kind, status, "w", "1")  # type: ignore[arg-type]
 
-    both = {"vividness", "refine", "working_size"}
+    both = {"vividness", "refine", "working_size", "keep_tint"}
     assert changes("photo", "done") == (
         name in both | {"quality", "fast", "provenance", "strip_metadata", "sign_cert", "image_sequence"}
     )
     film = {"smoothing", "every", "start", "duration", "encoder", "crf", "preset", "audio", "provenance", "sign_cert"}
-    assert changes("video", "done") == (name in both | film | {"purpose"})
+    assert changes("video", "done") == (name in both | film | {"purpose", "encoder_option", "chroma_only"})
     assert changes("photo", "left") == (name in {"force", "skip_documents", "image_sequence"})
     assert changes("video", "left") == (name == "force")  # a film is never asked whether it is a document
     assert changes("photo", "failed") == changes("video", "failed") == (name in {"max_pixels", "drop_streams"})

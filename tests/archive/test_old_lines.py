@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import colorize_media.archive.plan as plan_room
+import colorize_media.archive.memory as memory_room
 from colorize_media.archive.manifest import MANIFEST_NAME, Entry, Stamp, read_manifest
 from colorize_media.archive.memory import Memory
 from colorize_media.archive.old_lines import what_it_was
@@ -59,9 +59,9 @@ LEFT = {"color.jpg", "colored.mkv", "colorpages.tif"}
 @pytest.fixture(autouse=True)
 def then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The network, the version and the working folder that these lines were written with."""
-    monkeypatch.setattr(plan_room, "_weights_digest", lambda model: WEIGHTS)
-    monkeypatch.setattr(plan_room, "__version__", VERSION)
-    plan_room.options_digest.cache_clear()
+    monkeypatch.setattr(memory_room, "_weights_digest", lambda model: WEIGHTS)
+    monkeypatch.setattr(memory_room, "__version__", VERSION)
+    memory_room.options_digest.cache_clear()
     monkeypatch.chdir(tmp_path)
 
 

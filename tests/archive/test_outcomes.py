@@ -18,7 +18,18 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
 
 def test_only_what_the_file_itself_is_to_blame_for_lasts() -> None:
     lasting = {kind.__name__ for kind in KINDS if is_lasting(kind("no"))}
-    assert lasting == {"DamagedMedia", "EmptyFile", "Encrypted", "NoPicture", "StreamNotKept", "UnsupportedMedia"}
+    assert lasting == {
+        *(
+            "DamagedMedia",
+            "EmptyFile",
+            "Encrypted",
+            "InputMissing",
+            "NoFile",
+            "NoPicture",
+            "StreamNotKept",
+            "UnsupportedMedia",
+        ),
+    }
     starved = DamagedMedia("it cannot be decoded")
     starved.__cause__ = MemoryError()
     assert not is_lasting(starved)

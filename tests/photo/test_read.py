@@ -24,6 +24,7 @@ from colorize_media.errors import (
     FileProblem,
     InputMissing,
     InputUnreadable,
+    NoFile,
     NoPicture,
     UnsupportedMedia,
 )
@@ -136,8 +137,8 @@ CASES: dict[str, tuple[Callable[[Path], Path], type[FileProblem], str]] = {
     "missing": (lambda d: d / "none.jpg", InputMissing, "no such file"),
     "missing folder": (lambda d: written(d / "f", b"x") / "a.jpg", InputMissing, "no such file"),
     "nul in the name": (lambda d: d / "a\0b.jpg", InputMissing, "no such file"),
-    "folder": (lambda d: d, InputUnreadable, "folder"),
-    "pipe": (lambda d: _fifo(d / "pipe.jpg"), InputUnreadable, "pipe"),
+    "folder": (lambda d: d, NoFile, "folder"),
+    "pipe": (lambda d: _fifo(d / "pipe.jpg"), NoFile, "pipe"),
     "empty": (lambda d: written(d / "a.jpg", b""), EmptyFile, "0 bytes"),
     "text": (lambda d: written(d / "a.jpg", b"<!DOCTYPE html>404"), NoPicture, "no picture"),
     "zeros": (lambda d: written(d / "a.png", bytes(5000)), NoPicture, "no picture"),

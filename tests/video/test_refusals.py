@@ -34,7 +34,7 @@ def test_missing_empty_text_and_folder(tmp_path: Path) -> None:
         (tmp_path / name).write_text("Dear diary, today I digitised a film.\n" * 50)
         assert type(failing(tmp_path / name)) is errors.NoPicture
     error = failing(tmp_path)
-    assert type(error) is errors.InputUnreadable
+    assert type(error) is errors.NoFile
     assert "folder" in error.why
     os.mkfifo(tmp_path / "pipe.mp4")
     assert "pipe" in failing(tmp_path / "pipe.mp4").why
