@@ -272,11 +272,11 @@ class Reader:
             try:
                 decoded = self._stream.decode(packet)
                 if packet is None:
-                    decoded = self._with_lost_ones(decoded, clock, expected)
+                    decoded = self._with_lost_ones(decoded, clock, expected, count)
             except FFmpegError as error:
                 if packet is None:
                     self.damaged += 1
-                    decoded = self._frames_after(clock.last)
+                    decoded = self._frames_after(clock)
                 elif lead_in is not None:  # what comes before the first key frame may be long
                     undecodable += 1
                     continue
@@ -298,38 +298,45 @@ class Reader:
             self.warnings.append(f"{clock.repaired} frames had no usable time of their own and were given one")
 
     def _with_lost_ones(
-        self, decoded: Iterable[av.VideoFrame], clock: Clock, expected: int | None
+        self, decoded: Iterable[av.VideoFrame], clock: Clock, expected: int | None, packets: int
     ) -> Iterator[av.VideoFrame]:
         """The decoder's last frames; and where they end before the last packet's, those that its threads have lost."""
         yield from decoded
-        latest = clock.last  # many frames of a DVD have no time of their own
-        if expected is None or not self.clip.whole:
+        if not self.clip.whole:
             return
-        # A packet may hold a field, half a frame later.
-        late = (expected - latest) * self.time_base * (self.average_rate or 1) if latest is not None else 1
-        if late < Fraction(3, 4):
+        if expected is None:  # of a bare stream, which may hold a packet for each field
+            missing = not clock.timed and clock.count < packets
+        elif clock.last is None:
+            missing = True
+        else:  # a packet may hold a field, half a frame later
+            missing = (expected - clock.last) * self.time_base * (self.average_rate or 1) >= Fraction(3, 4)
+        if not missing:
             return
         lost = 0
-        for source in self._frames_after(latest):
+        for source in self._frames_after(clock):
             lost = 1
             yield source
         self.damaged += lost
 
-    def _frames_after(self, latest: int | None) -> Iterator[av.VideoFrame]:
-        """The frames later than this, in ticks of the file, decoded once more, without frame threads.
+    def _frames_after(self, clock: Clock) -> Iterator[av.VideoFrame]:
+        """The frames after those that ``clock`` has seen, decoded once more, without frame threads.
 
-        These are told late of damaged packets; when a film ends in some, all the frames still in them are lost.
+        These are told late of damaged packets; when a film ends in some, all the frames still in them are lost. New is what
+        has a later time (many frames of a DVD have none, between others that do); of a bare stream, where none has one, what
+        comes after as many.
         """
         with open_container(self.path) as container:
             stream = picture_stream(container, self.path)
             stream.thread_type = "SLICE"
+            latest, given, number = clock.last if clock.timed else None, clock.count, 0
             for packet in Packets(container):
                 if packet is not None and packet.stream_index != stream.index:
                     continue
                 with contextlib.suppress(FFmpegError):
                     for source in stream.decode(packet):
                         time = own_time(source)
-                        if latest is None or (time is not None and time > latest):
+                        number += 1
+                        if number > given if latest is None else time is not None and time > latest:
                             yield source
 
     def _seek(self) -> bool:

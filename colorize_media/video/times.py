@@ -22,6 +22,8 @@ class Clock:
     frames of one time.
 
     ``last``      the last frame's time; None before the first
+    ``count``     frames so far
+    ``timed``     whether any of them said its time: bare streams say none
     ``end``       where it ends
     ``repaired``  frames that had no usable time of their own
     """
@@ -30,11 +32,15 @@ class Clock:
         self._default = max(1, round(1 / (rate * time_base))) if rate else 1
         self.end = start or 0
         self.last: int | None = None
+        self.count = 0
+        self.timed = False
         self.repaired = 0
 
     def tick(self, source: av.VideoFrame, *, at_the_end: bool = False) -> int:
         """The next frame's time. ``at_the_end``: no packet has led to it, so that it may well be without one."""
         pts = own_time(source)
+        self.count += 1
+        self.timed |= pts is not None
         if pts is None:
             self.repaired += not at_the_end
             pts = self.end

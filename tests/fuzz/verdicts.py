@@ -156,7 +156,10 @@ def _fault(event: Mapping[str, Any], folder: Path, source: Path, whole: bool) ->
 
 def _film_fault(target: Path, source: Path, frames: int, whole: bool) -> str:
     with av.open(f"file:{target}", metadata_errors="surrogateescape") as film:
-        found = [(frame.width, frame.height) for frame in film.decode(video=0)]
+        tracks = len(film.streams.video)
+    of_tracks = [_sizes(target, track) for track in range(tracks)]
+    # Another track is copied, and may hold as many frames as its damage has left.
+    found = next((sizes for sizes in of_tracks if len(sizes) == frames), of_tracks[0] if tracks else [])
     with av.open(f"file:{target}", metadata_errors="surrogateescape") as film:
         for _ in film.demux():
             pass
@@ -170,6 +173,11 @@ def _film_fault(target: Path, source: Path, frames: int, whole: bool) -> str:
     if whole and frames < count:
         return f"output: {frames} frames of a source of {count}"
     return ""
+
+
+def _sizes(film: Path, track: int) -> list[tuple[int, int]]:
+    with av.open(f"file:{film}", metadata_errors="surrogateescape") as container:
+        return [(frame.width, frame.height) for frame in container.decode(video=track)]
 
 
 def _decoded(source: Path) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -141,6 +142,28 @@ def test_frames_that_threads_lose_without_a_word_are_found(tmp_path: Path, count
     with Reader(source) as reader:
         assert len(list(reader)) == count - 1
         assert reader.damaged >= 1
+
+
+def test_nor_those_of_a_bare_stream_whose_frames_say_no_time(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.h264", frames=8)
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as film:
+        payloads = [bytes(packet) for packet in film.demux() if packet.size]
+    for payload in payloads[-2:]:
+        place = data.find(payload)
+        data[place + 5 : place + len(payload)] = b"\x55" * (len(payload) - 5)
+    source.write_bytes(data)
+    with av.open(str(source)) as film:
+        stream = film.streams.video[0]
+        stream.thread_type = "NONE"
+        expected = 0
+        for packet in film.demux(stream):
+            with contextlib.suppress(av.error.InvalidDataError):
+                expected += len(stream.decode(packet))
+    with Reader(source) as reader:
+        assert len(list(reader)) == expected
+        assert reader.damaged >= 1
+    assert expected == 6
 
 
 def test_a_film_that_gives_no_frame_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
