@@ -158,8 +158,9 @@ def _film_fault(target: Path, source: Path, frames: int, whole: bool) -> str:
     with av.open(f"file:{target}", metadata_errors="surrogateescape") as film:
         tracks = len(film.streams.video)
     of_tracks = [_sizes(target, track) for track in range(tracks)]
-    # Another track is copied, and may hold as many frames as its damage has left.
-    found = next((sizes for sizes in of_tracks if len(sizes) == frames), of_tracks[0] if tracks else [])
+    # Other tracks are copied, and may hold as many frames as their damage has left.
+    track = next((track for track, sizes in enumerate(of_tracks) if len(sizes) == frames), 0)
+    found = of_tracks[track] if of_tracks else []
     with av.open(f"file:{target}", metadata_errors="surrogateescape") as film:
         for _ in film.demux():
             pass
@@ -167,7 +168,7 @@ def _film_fault(target: Path, source: Path, frames: int, whole: bool) -> str:
         return f"output: {len(found)} frames, and {frames} were told"
     if not found:
         return "output: a film without frames"
-    width, height, count = _decoded(source)
+    width, height, count = _decoded(source, track)
     if (width, height) != found[0]:
         return f"output: {found[0]} of a source of {(width, height)}"
     if whole and frames < count:
@@ -180,11 +181,11 @@ def _sizes(film: Path, track: int) -> list[tuple[int, int]]:
         return [(frame.width, frame.height) for frame in container.decode(video=track)]
 
 
-def _decoded(source: Path) -> tuple[int, int, int]:
+def _decoded(source: Path, track: int) -> tuple[int, int, int]:
     """Size of the first frame, and how many frames FFmpeg gives whatever it is told of damage."""
     size, count = (0, 0), 0
     with av.open(f"file:{source}", metadata_errors="surrogateescape") as film:
-        packets = film.demux(video=0)
+        packets = film.demux(video=track)
         while True:
             try:
                 packet = next(packets)
