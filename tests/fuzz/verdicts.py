@@ -191,7 +191,7 @@ def _decoded(source: Path, track: int) -> tuple[int, int, int]:
                 packet = next(packets)
                 for frame in packet.decode():
                     size, count = (frame.width, frame.height) if not count else size, count + 1
-            except StopIteration:
+            except (StopIteration, IndexError):  # this is PyAV's, of a stream that begins after its look at the file
                 return *size, count
             except av.error.FFmpegError:
                 continue

@@ -101,6 +101,13 @@ def test_of_old_prints_at_most_three_in_a_hundred_are_taken_for_colour(shared_me
     assert left <= {"BritishTeaBombay1890s"}
 
 
+@pytest.mark.parametrize("name", ["P_e2.jpg", "P_p14.jpg"])
+def test_what_lies_over_a_reported_print_decides_nothing(shared_media: Path, name: str) -> None:
+    """A few of its pixels must not be taken for all its tones either."""
+    decision = decided(shared_media / "reported" / name, ASK)
+    assert decision.colorize, decision.told
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.long)])
 def test_of_a_thousand_colour_photographs_none_is_taken_for_black_and_white(
