@@ -58,7 +58,7 @@ MOST_UNEVEN = 1.5  # times TONED_WARM, before the fit by place; what differs mor
 UNEVEN_LEFT = 3.5  # CIELAB units
 UNEVEN_TURN = 19.0  # degrees
 REST_ROWS = 64  # rows of pixels, at least, by which what is left beside overlays is judged
-LEAST_TONES = 2.6  # bits: photographs, on white pages too, 2.8 and more; comics and pages of programs at most 2.4
+LEAST_TONES = 2.8  # bits: photographs, on white pages too, 3.0 and more; comics and pages of programs at most 2.4
 MOST_ON_TONED = (
     0.12  # share of a toned picture that may lie under overlays; two of 2,000 colour photographs have 17 and 19 %
 )
