@@ -15,6 +15,7 @@ from av.video.format import VideoFormat
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
+from colorize_media.color.scaling import small_size
 from colorize_media.color.spaces import Matrix, YCbCrSpec, luma_of_rgb, ycbcr_to_rgb
 
 Luma: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
@@ -115,8 +116,7 @@ def small_rgb(frame: av.VideoFrame, luma: Luma, spec: YCbCrSpec, short_side: int
 
     ``luma`` is the frame's `luma_plane`. Each plane is averaged down by itself: a fraction of a millisecond at 1080p.
     """
-    scale = min(1.0, short_side / min(frame.width, frame.height))
-    size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
+    size = small_size(frame.width, frame.height, short_side)
     chroma = _chroma_views(frame)
     if chroma is None and has_chroma(frame.format.name):
         rgb: NDArray[Any] = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()

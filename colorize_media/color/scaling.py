@@ -1,4 +1,4 @@
-"""Planes averaged down, and products of matrices that stay on one thread."""
+"""Sizes, planes averaged down, and products of matrices that stay on one thread."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 # Multiplications. Products of larger matrices OpenBLAS shares out among threads, and waits for them: on cores that decode,
 # encode and run the network meanwhile that takes several times as long.
 _ON_ONE_THREAD = 1 << 18
+
+
+def small_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """(width, height) at this short side, in pixels; its own where that is no longer."""
+    scale = min(1.0, short_side / min(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def averaged_down(plane: NDArray[Any], size: tuple[int, int], *, at_once: int = _ON_ONE_THREAD) -> NDArray[Any]:

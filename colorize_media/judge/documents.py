@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_media.color.scaling import small_size
+
 SIDE = 640  # pixels, short side of the picture judged: small print is still strokes, its paper not yet grey
 LEAST_SIDE = 100  # pixels; a stroke in a smaller picture is no stroke
 STROKE = 1 / 40  # of the short side: wider dark things are no strokes
@@ -47,8 +49,7 @@ class DocumentVerdict:
 def judge_document(luma: NDArray[Any]) -> DocumentVerdict:
     """Judge luma ``(H, W)``, uint8 or uint16, at full resolution."""
     height, width = luma.shape
-    scale = min(1.0, SIDE / min(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = small_size(width, height, SIDE)
     small: NDArray[Any] = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
     if small.dtype == np.uint16:
         small = (small // 256).astype(np.uint8)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_media.color.lab import lab_of_picture
+from colorize_media.color.scaling import small_size
 from colorize_media.judge import overlays
 
 # All limits are in CIELAB units unless said otherwise. Measured at 64 pixels on 47 old prints, 26 clips and the 1,000
@@ -320,11 +321,9 @@ def layer_medians(lightness: NDArray[np.float32], ab: NDArray[np.float32]) -> ND
 def _small_lab(preview: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     """Lab ``(h, w, 3)`` of the picture made small."""
     height, width = preview.shape[:2]
-    scale = min(1.0, side / min(height, width))
-    if scale == 1.0:
+    if min(height, width) <= side:
         return lab_of_picture(preview)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(preview.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(preview.astype(np.float32), small_size(width, height, side), interpolation=cv2.INTER_AREA)
     return lab_of_picture(small * np.float32(1 / 255))
 
 

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_media.color.scaling import small_size
+
 SIDE = 128  # pixels, short side of the mean at most: a subtitle is still a line of strokes
 FEWEST = 4  # frames: fewer have a mean that is mostly noise
 LEFT = 2.0  # times the noise that the mean has left; 2 % of white noise exceed it
@@ -26,8 +28,7 @@ def mean_over_time(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     The short side is at most `SIDE`. Fewer than `FEWEST` frames give their plain mean.
     """
     height, width = frames[0].shape[:2]
-    scale = min(1.0, SIDE / min(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = small_size(width, height, SIDE)
     small: NDArray[Any] = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames]).astype(
         np.float32
     )

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from colorize_media.color.light import curve_through
+from colorize_media.color.scaling import small_size
 from colorize_media.color.spaces import Matrix, luma_of_rgb, rgb_to_lab
 from colorize_media.judge.monochrome import NEUTRAL_CHROMA, SIDE, layer_medians
 
@@ -15,8 +16,7 @@ from colorize_media.judge.monochrome import NEUTRAL_CHROMA, SIDE, layer_medians
 def tone_curve(picture: NDArray[np.uint8], matrix: Matrix) -> NDArray[np.float32]:
     """ab at each luma, as `color.light` has it, of a picture ``(h, w, 3)`` R′G′B′: medians, so spots decide nothing."""
     height, width = picture.shape[:2]
-    scale = min(1.0, SIDE / min(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = small_size(width, height, SIDE)
     small = cv2.resize(picture.astype(np.float32) / 255.0, size, interpolation=cv2.INTER_AREA)
     rgb = torch.from_numpy(small).permute(2, 0, 1)
     luma = luma_of_rgb(rgb, matrix).flatten().numpy()

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_media.color.scaling import averaged_down
+from colorize_media.color.scaling import averaged_down, small_size
 
 PREVIEW_SIDE = 256  # pixels, short side: enough for the monochrome decision, and JPEG noise averages out
 HDR_TRANSFERS = (16, 18)  # PQ and HLG, ISO/IEC 23091-2
@@ -78,8 +78,7 @@ def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
 
 
 def preview_size(width: int, height: int) -> tuple[int, int]:
-    scale = min(1.0, PREVIEW_SIDE / min(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    return small_size(width, height, PREVIEW_SIDE)
 
 
 def grey_preview(luma: NDArray[Any]) -> NDArray[np.uint8]:

@@ -216,10 +216,6 @@ class Reader:
             whole = notes.size + notes.missing
             self.damaged += 1
             self.warnings.append(f"the file is cut: {notes.missing:,} of its {whole:,} bytes are missing")
-        if notes.missing:
-            whole = notes.size + notes.missing
-            self.damaged += 1
-            self.warnings.append(f"the file is cut: {notes.missing:,} of its {whole:,} bytes are missing")
         for name, values in notes.tags.items():
             if self.tags.get(name) in values:  # FFmpeg has the last one
                 self.tags[name] = "; ".join(values)

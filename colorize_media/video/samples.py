@@ -13,6 +13,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from colorize_media.color.scaling import small_size
 from colorize_media.judge.noise import FEWEST, mean_over_time
 from colorize_media.motion.shots import CutDetector
 from colorize_media.video.demuxing import demuxed, open_container, picture_stream
@@ -101,7 +102,8 @@ def _frame_after(
 
 
 def _small(frame: av.VideoFrame, geometry: VideoGeometry) -> Picture:
-    scale = min(1.0, SHORT_SIDE / min(geometry.width, geometry.height))  # all alike, whatever changes within the film
-    width, height = max(1, round(geometry.width * scale)), max(1, round(geometry.height * scale))
+    width, height = small_size(
+        geometry.width, geometry.height, SHORT_SIDE
+    )  # all alike, whatever changes within the film
     rgb: NDArray[Any] = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
     return geometry.upright(rgb)

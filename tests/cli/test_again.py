@@ -22,14 +22,6 @@ from tests.told import told_in_four_parts
 Do = Callable[..., int]
 
 
-@pytest.fixture
-def do(fresh_weights: Path) -> Do:
-    def command(*words: object) -> int:
-        return run([*map(str, words), "--model", str(fresh_weights), "--device", "cpu", "--working-size", "64"])
-
-    return command
-
-
 def test_all_files_of_a_folder_by_their_names_a_second_time(
     tmp_path: Path, do: Do, capsys: pytest.CaptureFixture[str]
 ) -> None:

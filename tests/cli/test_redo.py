@@ -27,14 +27,6 @@ Do = Callable[..., int]
 
 
 @pytest.fixture
-def do(fresh_weights: Path) -> Do:
-    def command(*words: object) -> int:
-        return run([*map(str, words), "--model", str(fresh_weights), "--device", "cpu", "--working-size", "64"])
-
-    return command
-
-
-@pytest.fixture
 def ask(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """The JSON that a command prints, one object of each line; and with it the exit code."""
 

@@ -136,5 +136,5 @@ def test_a_file_that_is_cut_says_how_much_is_missing(tmp_path: Path) -> None:
     source.write_bytes(data[: len(data) * 2 // 3])
     missing = len(data) - len(data) * 2 // 3
     _, _, reader = recolor(source, tmp_path / "out.mkv", FAST)
-    assert f"the file is cut: {missing:,} of its {len(data):,} bytes are missing" in reader.warnings
+    assert reader.warnings.count(f"the file is cut: {missing:,} of its {len(data):,} bytes are missing") == 1
     assert reader.damaged
